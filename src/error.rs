@@ -1,0 +1,297 @@
+//! Why a write did not take place, and why a store did not open.
+//!
+//! A failed write is one of three things, and callers handle them differently: the race was lost
+//! ([`Conflict`]: merge and try again), the store refused ([`Refused`]: nothing was written), or the log
+//! failed while the write was on its way ([`OutcomeUnknown`]: read after a restart).
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::codec::CodecError;
+use crate::conflict::Conflict;
+use crate::revision::Revision;
+
+/// Why a write did not succeed.
+#[non_exhaustive]
+pub enum WriteError<K, V> {
+    /// The precondition failed; nothing was written.
+    Conflict(Conflict<K, V>),
+    /// The store could not take the write; nothing was written.
+    Refused(Refused<V>),
+    /// The log failed while the write was on its way: it may or may not be there after a restart.
+    OutcomeUnknown(OutcomeUnknown),
+}
+
+impl<K, V> WriteError<K, V> {
+    /// The conflict, if that is what it was.
+    #[must_use]
+    pub fn conflict(&self) -> Option<&Conflict<K, V>> {
+        match self {
+            Self::Conflict(conflict) => Some(conflict),
+            _ => None,
+        }
+    }
+
+    /// The conflict, if that is what it was, by value; else the error again.
+    ///
+    /// # Errors
+    /// The error itself, if it is not a conflict.
+    pub fn into_conflict(self) -> Result<Conflict<K, V>, Self> {
+        match self {
+            Self::Conflict(conflict) => Ok(conflict),
+            other => Err(other),
+        }
+    }
+
+    /// The value that was certainly not written. `None` for a delete and for an unknown outcome.
+    #[must_use]
+    pub fn into_rejected(self) -> Option<V> {
+        match self {
+            Self::Conflict(conflict) => conflict.into_parts().1,
+            Self::Refused(refused) => refused.rejected.map(|value| *value),
+            Self::OutcomeUnknown(_) => None,
+        }
+    }
+}
+
+impl<K, V> fmt::Display for WriteError<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict(conflict) => conflict.fmt(f),
+            Self::Refused(refused) => refused.fmt(f),
+            Self::OutcomeUnknown(unknown) => unknown.fmt(f),
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for WriteError<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict(conflict) => f.debug_tuple("Conflict").field(conflict).finish(),
+            Self::Refused(refused) => f.debug_tuple("Refused").field(refused).finish(),
+            Self::OutcomeUnknown(unknown) => {
+                f.debug_tuple("OutcomeUnknown").field(unknown).finish()
+            }
+        }
+    }
+}
+
+/// Its `Display` is that of the variant, whose own `source` it passes on.
+impl<K, V> std::error::Error for WriteError<K, V> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Conflict(_) => None,
+            Self::Refused(refused) => std::error::Error::source(&refused.reason),
+            Self::OutcomeUnknown(unknown) => std::error::Error::source(unknown),
+        }
+    }
+}
+
+/// The store could not take a write; nothing was written, and the value can be had back from
+/// [`WriteError::into_rejected`].
+pub struct Refused<V> {
+    reason: Reason,
+    rejected: Option<Box<V>>,
+}
+
+impl<V> Refused<V> {
+    pub(crate) fn new(reason: Reason, rejected: Option<V>) -> Self {
+        Self { reason, rejected: rejected.map(Box::new) }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+}
+
+impl<V> fmt::Display for Refused<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the write was refused: {}", self.reason)
+    }
+}
+
+impl<V> fmt::Debug for Refused<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+/// Why the store could not take a write.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The store holds as many keys as its builder allows; updates and deletes still work.
+    #[error("the store holds {max} keys, its limit")]
+    TooManyKeys {
+        /// The limit.
+        max: u64,
+    },
+    /// Key and value together encode to more than the builder's limit for one record.
+    #[error("the record takes {bytes} bytes, the limit is {max}")]
+    RecordTooLarge {
+        /// What the record would take, in bytes.
+        bytes: u64,
+        /// The limit, in bytes.
+        max: u64,
+    },
+    /// Revision 2^53 - 1 has been used: there is no next one.
+    #[error("the largest revision has been used")]
+    RevisionsExhausted,
+    /// Key or value could not be encoded.
+    #[error("the record could not be encoded")]
+    Encode(#[source] CodecError),
+    /// There was no room on the disk for the log to grow. Nothing is broken: it works again once
+    /// there is.
+    #[error("the log cannot grow")]
+    NoSpace(#[source] Arc<io::Error>),
+    /// An earlier write or sync of the log failed: the store serves reads only, until it is reopened.
+    #[error("the store is read-only since its log failed")]
+    Poisoned(#[source] LogFailure),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// The log failed after a write was ordered and before it was durable.
+///
+/// The store is read-only from then on, and does not show the write; after a restart it may be there.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the outcome of the write at revision {revision} is unknown: the log failed")]
+pub struct OutcomeUnknown {
+    revision: Revision,
+    #[source]
+    cause: LogFailure,
+}
+
+impl OutcomeUnknown {
+    pub(crate) fn new(revision: Revision, cause: LogFailure) -> Self {
+        Self { revision, cause }
+    }
+
+    /// The revision that the write has if it survived. No other commit will ever have it.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// What failed.
+    #[must_use]
+    pub fn cause(&self) -> &LogFailure {
+        &self.cause
+    }
+}
+
+/// A write or sync of the log that failed. It is never retried, because after a failed `fsync` the
+/// kernel may call pages clean that never reached the disk (Rebello et al., "Can Applications Recover
+/// from fsync Failures?", USENIX ATC 2020).
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{action} failed")]
+pub struct LogFailure {
+    action: &'static str,
+    #[source]
+    cause: Arc<io::Error>,
+}
+
+impl LogFailure {
+    pub(crate) fn new(action: &'static str, cause: io::Error) -> Self {
+        Self { action, cause: Arc::new(cause) }
+    }
+
+    /// The I/O error.
+    #[must_use]
+    pub fn io_error(&self) -> &io::Error {
+        &self.cause
+    }
+}
+
+/// Why [`sync`](crate::Store::sync) or [`close`](crate::Store::close) failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// The log failed, now or earlier: what was not yet durable may be lost.
+    #[error("the log failed")]
+    Failed(#[source] LogFailure),
+    /// The store was closed before.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Why a store did not open. Whatever was in the directory is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// Another store, in this process or another, has the directory open.
+    #[error("{} is in use by another process or store", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory holds a file that is not the store's, so it is probably the wrong directory.
+    #[error("{} is not part of a store: is this the right directory?", path.display())]
+    ForeignFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The log was written by a newer version of the crate.
+    #[error("the log has format {found}, this version reads up to {supported}")]
+    NewerFormat {
+        /// The log's.
+        found: u16,
+        /// The newest that this version reads.
+        supported: u16,
+    },
+    /// The log was written with another codec.
+    #[error("the log is encoded with {found:?}, the store was opened with {expected:?}")]
+    OtherCodec {
+        /// The log's.
+        found: String,
+        /// The one that the store was opened with.
+        expected: &'static str,
+    },
+    /// A segment is damaged where the log itself proves that it had been written and synced.
+    #[error("segment {segment} is damaged at byte {offset}: {what}")]
+    Corrupt {
+        /// The segment's number.
+        segment: u64,
+        /// Where the damage begins, in bytes from the start of the file.
+        offset: u64,
+        /// What is wrong there.
+        what: &'static str,
+    },
+    /// A segment between the first and the last is not there.
+    #[error("segment {segment} is missing")]
+    MissingSegment {
+        /// The segment's number.
+        segment: u64,
+    },
+    /// A record is whole, but does not decode into the store's key and value types.
+    #[error("the record at byte {offset} of segment {segment} does not decode")]
+    Decode {
+        /// The segment's number.
+        segment: u64,
+        /// Where the record begins, in bytes from the start of the file.
+        offset: u64,
+        /// Why.
+        source: CodecError,
+    },
+    /// The log ends at the largest revision; nothing could ever be written.
+    #[error("the largest revision has been used")]
+    RevisionsExhausted,
+    /// A thread could not be started.
+    #[error("cannot start a thread of the log")]
+    Thread(#[source] io::Error),
+}

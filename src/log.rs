@@ -1,0 +1,202 @@
+//! The append-only log: commits become frames, frames become durable, and are read back.
+//!
+//! The log knows bytes and revisions, neither keys nor values. Its parts, from the sequencer down to the disk:
+//!
+//! - [`record`] builds a commit's payload, outside all locks;
+//! - [`tail`] is where the sequencer appends, and cannot fail;
+//! - [`group`] takes what was appended, writes and syncs it, and tells those who wait;
+//! - [`writer`] owns the open file and makes the next one;
+//! - [`recovery`] reads it all back;
+//! - [`frame`], [`segment`], [`bytes`] are the format, which `log/FORMAT.md` defines.
+//!
+//! What holds: a revision is durable only after its frame and all before it were written, and under
+//! [`Durability::Sync`] synced. A failed write or sync ends the log for writing. Nothing is acknowledged, and no
+//! user code run, under a lock.
+
+mod bytes;
+mod frame;
+mod group;
+mod record;
+mod recovery;
+mod segment;
+mod tail;
+mod writer;
+
+#[cfg(all(test, not(ifmatch_model)))]
+mod tests;
+
+use std::task::Waker;
+
+use crate::error::{LogFailure, OpenError, SyncError};
+use crate::identity::Identity;
+use crate::revision::Revision;
+use crate::storage::Directory;
+use crate::sync::{self, Arc, MutexGuard};
+
+use self::group::Shared;
+pub(crate) use self::group::{Reclaim, RoomRefused};
+pub(crate) use self::record::{Operation, Record, RecordBuilder};
+pub(crate) use self::recovery::Apply;
+pub use self::recovery::{Cut, Recovery};
+pub(crate) use self::tail::{Shortage, Tail};
+
+/// When a commit counts as done: what survives what.
+///
+/// Whatever the setting, what is recovered is always a prefix of the revision order, every commit of it whole,
+/// and no revision is ever handed out twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Durability {
+    /// A commit is acknowledged, and shown to readers, after `fdatasync`: it survives the process, the
+    /// operating system and the power. Commits that wait at the same time share one sync (group commit).
+    #[default]
+    Sync,
+    /// A commit is acknowledged, and shown, after `write`: it survives the process being killed, but a crash of
+    /// the operating system or a power cut may take back the newest ones.
+    Buffered,
+}
+
+/// The smallest and the largest size of a segment, in bytes.
+pub(crate) const SEGMENT_BYTES: std::ops::RangeInclusive<usize> = 4 << 10..=1 << 30;
+
+/// The largest limit for one record, in bytes.
+pub(crate) const MAX_RECORD_BYTES: u32 = 256 << 20;
+
+/// How a log is to be opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) codec: &'static str,
+    pub(crate) durability: Durability,
+    pub(crate) segment_bytes: usize,
+    /// The first revision that a new store hands out.
+    pub(crate) first_revision: u64,
+}
+
+/// A log that was read and can be started.
+pub(crate) struct Opened {
+    recovered: recovery::Recovered,
+    options: Options,
+}
+
+impl Opened {
+    /// Reads the log in `directory`, handing every commit to `apply` in order; creates it if there is none.
+    pub(crate) fn open(
+        directory: Arc<dyn Directory>,
+        options: Options,
+        apply: &mut Apply<'_>,
+    ) -> Result<Self, OpenError> {
+        let recovered = recovery::recover(
+            &directory,
+            options.codec,
+            options.first_revision,
+            (64 << 10).min(options.segment_bytes),
+            apply,
+        )?;
+        Ok(Self { recovered, options })
+    }
+
+    /// Revisions up to this one are used or skipped.
+    pub(crate) fn newest(&self) -> u64 {
+        self.recovered.newest
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.recovered.identity
+    }
+
+    pub(crate) fn report(&self) -> &Recovery {
+        &self.recovered.report
+    }
+
+    /// Starts the log at the state that was read, in which `live` keys are live. `reclaim` is told the hashes of
+    /// keys whose older versions are no longer needed; it runs under no lock.
+    pub(crate) fn start(self, live: u64, reclaim: Reclaim) -> Result<Log, OpenError> {
+        let recovery::Recovered { writer, position, newest, .. } = self.recovered;
+        let tail = Tail::new(position, self.options.segment_bytes, newest, newest, live);
+        let sync_each_batch = self.options.durability == Durability::Sync;
+        let shared = Arc::new(Shared::new(tail, writer, live, sync_each_batch, reclaim));
+        let log = Log { shared };
+        log.start_thread("ifmatch-log", Shared::run_log_thread)?;
+        log.start_thread("ifmatch-notice", Shared::run_notice_thread)?;
+        Ok(log)
+    }
+}
+
+/// A running log. Its two threads end by themselves when it is closed; nobody waits for them, because the notice
+/// thread may be in somebody's waker.
+#[derive(Debug)]
+pub(crate) struct Log {
+    shared: Arc<Shared>,
+}
+
+impl Log {
+    fn start_thread(&self, name: &str, body: fn(&Shared)) -> Result<(), OpenError> {
+        let shared = Arc::clone(&self.shared);
+        let _detached = sync::spawn(name, move || body(&shared)).map_err(OpenError::Thread)?;
+        Ok(())
+    }
+
+    /// The newest revision that may be shown.
+    pub(crate) fn durable(&self) -> u64 {
+        self.shared.durable()
+    }
+
+    /// How many keys are live at a revision that may be shown.
+    pub(crate) fn durable_live(&self) -> u64 {
+        self.shared.durable_live()
+    }
+
+    /// The open end, to append to; locked within the sequencer.
+    pub(crate) fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.shared.tail.lock()
+    }
+
+    /// Blocks until `revision` may be shown.
+    pub(crate) fn wait(&self, revision: Revision) -> Result<(), LogFailure> {
+        self.shared.wait(revision)
+    }
+
+    /// Blocks until there was room for a record of `payload_len` bytes.
+    pub(crate) fn make_room(&self, payload_len: usize) -> Result<(), RoomRefused> {
+        self.shared.make_room(payload_len)
+    }
+
+    /// Like [`wait`](Self::wait), for the future numbered `future`.
+    pub(crate) fn poll_durable(
+        &self,
+        revision: Revision,
+        future: u64,
+        waker: &Waker,
+    ) -> Option<Result<(), LogFailure>> {
+        self.shared.poll_durable(revision, future, waker)
+    }
+
+    /// Like [`make_room`](Self::make_room), for futures; `asked` is the caller's memory between calls.
+    pub(crate) fn poll_room(
+        &self,
+        payload_len: usize,
+        asked: &mut Option<u64>,
+        waker: &Waker,
+    ) -> Option<RoomRefused> {
+        self.shared.poll_room(payload_len, asked, waker)
+    }
+
+    /// Blocks until all that was appended is synced.
+    pub(crate) fn sync(&self) -> Result<(), SyncError> {
+        self.shared.sync()
+    }
+
+    /// Syncs, writes the close mark and lets the directory go. When it returns, the directory can be opened again.
+    pub(crate) fn close(&self) -> Result<(), SyncError> {
+        let closed = self.shared.close();
+        self.shared.abandon();
+        closed
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // Whoever wants to know calls `close`.
+        let _closed = self.close();
+    }
+}

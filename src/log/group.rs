@@ -1,0 +1,544 @@
+//! Group commit: who writes, who waits, who is told.
+//!
+//! Whoever holds the [`Writer`] leads: it takes all that was appended, writes it at once, syncs it, and tells
+//! all that waited. A blocking committer leads on its own thread; for futures the log thread does
+//! (`worker.rs`). Losing leadership loses nothing: whoever still waits takes the writer next.
+//!
+//! User code (wakers, drops of values) is collected in an [`Aftermath`] and runs after leadership is given up,
+//! on a committer's own thread or on the notice thread, never on the log thread.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
+use crate::error::{LogFailure, SyncError};
+use crate::revision::Revision;
+use crate::sync::{Arc, AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
+
+use super::segment;
+use super::tail::{Batch, Growth, Position, Tail};
+use super::writer::Writer;
+
+/// Gives back what is older than the versions shown at a revision, of the keys with these hashes.
+pub(crate) type Reclaim = Box<dyn Fn(&[u64], u64) + Send + Sync>;
+
+/// What all users of one log share.
+pub(super) struct Shared {
+    pub(super) tail: Mutex<Tail>,
+    /// The newest revision that may be shown: durable in the sense of the store's durability.
+    durable: AtomicU64,
+    durable_live: AtomicU64,
+    sync_each_batch: bool,
+    reclaim: Reclaim,
+    group: Mutex<Group>,
+    /// Blocking committers wait here.
+    ready: Condvar,
+    /// The log thread waits here.
+    work: Condvar,
+    /// The notice thread waits here.
+    notices: Condvar,
+}
+
+#[derive(Default)]
+struct Group {
+    /// Absent while somebody leads, and after the log was closed.
+    writer: Option<Writer>,
+    ending: Ending,
+    /// Futures that wait for a revision; the second part tells futures apart.
+    waiting: BTreeMap<(u64, u64), Waker>,
+    rooms: Rooms,
+    /// What the log thread left to the notice thread.
+    aftermath: Aftermath,
+}
+
+impl Group {
+    /// Whether futures wait for somebody to lead.
+    fn has_work(&self) -> bool {
+        !self.waiting.is_empty() || self.rooms.wanted.is_some()
+    }
+}
+
+#[derive(Default)]
+enum Ending {
+    #[default]
+    NotYet,
+    Failed(LogFailure),
+    Closed,
+}
+
+/// Futures that wait for room.
+#[derive(Default)]
+struct Rooms {
+    /// The payload bytes of the largest record that wants room.
+    wanted: Option<usize>,
+    wakers: Vec<Waker>,
+    /// How often room was made, and how it went the last time.
+    served: u64,
+    refusal: Option<Arc<io::Error>>,
+}
+
+/// What is to be done, under no lock, when a batch has become durable.
+#[derive(Default)]
+pub(super) struct Aftermath {
+    wakers: Vec<Waker>,
+    superseded: Vec<u64>,
+}
+
+impl Aftermath {
+    fn is_empty(&self) -> bool {
+        self.wakers.is_empty() && self.superseded.is_empty()
+    }
+
+    fn merge(&mut self, mut other: Self) {
+        self.wakers.append(&mut other.wakers);
+        self.superseded.append(&mut other.superseded);
+    }
+}
+
+/// What a leader is asked to do beside writing what was appended.
+#[derive(Clone, Copy, Default)]
+struct Request {
+    /// Make room for a record of this many payload bytes.
+    room: Option<usize>,
+    /// Sync, whatever the durability.
+    sync: bool,
+}
+
+/// There is no room, and the file system does not give any.
+pub(crate) type NoSpace = Arc<io::Error>;
+
+/// How waiting for room ended in vain.
+pub(crate) enum RoomRefused {
+    NoSpace(NoSpace),
+    /// Closed or failed; the next attempt to append will say which.
+    Ended,
+}
+
+impl Shared {
+    pub(super) fn new(
+        tail: Tail,
+        writer: Writer,
+        live: u64,
+        sync_each_batch: bool,
+        reclaim: Reclaim,
+    ) -> Self {
+        Self {
+            durable: AtomicU64::new(tail.newest()),
+            durable_live: AtomicU64::new(live),
+            tail: Mutex::new(tail),
+            sync_each_batch,
+            reclaim,
+            group: Mutex::new(Group { writer: Some(writer), ..Group::default() }),
+            ready: Condvar::new(),
+            work: Condvar::new(),
+            notices: Condvar::new(),
+        }
+    }
+
+    pub(super) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    pub(super) fn durable_live(&self) -> u64 {
+        self.durable_live.load(Ordering::Acquire)
+    }
+
+    /// Waits until `revision` is durable, leading where nobody else does.
+    pub(super) fn wait(&self, revision: Revision) -> Result<(), LogFailure> {
+        while self.durable() < revision.get() {
+            let mut group = self.group.lock();
+            if self.durable() >= revision.get() {
+                break;
+            }
+            if let Ending::Failed(failure) = &group.ending {
+                return Err(failure.clone());
+            }
+            match group.writer.take() {
+                Some(writer) => {
+                    drop(group);
+                    self.lead_here(writer, Request::default());
+                }
+                None => self.ready.wait(&mut group),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes room for a record of `payload_len` bytes; others may use it first.
+    pub(super) fn make_room(&self, payload_len: usize) -> Result<(), RoomRefused> {
+        let writer = self.take_writer().ok_or(RoomRefused::Ended)?;
+        let request = Request { room: Some(payload_len), sync: false };
+        match self.lead_here(writer, request) {
+            Some(refusal) => Err(RoomRefused::NoSpace(refusal)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes and syncs all that was appended, whatever the durability.
+    pub(super) fn sync(&self) -> Result<(), SyncError> {
+        if let Some(writer) = self.take_writer() {
+            self.lead_here(writer, Request { room: None, sync: true });
+        }
+        match &self.group.lock().ending {
+            Ending::NotYet => Ok(()),
+            Ending::Failed(failure) => Err(SyncError::Failed(failure.clone())),
+            Ending::Closed => Err(SyncError::Closed),
+        }
+    }
+
+    /// Leadership, as soon as it is free; `None` if the log has ended.
+    fn take_writer(&self) -> Option<Writer> {
+        let mut group = self.group.lock();
+        loop {
+            if !matches!(group.ending, Ending::NotYet) {
+                return None;
+            }
+            if let Some(writer) = group.writer.take() {
+                return Some(writer);
+            }
+            self.ready.wait(&mut group);
+        }
+    }
+
+    /// Leads once on the caller's own thread, aftermath included.
+    fn lead_here(&self, writer: Writer, request: Request) -> Option<NoSpace> {
+        let mut aftermath = Aftermath::default();
+        let refusal = self.lead(writer, request, &mut aftermath);
+        self.settle(aftermath);
+        refusal
+    }
+
+    /// Leads once and gives leadership up. Returns why room could not be made, if it was asked for.
+    fn lead(
+        &self,
+        mut writer: Writer,
+        request: Request,
+        aftermath: &mut Aftermath,
+    ) -> Option<NoSpace> {
+        let led = self.try_lead(&mut writer, request, aftermath);
+        let mut group = self.group.lock();
+        group.writer = Some(writer);
+        let refusal = match led {
+            Ok(refusal) => {
+                if group.has_work() {
+                    self.work.notify_one();
+                }
+                self.ready.notify_one();
+                refusal
+            }
+            Err(failure) => {
+                self.tail.lock().fail(&failure);
+                group.ending = Ending::Failed(failure);
+                aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
+                aftermath.wakers.append(&mut group.rooms.wakers);
+                self.ready.notify_all();
+                self.work.notify_all();
+                None
+            }
+        };
+        drop(group);
+        refusal
+    }
+
+    fn try_lead(
+        &self,
+        writer: &mut Writer,
+        request: Request,
+        aftermath: &mut Aftermath,
+    ) -> Result<Option<NoSpace>, LogFailure> {
+        let refusal = match request.room {
+            Some(payload_len) => self.grow(writer, Some(payload_len), aftermath)?,
+            None => None,
+        };
+        let batch = self.tail.lock().take();
+        self.write(writer, batch, request.sync, aftermath)?;
+        // Growing ahead of need keeps committers from ever asking for room; if it cannot be had, whoever needs
+        // it is told.
+        let _ahead_of_need = self.grow(writer, None, aftermath)?;
+        Ok(refusal)
+    }
+
+    /// Writes a batch of the open segment, makes it durable, and tells those who waited for it.
+    fn write(
+        &self,
+        writer: &Writer,
+        mut batch: Batch,
+        force_sync: bool,
+        aftermath: &mut Aftermath,
+    ) -> Result<(), LogFailure> {
+        let synced = self.sync_each_batch || force_sync || batch.floor.is_some();
+        writer
+            .write(&batch.bytes, batch.start)
+            .map_err(|error| LogFailure::new("writing to the log", error))?;
+        if force_sync || (synced && !batch.bytes.is_empty()) {
+            writer.sync().map_err(|error| LogFailure::new("syncing the log", error))?;
+        }
+        let (newest, live) = (batch.newest, batch.live);
+        aftermath.superseded.append(&mut batch.superseded);
+        self.tail.lock().written(batch, synced);
+
+        let mut group = self.group.lock();
+        self.durable_live.store(live, Ordering::Release);
+        self.durable.store(newest, Ordering::Release);
+        let later = group.waiting.split_off(&(newest + 1, 0));
+        let told = std::mem::replace(&mut group.waiting, later);
+        aftermath.wakers.extend(told.into_values());
+        drop(group);
+        self.ready.notify_all();
+        Ok(())
+    }
+
+    /// Extends the segment or starts the next one. A file system that gives no space is not a failure of the
+    /// log: the refusal is returned, and everything stays as it was.
+    fn grow(
+        &self,
+        writer: &mut Writer,
+        wanted: Option<usize>,
+        aftermath: &mut Aftermath,
+    ) -> Result<Option<NoSpace>, LogFailure> {
+        let (growth, allocated) = {
+            let tail = self.tail.lock();
+            (tail.growth(wanted), tail.position().allocated)
+        };
+        match growth {
+            Growth::Enough => Ok(None),
+            Growth::ExtendTo(to) => match writer.extend(allocated, to) {
+                Ok(()) => {
+                    self.tail.lock().extended_to(to);
+                    Ok(None)
+                }
+                Err(error) => Ok(Some(Arc::new(error))),
+            },
+            Growth::Rotate(allocated) => self.rotate(writer, allocated, aftermath),
+        }
+    }
+
+    /// Starts the next segment. Writers append to it from the moment the tail moves, while this one is synced
+    /// and the next one's header, which states this one's end, is made durable; nothing of the next segment is
+    /// written before.
+    fn rotate(
+        &self,
+        writer: &mut Writer,
+        allocated: usize,
+        aftermath: &mut Aftermath,
+    ) -> Result<Option<NoSpace>, LogFailure> {
+        let next = match writer.prepare_next(allocated) {
+            Ok(next) => next,
+            Err(error) => return Ok(Some(Arc::new(error))),
+        };
+        let (batch, header) = {
+            let mut tail = self.tail.lock();
+            let batch = tail.take();
+            let end = tail.position();
+            let signature = writer.signature();
+            let header = segment::Header {
+                codec: signature.codec,
+                number: next.number,
+                epoch: next.epoch,
+                identity: signature.identity,
+                floor: tail.floor(),
+                newest: tail.newest(),
+                previous: segment::End {
+                    offset: u32::try_from(end.offset).expect("a segment is smaller than 4 GiB"),
+                    chain: end.chain,
+                },
+            };
+            let (header, chain) = header.encode();
+            tail.move_to(Position {
+                epoch: next.epoch,
+                offset: segment::HEADER_LEN,
+                chain,
+                synced: segment::HEADER_LEN,
+                allocated: next.allocated,
+            });
+            (batch, header)
+        };
+        self.write(writer, batch, true, aftermath)?;
+        writer
+            .move_to(next, &header)
+            .map_err(|error| LogFailure::new("starting a segment of the log", error))?;
+        Ok(None)
+    }
+
+    /// Runs what others asked for: under no lock.
+    fn settle(&self, aftermath: Aftermath) {
+        // A panic in somebody's waker or drop has been reported by the panic hook. It must not keep the others
+        // from being woken, nor end the notice thread.
+        for waker in aftermath.wakers {
+            let _reported = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+        if !aftermath.superseded.is_empty() {
+            let reclaim = || (self.reclaim)(&aftermath.superseded, self.durable());
+            let _reported = catch_unwind(AssertUnwindSafe(reclaim));
+        }
+    }
+
+    /// Closes the log in good order: everything synced, a close mark, the file cut to its length.
+    pub(super) fn close(&self) -> Result<(), SyncError> {
+        let Some(mut writer) = self.take_writer() else {
+            return match &self.group.lock().ending {
+                Ending::Failed(failure) => Err(SyncError::Failed(failure.clone())),
+                Ending::NotYet | Ending::Closed => Ok(()),
+            };
+        };
+        let mut aftermath = Aftermath::default();
+        let closed = self.try_close(&mut writer, &mut aftermath);
+        let mut group = self.group.lock();
+        if let Err(failure) = &closed {
+            self.tail.lock().fail(failure);
+        }
+        group.ending = match &closed {
+            Ok(()) => Ending::Closed,
+            Err(failure) => Ending::Failed(failure.clone()),
+        };
+        aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
+        aftermath.wakers.append(&mut group.rooms.wakers);
+        drop(group);
+        // The lock on the directory goes with it, before anybody is told.
+        drop(writer);
+        self.ready.notify_all();
+        self.work.notify_all();
+        self.notices.notify_all();
+        self.settle(aftermath);
+        closed.map_err(SyncError::Failed)
+    }
+
+    fn try_close(&self, writer: &mut Writer, aftermath: &mut Aftermath) -> Result<(), LogFailure> {
+        let batch = {
+            let mut tail = self.tail.lock();
+            tail.close();
+            tail.take()
+        };
+        self.write(writer, batch, true, aftermath)?;
+        let mark = self.tail.lock().close_mark();
+        let end = mark.start + mark.bytes.len();
+        writer
+            .write(&mark.bytes, mark.start)
+            .and_then(|()| writer.truncate(end))
+            .and_then(|()| writer.sync())
+            .map_err(|error| LogFailure::new("closing the log", error))
+    }
+
+    /// Lets the directory go after a failure, when nothing will be written any more.
+    pub(super) fn abandon(&self) {
+        drop(self.group.lock().writer.take());
+    }
+
+    // Futures.
+
+    /// Whether `revision` is durable; if not yet, `waker` is woken when it is or when it cannot be any more.
+    pub(super) fn poll_durable(
+        &self,
+        revision: Revision,
+        future: u64,
+        waker: &Waker,
+    ) -> Option<Result<(), LogFailure>> {
+        if self.durable() >= revision.get() {
+            return Some(Ok(()));
+        }
+        let waker = waker.clone();
+        let mut group = self.group.lock();
+        if self.durable() >= revision.get() {
+            return Some(Ok(()));
+        }
+        if let Ending::Failed(failure) = &group.ending {
+            return Some(Err(failure.clone()));
+        }
+        let replaced = group.waiting.insert((revision.get(), future), waker);
+        if group.writer.is_some() {
+            self.work.notify_one();
+        }
+        drop(group);
+        drop(replaced);
+        None
+    }
+
+    /// Asks for room for a record of `payload_len` bytes; `waker` is woken when it is worth trying again.
+    /// `asked` remembers, from one call to the next, what was asked for.
+    pub(super) fn poll_room(
+        &self,
+        payload_len: usize,
+        asked: &mut Option<u64>,
+        waker: &Waker,
+    ) -> Option<RoomRefused> {
+        let waker = waker.clone();
+        let mut group = self.group.lock();
+        if !matches!(group.ending, Ending::NotYet) {
+            return Some(RoomRefused::Ended);
+        }
+        let rooms = &mut group.rooms;
+        if let (Some(asked), Some(refusal)) = (*asked, &rooms.refusal)
+            && rooms.served > asked
+        {
+            return Some(RoomRefused::NoSpace(Arc::clone(refusal)));
+        }
+        *asked = Some(rooms.served);
+        rooms.wanted = rooms.wanted.max(Some(payload_len));
+        rooms.wakers.push(waker);
+        if group.writer.is_some() {
+            self.work.notify_one();
+        }
+        None
+    }
+
+    /// The log thread: leads for futures, until the log ends.
+    pub(super) fn run_log_thread(&self) {
+        while let Some((writer, room)) = self.next_work() {
+            let mut aftermath = Aftermath::default();
+            let refusal = self.lead(writer, Request { room, sync: false }, &mut aftermath);
+            let mut group = self.group.lock();
+            if room.is_some() {
+                group.rooms.served += 1;
+                group.rooms.refusal = refusal;
+                aftermath.wakers.append(&mut group.rooms.wakers);
+            }
+            if !aftermath.is_empty() {
+                group.aftermath.merge(aftermath);
+                self.notices.notify_one();
+            }
+        }
+        self.notices.notify_all();
+    }
+
+    fn next_work(&self) -> Option<(Writer, Option<usize>)> {
+        let mut group = self.group.lock();
+        loop {
+            if !matches!(group.ending, Ending::NotYet) {
+                return None;
+            }
+            if group.has_work()
+                && let Some(writer) = group.writer.take()
+            {
+                return Some((writer, group.rooms.wanted.take()));
+            }
+            self.work.wait(&mut group);
+        }
+    }
+
+    /// The notice thread: runs the aftermath of what the log thread led, until the log ends.
+    pub(super) fn run_notice_thread(&self) {
+        while let Some(aftermath) = self.next_notice() {
+            self.settle(aftermath);
+        }
+    }
+
+    fn next_notice(&self) -> Option<Aftermath> {
+        let mut group: MutexGuard<'_, Group> = self.group.lock();
+        loop {
+            if !group.aftermath.is_empty() {
+                return Some(std::mem::take(&mut group.aftermath));
+            }
+            if !matches!(group.ending, Ending::NotYet) {
+                return None;
+            }
+            self.notices.wait(&mut group);
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("durable", &self.durable()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,293 @@
+//! The open end of the log: where the sequencer appends.
+//!
+//! Appending copies a frame into a buffer and cannot fail; whether there is room is asked before, under the
+//! same lock. Room means: space set aside in the file, a revision reserved, a batch not yet full. What makes
+//! room (writing, syncing, growing the file) is the leader's business (`group.rs`), outside of this lock.
+
+use crate::error::LogFailure;
+use crate::revision::Revision;
+
+use super::frame::{self, Header, Kind};
+use super::record::Record;
+use super::segment;
+
+/// How many revisions are reserved at once. An unclean stop skips what is left of a block; at a thousand
+/// such stops a day 2^53 revisions last for twenty thousand years.
+const BLOCK: u64 = 1 << 20;
+
+/// A batch takes no more frames past this many bytes, unless it is empty.
+const MAX_BATCH_BYTES: usize = 8 << 20;
+
+/// Kept free in the file for a reserve and a close frame.
+const MARKS: usize = 128;
+
+/// The least and the most that a segment's file grows at a time, in bytes.
+const MIN_GROWTH: usize = 64 << 10;
+const MAX_GROWTH: usize = 4 << 20;
+
+/// Where the open segment stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
+    pub(super) epoch: u64,
+    /// Where the next frame goes.
+    pub(super) offset: usize,
+    /// What it chains to.
+    pub(super) chain: u32,
+    /// Known to be synced up to here.
+    pub(super) synced: usize,
+    /// Space is set aside in the file up to here.
+    pub(super) allocated: usize,
+}
+
+/// Frames to be written at once, and what becomes true when they are durable.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) bytes: Vec<u8>,
+    pub(super) start: usize,
+    pub(super) epoch: u64,
+    /// The newest revision, and how many keys are live at it.
+    pub(super) newest: u64,
+    pub(super) live: u64,
+    /// The hashes of the keys that had an older version when a commit of this batch was installed.
+    pub(super) superseded: Vec<u64>,
+    /// The floor that this batch reserves; it has to be synced for that.
+    pub(super) floor: Option<u64>,
+}
+
+/// Why nothing can be appended now.
+#[derive(Debug)]
+pub(crate) enum Shortage {
+    /// Ask for room, and try again.
+    Room,
+    Closed,
+    Failed(LogFailure),
+}
+
+#[derive(Debug)]
+enum Condition {
+    Open,
+    Closed,
+    Failed(LogFailure),
+}
+
+/// What the leader should do to the file, and how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Growth {
+    Enough,
+    ExtendTo(usize),
+    /// Start the next segment, with this many bytes set aside.
+    Rotate(usize),
+}
+
+#[derive(Debug)]
+pub(crate) struct Tail {
+    condition: Condition,
+    position: Position,
+    segment_bytes: usize,
+    newest: u64,
+    /// The newest revision that is not in the open batch.
+    taken: u64,
+    /// Revisions up to this one are reserved, durably.
+    floor: u64,
+    batch: Batch,
+    /// Emptied buffers of the last batch, to be used for the next.
+    spare: Batch,
+}
+
+impl Tail {
+    pub(super) fn new(
+        position: Position,
+        segment_bytes: usize,
+        newest: u64,
+        floor: u64,
+        live: u64,
+    ) -> Self {
+        let mut tail = Self {
+            condition: Condition::Open,
+            position,
+            segment_bytes,
+            newest,
+            taken: newest,
+            floor,
+            batch: Batch::default(),
+            spare: Batch::default(),
+        };
+        tail.batch.newest = newest;
+        tail.batch.live = live;
+        tail.start_batch();
+        tail
+    }
+
+    /// Whether a frame for `record` can be appended. If so, [`append`](Self::append) will not allocate.
+    pub(crate) fn room(&mut self, record: &Record) -> Result<(), Shortage> {
+        match &self.condition {
+            Condition::Open => {}
+            Condition::Closed => return Err(Shortage::Closed),
+            Condition::Failed(failure) => return Err(Shortage::Failed(failure.clone())),
+        }
+        let frame_len = frame::frame_len(record.payload().len());
+        let fits_file = self.position.offset + frame_len + MARKS <= self.position.allocated;
+        let fits_batch =
+            self.batch.bytes.is_empty() || self.batch.bytes.len() + frame_len <= MAX_BATCH_BYTES;
+        if self.newest >= self.floor || !fits_file || !fits_batch {
+            return Err(Shortage::Room);
+        }
+        self.batch.bytes.reserve(frame_len);
+        self.batch.superseded.reserve(1);
+        Ok(())
+    }
+
+    /// Appends the commit `revision`, after which `live` keys are live. `superseded` is the hash of a key
+    /// that has an older version to be given back once the commit is durable.
+    ///
+    /// Only after [`room`](Self::room) said yes under the same lock.
+    pub(crate) fn append(
+        &mut self,
+        revision: u64,
+        live: u64,
+        superseded: Option<u64>,
+        record: &Record,
+    ) {
+        debug_assert!(self.newest < revision && revision <= self.floor, "reserved and in order");
+        self.newest = revision;
+        self.batch.newest = revision;
+        self.batch.live = live;
+        self.batch.superseded.extend(superseded);
+        self.push(Kind::Commit, record.payload(), record.checksum());
+    }
+
+    /// Whether `revision` is in the batch that the next append joins: the two become durable at once, so that if
+    /// they are versions of one key the older one is never shown.
+    pub(crate) fn shares_batch(&self, revision: u64) -> bool {
+        revision > self.taken
+    }
+
+    fn push(&mut self, kind: Kind, payload: &[u8], payload_checksum: u32) {
+        const FITS: &str = "records and segments are limited to well below 4 GiB";
+        let header = Header {
+            kind,
+            payload_len: u32::try_from(payload.len()).expect(FITS),
+            offset: u32::try_from(self.position.offset).expect(FITS),
+            epoch: self.position.epoch,
+            revision: self.newest,
+            synced: u32::try_from(self.position.synced).expect(FITS),
+            chain: self.position.chain,
+            payload_checksum,
+        };
+        let (bytes, checksum) = header.encode();
+        let frame_len = frame::frame_len(payload.len());
+        let end = self.batch.bytes.len() + frame_len;
+        self.batch.bytes.extend_from_slice(&bytes);
+        self.batch.bytes.extend_from_slice(payload);
+        self.batch.bytes.resize(end, 0);
+        self.position.chain = checksum;
+        self.position.offset += frame_len;
+    }
+
+    /// Takes the batch to be written now. If revisions run low, it reserves more.
+    pub(super) fn take(&mut self) -> Batch {
+        let open = matches!(self.condition, Condition::Open);
+        let low = self.floor < Revision::MAX.get() && self.floor < self.newest + BLOCK / 2;
+        if open && low {
+            let floor = (self.newest + BLOCK).min(Revision::MAX.get());
+            let payload = floor.to_le_bytes();
+            self.push(Kind::Reserve, &payload, crc32c::crc32c(&payload));
+            self.batch.floor = Some(floor);
+        }
+        self.swap_batch()
+    }
+
+    fn swap_batch(&mut self) -> Batch {
+        let (newest, live) = (self.batch.newest, self.batch.live);
+        let batch = std::mem::replace(&mut self.batch, std::mem::take(&mut self.spare));
+        self.batch.newest = newest;
+        self.batch.live = live;
+        self.taken = newest;
+        self.start_batch();
+        batch
+    }
+
+    fn start_batch(&mut self) {
+        self.batch.start = self.position.offset;
+        self.batch.epoch = self.position.epoch;
+    }
+
+    /// Takes back a batch that was written: its buffers, and what is true now.
+    pub(super) fn written(&mut self, mut batch: Batch, synced: bool) {
+        if synced {
+            if batch.epoch == self.position.epoch {
+                self.position.synced = batch.start + batch.bytes.len();
+            }
+            self.floor = batch.floor.map_or(self.floor, |floor| floor.max(self.floor));
+        }
+        batch.bytes.clear();
+        batch.bytes.shrink_to(MAX_BATCH_BYTES);
+        batch.superseded.clear();
+        batch.floor = None;
+        self.spare = batch;
+    }
+
+    /// Whether the file should grow: for a record of `wanted` payload bytes, or ahead of need.
+    pub(super) fn growth(&self, wanted: Option<usize>) -> Growth {
+        let Position { offset, allocated, .. } = self.position;
+        let step = offset.clamp(MIN_GROWTH, MAX_GROWTH);
+        let (needed, near_the_end) = match wanted {
+            Some(payload_len) => {
+                let needed = frame::frame_len(payload_len) + MARKS;
+                (needed, offset + needed > self.segment_bytes)
+            }
+            None => (step / 4, offset + self.segment_bytes / 16 > self.segment_bytes),
+        };
+        let enough = offset + needed <= allocated;
+        if enough && wanted.is_some() {
+            return Growth::Enough;
+        }
+        if near_the_end && offset > segment::HEADER_LEN {
+            let first = MIN_GROWTH.min(self.segment_bytes);
+            return Growth::Rotate(segment::HEADER_LEN + first.max(wanted.map_or(0, |_| needed)));
+        }
+        let ahead = (offset + step).next_multiple_of(4096).min(self.segment_bytes);
+        let to = if wanted.is_some() { ahead.max(offset + needed) } else { ahead };
+        if enough || to <= allocated { Growth::Enough } else { Growth::ExtendTo(to) }
+    }
+
+    pub(super) fn extended_to(&mut self, allocated: usize) {
+        self.position.allocated = allocated;
+    }
+
+    pub(super) fn position(&self) -> Position {
+        self.position
+    }
+
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    pub(super) fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// Goes on in the next segment; the batch taken before belongs to the last one.
+    pub(super) fn move_to(&mut self, position: Position) {
+        debug_assert!(self.batch.bytes.is_empty(), "the old segment's frames were taken");
+        self.position = position;
+        self.start_batch();
+    }
+
+    /// Refuses commits from now on.
+    pub(super) fn close(&mut self) {
+        self.condition = Condition::Closed;
+    }
+
+    /// The close mark, to be written when everything before is synced.
+    pub(super) fn close_mark(&mut self) -> Batch {
+        debug_assert!(self.batch.bytes.is_empty(), "everything before was taken");
+        self.push(Kind::Close, &[], crc32c::crc32c(&[]));
+        self.swap_batch()
+    }
+
+    /// Refuses commits from now on, because the log failed.
+    pub(super) fn fail(&mut self, failure: &LogFailure) {
+        self.condition = Condition::Failed(failure.clone());
+    }
+}

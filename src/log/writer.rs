@@ -1,0 +1,149 @@
+//! The log's hands on the disk: the open segment, and the making of the next one.
+//!
+//! There is one [`Writer`] for a log, and whoever holds it leads. That, not a lock, keeps two threads from
+//! writing at once.
+
+use std::fmt::Debug;
+use std::io;
+
+use crate::identity::Identity;
+use crate::storage::{Directory, File, write_all_at};
+use crate::sync::Arc;
+
+use super::segment;
+
+/// Zeros are written in pieces of this many bytes.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    directory: Arc<dyn Directory>,
+    file: Box<dyn File>,
+    number: u64,
+    /// What the segments of this log have in common.
+    signature: Signature,
+    /// Held for as long as anything could be written.
+    _lock: Box<dyn Debug + Send>,
+}
+
+/// What the segments of one log have in common, and where their epochs come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signature {
+    pub(super) codec: [u8; 16],
+    pub(super) identity: Identity,
+    /// Random for each opening.
+    pub(super) seed: u64,
+}
+
+impl Signature {
+    /// An epoch for the segment `number`, by one round of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
+    pub(super) fn epoch(&self, number: u64) -> u64 {
+        let mut mixed = self.seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+impl Writer {
+    pub(super) fn new(
+        directory: Arc<dyn Directory>,
+        file: Box<dyn File>,
+        number: u64,
+        signature: Signature,
+        lock: Box<dyn Debug + Send>,
+    ) -> Self {
+        Self { directory, file, number, signature, _lock: lock }
+    }
+
+    pub(super) fn write(&self, bytes: &[u8], offset: usize) -> io::Result<()> {
+        write_all_at(&*self.file, bytes, file_offset(offset))
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    /// Sets space aside by writing zeros. Unlike `fallocate` it is portable, it makes a full disk show here,
+    /// where nothing depends on it yet, and later writes change no metadata, which makes their sync cheaper.
+    pub(super) fn extend(&self, from: usize, to: usize) -> io::Result<()> {
+        write_zeros(&*self.file, from, to)
+    }
+
+    /// Ends the file where the log ends.
+    pub(super) fn truncate(&self, len: usize) -> io::Result<()> {
+        self.file.set_len(file_offset(len))
+    }
+
+    /// The segment after this one, unnamed, with `allocated` bytes set aside.
+    pub(super) fn prepare_next(&self, allocated: usize) -> io::Result<NextSegment> {
+        NextSegment::prepare(&self.directory, self.number + 1, self.signature, allocated)
+    }
+
+    /// Makes `next` the open segment, durably, with `header`.
+    pub(super) fn move_to(&mut self, next: NextSegment, header: &[u8]) -> io::Result<()> {
+        self.number = next.number;
+        self.file = next.publish(&*self.directory, header)?;
+        Ok(())
+    }
+
+    pub(super) fn signature(&self) -> &Signature {
+        &self.signature
+    }
+}
+
+/// A segment under construction: a file under its `.new` name.
+#[derive(Debug)]
+pub(super) struct NextSegment {
+    pub(super) number: u64,
+    pub(super) epoch: u64,
+    pub(super) allocated: usize,
+    file: Box<dyn File>,
+}
+
+impl NextSegment {
+    /// If it fails it leaves nothing behind, as far as the file system lets it.
+    pub(super) fn prepare(
+        directory: &Arc<dyn Directory>,
+        number: u64,
+        signature: Signature,
+        allocated: usize,
+    ) -> io::Result<Self> {
+        let name = segment::new_name(number);
+        let file = directory.create_file(&name)?;
+        if let Err(error) = write_zeros(&*file, 0, allocated) {
+            drop(file);
+            // A left-over is removed at the next open; the error that counts is the first.
+            let _left_over = directory.remove(&name);
+            return Err(error);
+        }
+        Ok(Self { number, epoch: signature.epoch(number), allocated, file })
+    }
+
+    /// Writes the header and gives the segment its name, durably.
+    pub(super) fn publish(
+        self,
+        directory: &dyn Directory,
+        header: &[u8],
+    ) -> io::Result<Box<dyn File>> {
+        write_all_at(&*self.file, header, 0)?;
+        self.file.sync()?;
+        directory.rename(&segment::new_name(self.number), &segment::name(self.number))?;
+        directory.sync()?;
+        Ok(self.file)
+    }
+}
+
+fn write_zeros(file: &dyn File, from: usize, to: usize) -> io::Result<()> {
+    let mut offset = from;
+    while offset < to {
+        let piece = ZEROS.len().min(to - offset);
+        write_all_at(file, &ZEROS[..piece], file_offset(offset))?;
+        offset += piece;
+    }
+    Ok(())
+}
+
+fn file_offset(offset: usize) -> u64 {
+    u64::try_from(offset).expect("a file offset fits 64 bits")
+}

@@ -1,0 +1,99 @@
+//! The seam between the log and the file system.
+//!
+//! Everything the log asks of an operating system goes through [`Directory`] and [`File`], so that another
+//! implementation can stand in: one that fails on demand, or that loses power. It knows nothing of frames or
+//! revisions. Calls are raw on purpose (`write_at` may be short, `Interrupted` is passed on): the loops that
+//! cope with that are the log's, and are tested there.
+
+mod files;
+
+#[cfg(test)]
+pub(crate) mod faulty;
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+
+pub(crate) use self::files::Files;
+
+/// One directory, in which all names are plain file names.
+pub(crate) trait Directory: Debug + Send + Sync {
+    /// Where it is, for messages.
+    fn path(&self) -> &Path;
+
+    /// The names of all that is in it, in no order.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Creates the directory itself, with its parents, durably.
+    fn create(&self) -> io::Result<()>;
+
+    /// Takes the exclusive lock, held until the result is dropped; `WouldBlock` if another has it.
+    fn lock(&self, name: &str) -> io::Result<Box<dyn Debug + Send>>;
+
+    /// Creates a file, which must not exist yet, for reading and writing.
+    fn create_file(&self, name: &str) -> io::Result<Box<dyn File>>;
+
+    /// Opens a file that exists, for reading and writing.
+    fn open_file(&self, name: &str) -> io::Result<Box<dyn File>>;
+
+    /// Renames a file; what had the new name is replaced.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes creations, renames and removals so far durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// An open file. Positions are explicit, so that no hidden cursor is shared.
+pub(crate) trait File: Debug + Send {
+    /// The length in bytes.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Reads up to `buffer.len()` bytes at `offset`; 0 at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes some of `bytes` at `offset`, and says how many.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Cuts or extends the file.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes the content, and the length needed to read it, durable (`fdatasync`).
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// Writes all of `bytes`, through short writes and interruptions.
+pub(crate) fn write_all_at(file: &dyn File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write_at(bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes = bytes.get(written..).unwrap_or_default();
+                offset += u64::try_from(written).unwrap_or(u64::MAX);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Reads the whole file.
+pub(crate) fn read_all(file: &dyn File) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut bytes = vec![0; len];
+    let mut filled = 0;
+    while filled < len {
+        let offset = u64::try_from(filled).unwrap_or(u64::MAX);
+        match file.read_at(&mut bytes[filled..], offset) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}

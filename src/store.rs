@@ -1,0 +1,515 @@
+//! The store: a map from keys to versioned values, with one order of all writes.
+//!
+//! - [`shards`] holds the map, [`versions`] what one key was and is;
+//! - [`write`] is the commit path of a write, [`sequencer`] the turn that each commit takes;
+//! - [`journal`] turns commits into the log's records and back;
+//! - [`pending`] lets a write be awaited; [`builder`] makes stores.
+//!
+//! A write is decided against the newest state, under its key's shard lock, and never waits while it holds a lock.
+//! It is told, a conflict included, once all that it reveals is durable. Readers are shown the newest durable state
+//! (in memory: the newest), and never wait.
+
+mod builder;
+mod journal;
+mod pending;
+mod sequencer;
+mod shards;
+mod versions;
+mod write;
+
+#[cfg(all(test, not(ifmatch_model)))]
+mod tests;
+
+#[cfg(all(test, ifmatch_model))]
+mod model;
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+
+use crate::error::{Reason, Refused, SyncError, WriteError};
+use crate::identity::Identity;
+use crate::key::AsKey;
+use crate::log::{Record, Recovery, RoomRefused};
+use crate::precondition::Precondition;
+use crate::revision::Revision;
+use crate::sync::{Arc, thread};
+use crate::versioned::{Draft, Versioned};
+
+use self::journal::Journal;
+use self::sequencer::{NoTurn, Population, Sequencer, Turn};
+use self::shards::Shards;
+use self::versions::Versions;
+use self::write::{Attempt, Change, Effect, Settled, Write};
+
+pub use self::builder::Builder;
+pub use self::pending::Pending;
+pub use self::write::{Deleted, Written};
+
+/// The default hasher: fast, and seeded at random for each store, but not built to withstand somebody who
+/// can choose keys and measure time.
+///
+/// If strangers choose your keys, pass the standard library's
+/// [`RandomState`](std::collections::hash_map::RandomState) (SipHash) to [`Builder::hasher`].
+pub type FastHash = foldhash::quality::RandomState;
+
+/// How often [`Store::update`] and [`Store::get_or_create`] try before they return the last conflict.
+pub const UPDATE_ATTEMPTS: u32 = 1_000;
+
+/// A versioned key-value store, in memory or on a log.
+///
+/// Cloning it gives another handle of the same store. When the last handle is dropped, a store on a log is closed;
+/// [`close`](Self::close) also tells whether that worked.
+///
+/// # Consistency
+///
+/// Operations on one key are linearizable: each takes place at one moment between its call and its return, and all
+/// writes to the store are in one order, that of their revisions. On a log under
+/// [`Durability::Sync`](crate::Durability::Sync), nothing that a caller was told (a revision, a value, a conflict) is
+/// taken back by a crash.
+///
+/// No guard leaves the store and no lock is held while code of yours runs, so that it cannot deadlock. The exceptions
+/// are `Hash` and `Eq` of the key type, which necessarily run under a shard's lock: they must not use the store. If
+/// they panic, the operation has not happened, and nothing else is affected.
+pub struct Store<K, V, S = FastHash> {
+    inner: Arc<Inner<K, V, S>>,
+}
+
+struct Inner<K, V, S> {
+    shards: Arc<Shards<K, V, S>>,
+    sequencer: Sequencer,
+    journal: Option<Journal<K, V>>,
+    identity: Identity,
+    recovery: Option<Recovery>,
+}
+
+impl<K, V> Store<K, V>
+where
+    K: Clone + Hash + Ord,
+{
+    /// An empty store in memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// A builder, with every setting at its default.
+    #[must_use]
+    pub fn builder() -> Builder<K, V> {
+        Builder::default()
+    }
+}
+
+/// Reading. Readers are shown the newest durable state (in memory: the newest), and never wait for the disk.
+impl<K, V, S> Store<K, V, S>
+where
+    K: Clone + Hash + Ord,
+    S: BuildHasher,
+{
+    /// The entry of `key`, if there is one.
+    pub fn get(&self, key: impl AsKey<K>) -> Option<Versioned<V>> {
+        self.inner.shards.read(&key, |versions| versions.at(self.inner.shown()).cloned())
+    }
+
+    /// Whether there is an entry of `key`.
+    pub fn contains(&self, key: impl AsKey<K>) -> bool {
+        let look = |versions: &Versions<V>| versions.at(self.inner.shown()).map(|_| ());
+        self.inner.shards.read(&key, look).is_some()
+    }
+
+    /// The number of keys.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        match &self.inner.journal {
+            None => self.inner.sequencer.live(),
+            Some(journal) => journal.log.durable_live(),
+        }
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The newest revision that is shown. A new store is at 1, before its first commit.
+    ///
+    /// # Panics
+    /// Never.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        let revision = match &self.inner.journal {
+            None => self.inner.sequencer.visible(),
+            Some(journal) => journal.log.durable(),
+        };
+        Revision::try_from(revision).expect("the sequencer and recovery check the range")
+    }
+
+    /// Which store this is: revisions mean nothing to another.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.inner.identity
+    }
+
+    /// What was found when the store was opened; `None` for a store in memory.
+    #[must_use]
+    pub fn recovery(&self) -> Option<&Recovery> {
+        self.inner.recovery.as_ref()
+    }
+}
+
+/// Writing. On a log, a write blocks until it, or the conflict that it met, is durable.
+impl<K, V, S> Store<K, V, S>
+where
+    K: Clone + Hash + Ord,
+    S: BuildHasher,
+{
+    /// Puts `value` under `key` if the key does not exist. Returns the revision of the write.
+    ///
+    /// # Errors
+    /// [`WriteError::Conflict`] with the present entry if the key exists; the others as for every write.
+    pub fn create(&self, key: impl AsKey<K>, value: V) -> Result<Revision, WriteError<K, V>> {
+        self.put_if(key, value, Precondition::Absent)
+    }
+
+    /// Puts `value` under `key`, whatever is there. Returns the revision of the write.
+    ///
+    /// # Errors
+    /// Never a conflict. In memory only a stated limit: [`Reason::TooManyKeys`], [`Reason::RevisionsExhausted`].
+    pub fn put(&self, key: impl AsKey<K>, value: V) -> Result<Revision, WriteError<K, V>> {
+        self.put_if(key, value, Precondition::Any)
+    }
+
+    /// Puts `value` under `key` if the precondition holds. Returns the revision of the write.
+    ///
+    /// # Errors
+    /// [`WriteError::Conflict`] with the present entry, and the value back, if it does not hold;
+    /// [`WriteError::Refused`] if the store cannot take the write; [`WriteError::OutcomeUnknown`] if the log failed
+    /// meanwhile.
+    pub fn put_if(
+        &self,
+        key: impl AsKey<K>,
+        value: V,
+        precondition: impl Into<Precondition>,
+    ) -> Result<Revision, WriteError<K, V>> {
+        let change = Change::Put(Draft::new(value));
+        let write = Write::prepare(&self.inner, key, change, precondition.into())?;
+        self.inner.run(write).map(|effect| written(effect).revision())
+    }
+
+    /// Deletes `key`. `None` if there was nothing to delete; that takes no revision.
+    ///
+    /// # Errors
+    /// Never a conflict; the others as for every write.
+    pub fn delete(&self, key: impl AsKey<K>) -> Result<Option<Deleted<V>>, WriteError<K, V>> {
+        self.delete_if(key, Precondition::Any)
+    }
+
+    /// Deletes `key` if the precondition holds. `None` if it holds and there was nothing to delete.
+    ///
+    /// # Errors
+    /// As for [`put_if`](Self::put_if). A revision that the key had before it was deleted is a conflict whose
+    /// [`current`](crate::Conflict::current) is `None`.
+    pub fn delete_if(
+        &self,
+        key: impl AsKey<K>,
+        precondition: impl Into<Precondition>,
+    ) -> Result<Option<Deleted<V>>, WriteError<K, V>> {
+        let write = Write::prepare(&self.inner, key, Change::Delete, precondition.into())?;
+        self.inner.run(write).map(deleted)
+    }
+
+    /// Reads, changes and writes back, again from the start if another write came between.
+    ///
+    /// `change` gets the newest value, or `None`, and returns the new one. It may run several times, and may see a
+    /// value that is not yet durable; what it returned is written only on top of exactly what it saw, and `update`
+    /// returns once all of that is durable.
+    ///
+    /// ```
+    /// # let store: ifmatch::Store<String, u64> = ifmatch::Store::new();
+    /// store.update("visits", |count| count.copied().unwrap_or(0) + 1)?;
+    /// # Ok::<(), ifmatch::WriteError<String, u64>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The last [`WriteError::Conflict`] after [`UPDATE_ATTEMPTS`] lost races in a row; the others as for
+    /// [`put_if`](Self::put_if).
+    pub fn update(
+        &self,
+        key: impl AsKey<K>,
+        mut change: impl FnMut(Option<&V>) -> V,
+    ) -> Result<Revision, WriteError<K, V>> {
+        let key = key.into_key();
+        let (mut current, _) = self.inner.newest(&key);
+        let mut attempt = 1;
+        loop {
+            let value = change(current.as_deref());
+            let settled = self.inner.settle_put(&key, value, unchanged(current.as_ref()), false)?;
+            match settled {
+                Settled { outcome: Err(WriteError::Conflict(conflict)), .. }
+                    if attempt < UPDATE_ATTEMPTS =>
+                {
+                    (current, _) = conflict.into_parts();
+                }
+                settled => {
+                    return self.inner.tell(settled).map(|effect| written(effect).revision());
+                }
+            }
+            attempt += 1;
+            back_off(attempt);
+        }
+    }
+
+    /// The entry of `key`; if there is none, `make` is asked for a value and that is put, unless another came first.
+    /// `make` runs at most once.
+    ///
+    /// # Errors
+    /// As for [`put_if`](Self::put_if); a [`WriteError::Conflict`] only if the key came and went
+    /// [`UPDATE_ATTEMPTS`] times meanwhile.
+    pub fn get_or_create(
+        &self,
+        key: impl AsKey<K>,
+        make: impl FnOnce() -> V,
+    ) -> Result<Versioned<V>, WriteError<K, V>> {
+        let key = key.into_key();
+        let (current, rests_on) = self.inner.newest(&key);
+        if let Some(current) = current {
+            return self.inner.tell_entry(current, rests_on);
+        }
+        let mut value = make();
+        let mut attempt = 1;
+        loop {
+            let Settled { outcome, rests_on } =
+                self.inner.settle_put(&key, value, Precondition::Absent, true)?;
+            match outcome {
+                Err(WriteError::Conflict(conflict)) if attempt < UPDATE_ATTEMPTS => {
+                    match conflict.into_parts() {
+                        (Some(current), _) => return self.inner.tell_entry(current, rests_on),
+                        (None, rejected) => value = rejected.expect("a put gives its value back"),
+                    }
+                }
+                outcome => {
+                    return match self.inner.tell(Settled { outcome, rests_on })? {
+                        Effect::Put(_, Some(entry)) => Ok(entry),
+                        _ => unreachable!("a put has an entry"),
+                    };
+                }
+            }
+            attempt += 1;
+            back_off(attempt);
+        }
+    }
+
+    /// Waits until all that was written is synced to the disk, whatever the durability. In memory it does nothing.
+    ///
+    /// # Errors
+    /// If the log failed, now or before, or is closed.
+    pub fn sync(&self) -> Result<(), SyncError> {
+        self.inner.journal.as_ref().map_or(Ok(()), |journal| journal.log.sync())
+    }
+
+    /// Closes the log in good order, for all handles of the store: everything is synced and marked as whole, and when
+    /// this returns the directory can be opened again. Reading goes on; writes are refused with [`Reason::Closed`].
+    /// Closing twice is the same as closing once. In memory it does nothing.
+    ///
+    /// # Errors
+    /// If the log failed, now or before: what was not yet durable may be lost.
+    pub fn close(&self) -> Result<(), SyncError> {
+        self.inner.journal.as_ref().map_or(Ok(()), |journal| journal.log.close())
+    }
+}
+
+/// Writing without blocking: the write is decided at once, and awaited.
+impl<K, V, S> Store<K, V, S>
+where
+    K: Clone + Hash + Ord,
+    S: BuildHasher,
+{
+    /// [`put_if`](Self::put_if) as a [`Pending`] write. It does not block the thread, but for the locks of memory.
+    pub fn submit_put_if(
+        &self,
+        key: impl AsKey<K>,
+        value: V,
+        precondition: impl Into<Precondition>,
+    ) -> Pending<K, V, Written, S> {
+        let change = Change::Put(Draft::new(value));
+        let write = Write::prepare(&self.inner, key.into_key(), change, precondition.into());
+        Pending::submit(self, write, written)
+    }
+
+    /// [`delete_if`](Self::delete_if) as a [`Pending`] write.
+    pub fn submit_delete_if(
+        &self,
+        key: impl AsKey<K>,
+        precondition: impl Into<Precondition>,
+    ) -> Pending<K, V, Option<Deleted<V>>, S> {
+        let write =
+            Write::prepare(&self.inner, key.into_key(), Change::Delete, precondition.into());
+        Pending::submit(self, write, deleted)
+    }
+}
+
+fn written<V>(effect: Effect<V>) -> Written {
+    match effect {
+        Effect::Put(written, _) => written,
+        Effect::Deleted(_) | Effect::Nothing => unreachable!("a put puts"),
+    }
+}
+
+fn deleted<V>(effect: Effect<V>) -> Option<Deleted<V>> {
+    match effect {
+        Effect::Deleted(deleted) => Some(deleted),
+        Effect::Nothing => None,
+        Effect::Put(..) => unreachable!("a delete does not put"),
+    }
+}
+
+/// The precondition that a key is still as it was read.
+fn unchanged<V>(read: Option<&Versioned<V>>) -> Precondition {
+    read.map_or(Precondition::Absent, |entry| entry.revision().into())
+}
+
+/// Lets others finish, after the first few lost races.
+fn back_off(attempt: u32) {
+    if attempt > 4 {
+        thread::yield_now();
+    }
+}
+
+impl<K, V, S> Inner<K, V, S> {
+    /// The newest revision that readers are shown. In memory whatever is installed is shown.
+    fn shown(&self) -> u64 {
+        self.journal.as_ref().map_or(u64::MAX, |journal| journal.log.durable())
+    }
+
+    /// Whether a version may have to stay when a newer one is installed.
+    fn keeps_versions(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// Makes sure that installing one more version will not allocate.
+    fn make_room(&self, versions: &mut Versions<V>) {
+        if self.keeps_versions() {
+            versions.make_room();
+        }
+    }
+
+    /// Takes the turn for a commit.
+    fn enter<'a>(
+        &'a self,
+        record: Option<&'a Record>,
+        population: Population,
+    ) -> Result<Turn<'a>, NoTurn> {
+        let log = self.journal.as_ref().map(|journal| &journal.log);
+        self.sequencer.enter(log.zip(record), population)
+    }
+
+    /// Blocks until `settled` may be told, and tells it.
+    fn tell(&self, settled: Settled<K, V>) -> Result<Effect<V>, WriteError<K, V>> {
+        match self.wait(settled.rests_on) {
+            Ok(()) => settled.outcome,
+            Err(failure) => settled.after_failure(failure),
+        }
+    }
+
+    /// Blocks until `entry`, which rests on a revision, may be told.
+    fn tell_entry(
+        &self,
+        entry: Versioned<V>,
+        rests_on: Option<Revision>,
+    ) -> Result<Versioned<V>, WriteError<K, V>> {
+        match self.wait(rests_on) {
+            Ok(()) => Ok(entry),
+            Err(failure) => Err(WriteError::Refused(Refused::new(Reason::Poisoned(failure), None))),
+        }
+    }
+
+    fn wait(&self, rests_on: Option<Revision>) -> Result<(), crate::LogFailure> {
+        match (&self.journal, rests_on) {
+            (Some(journal), Some(revision)) => journal.log.wait(revision),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<K, V, S> Inner<K, V, S>
+where
+    K: AsKey<K>,
+    S: BuildHasher,
+{
+    /// The newest entry, durable or not, and the revision that it, or its absence, rests on.
+    fn newest<Q: AsKey<K>>(&self, key: &Q) -> (Option<Versioned<V>>, Option<Revision>) {
+        let newest = self.shards.read(key, |versions| {
+            let (revision, live) = versions.newest();
+            Some((live.cloned(), Some(revision)))
+        });
+        newest.unwrap_or((None, None))
+    }
+
+    /// Decides a write, making room for it where that is missing.
+    fn decide<Q: AsKey<K>>(&self, mut write: Write<K, V, Q>) -> Settled<K, V> {
+        loop {
+            if let Attempt::Settled(settled) = write.attempt(self) {
+                return settled;
+            }
+            let log = &self.journal.as_ref().expect("only a log has no room").log;
+            match log.make_room(write.record_len()) {
+                Ok(()) => {}
+                // The next attempt says why.
+                Err(RoomRefused::Ended) => {}
+                Err(RoomRefused::NoSpace(error)) => return write.refuse(Reason::NoSpace(error)),
+            }
+        }
+    }
+
+    fn run<Q: AsKey<K>>(&self, write: Write<K, V, Q>) -> Result<Effect<V>, WriteError<K, V>> {
+        let settled = self.decide(write);
+        self.tell(settled)
+    }
+
+    /// Decides a put, without waiting until it may be told.
+    fn settle_put(
+        &self,
+        key: &K,
+        value: V,
+        precondition: Precondition,
+        wants_entry: bool,
+    ) -> Result<Settled<K, V>, WriteError<K, V>>
+    where
+        for<'a> &'a K: AsKey<K>,
+    {
+        let change = Change::Put(Draft::new(value));
+        let write = Write::prepare(self, key, change, precondition)?;
+        Ok(self.decide(if wants_entry { write.wanting_entry() } else { write }))
+    }
+}
+
+impl<K, V, S> Store<K, V, S> {
+    fn from_inner(inner: Inner<K, V, S>) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+}
+
+impl<K, V> Default for Store<K, V>
+where
+    K: Clone + Hash + Ord,
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K, V, S> Clone for Store<K, V, S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<K, V, S> fmt::Debug for Store<K, V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("visible", &self.inner.sequencer.visible())
+            .field("live", &self.inner.sequencer.live())
+            .field("log", &self.inner.journal.as_ref().map(|journal| &journal.log))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,144 @@
+//! The map: hash tables behind reader-writer locks, so that keys that are not neighbours do not meet.
+//!
+//! A key is hashed once; one part of the hash picks the shard, others the place in its table. No guard leaves the
+//! store, and nothing but K's `Hash` and `Eq` runs under a shard's lock: what is removed is dropped after it.
+
+use std::hash::{BuildHasher, Hasher};
+
+use hashbrown::HashTable;
+
+use crate::key::AsKey;
+use crate::revision::Revision;
+use crate::sync::{RwLock, RwLockWriteGuard};
+use crate::versioned::Draft;
+
+use super::versions::{Left, Versions};
+
+pub(super) struct Shards<K, V, S> {
+    shards: Box<[Shard<K, V>]>,
+    hasher: S,
+}
+
+/// Alone on its cache lines: two, because processors fetch them in pairs.
+#[repr(align(128))]
+struct Shard<K, V>(RwLock<Table<K, V>>);
+
+pub(super) type Table<K, V> = HashTable<Slot<K, V>>;
+
+/// A key and its versions.
+#[derive(Debug)]
+pub(super) struct Slot<K, V> {
+    pub(super) key: K,
+    pub(super) versions: Versions<V>,
+}
+
+impl<K, V, S> Shards<K, V, S> {
+    /// `count` is rounded up to a power of two, and limited to [`MAX_SHARDS`].
+    pub(super) fn new(count: usize, hasher: S) -> Self {
+        let count = count.clamp(1, MAX_SHARDS).next_power_of_two();
+        let shards = (0..count).map(|_| Shard(RwLock::new(Table::new()))).collect();
+        Self { shards, hasher }
+    }
+
+    /// The table's own bits are the lowest (the place) and the highest seven (the tag): the shard is picked by
+    /// others, so that the keys of one shard still spread over its table.
+    fn shard(&self, hash: u64) -> &RwLock<Table<K, V>> {
+        let bits = usize::try_from((hash >> 40) & 0xffff).unwrap_or(0);
+        &self.shards[bits & (self.shards.len() - 1)].0
+    }
+
+    pub(super) fn write(&self, hash: u64) -> RwLockWriteGuard<'_, Table<K, V>> {
+        self.shard(hash).write()
+    }
+
+    /// Gives back, of the keys with this hash, what is older than what is shown at `shown`.
+    pub(super) fn trim(&self, hash: u64, shown: u64) {
+        let mut garbage = Vec::new();
+        let mut removed = Vec::new();
+        let mut table = self.write(hash);
+        let mut gone = 0_usize;
+        for slot in table.iter_hash_mut(hash) {
+            if slot.versions.trim(shown, &mut garbage) == Left::Nothing {
+                gone += 1;
+            }
+        }
+        for _ in 0..gone {
+            let is_gone = |slot: &Slot<K, V>| slot.versions.is_gone(shown);
+            if let Ok(entry) = table.find_entry(hash, is_gone) {
+                removed.push(entry.remove().0);
+            }
+        }
+        drop(table);
+        drop((garbage, removed));
+    }
+}
+
+/// The most shards a store can have.
+pub(crate) const MAX_SHARDS: usize = 1 << 16;
+
+impl<K, V, S: BuildHasher> Shards<K, V, S> {
+    pub(super) fn hash<Q: AsKey<K>>(&self, key: &Q) -> u64 {
+        let mut state = self.hasher.build_hasher();
+        key.hash_key(&mut state);
+        state.finish()
+    }
+
+    /// What `look` makes of the versions of `key`, under the shard's lock.
+    pub(super) fn read<Q: AsKey<K>, T>(
+        &self,
+        key: &Q,
+        look: impl FnOnce(&Versions<V>) -> Option<T>,
+    ) -> Option<T> {
+        let hash = self.hash(key);
+        let table = self.shard(hash).read();
+        let slot = table.find(hash, |slot| key.is_key(&slot.key))?;
+        look(&slot.versions)
+    }
+}
+
+impl<K: AsKey<K>, V, S: BuildHasher> Shards<K, V, S> {
+    /// Makes sure that one more slot fits. A full table is replaced by a larger one only after every key's hash is
+    /// known, so that a panic in K's `Hash` loses nothing.
+    pub(super) fn make_room(&self, table: &mut Table<K, V>) {
+        if table.len() < table.capacity() {
+            return;
+        }
+        let hashes: Vec<u64> = table.iter().map(|slot| self.hash(&slot.key)).collect();
+        let mut larger = Table::with_capacity((table.len() * 2).max(4));
+        for (slot, hash) in table.drain().zip(hashes) {
+            larger.insert_unique(hash, slot, |_| unreachable!("the table is large enough"));
+        }
+        *table = larger;
+    }
+
+    /// Installs what recovery read: the commit `revision` put `value` under `key`, or deleted it. Returns whether
+    /// the key existed before.
+    pub(super) fn restore(&self, revision: Revision, key: K, value: Option<V>) -> bool {
+        let hash = self.hash(&key);
+        let mut table = self.write(hash);
+        match (table.find_entry(hash, |slot| key.is_key(&slot.key)), value) {
+            (Ok(mut slot), Some(value)) => {
+                let slot = slot.get_mut();
+                let entry = Draft::new(value).seal(revision, slot.versions.newest().1);
+                slot.versions = Versions::One(entry);
+                true
+            }
+            (Ok(slot), None) => {
+                let _removed = slot.remove();
+                true
+            }
+            (Err(_), None) => false,
+            (Err(_), Some(value)) => {
+                self.make_room(&mut table);
+                let versions = Versions::One(Draft::new(value).seal(revision, None));
+                insert(&mut table, hash, Slot { key, versions });
+                false
+            }
+        }
+    }
+}
+
+/// Inserts a slot whose key is not there, into a table with room for it.
+pub(super) fn insert<K, V>(table: &mut Table<K, V>, hash: u64, slot: Slot<K, V>) {
+    table.insert_unique(hash, slot, |_| unreachable!("room was made"));
+}

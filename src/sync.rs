@@ -1,0 +1,121 @@
+//! The locks, atomics and threads that the crate is built on: the only file that names them.
+//!
+//! Normally they are `parking_lot`'s and the standard library's. Under `--cfg ifmatch_model` they are
+//! those of the model checker shuttle, behind the same signatures, so that what is checked is the
+//! code that ships. Nothing here may know what is stored.
+//!
+//! The order in which locks are taken, outermost first: shard (ascending), sequencer, log tail. The log group
+//! comes before the log tail, and is never taken with a shard or the sequencer. A thread that waits for the disk
+//! holds none of them.
+
+#[cfg(not(ifmatch_model))]
+pub(crate) use self::real::*;
+
+#[cfg(ifmatch_model)]
+pub(crate) use self::modelled::*;
+
+pub(crate) use std::sync::Arc;
+
+#[cfg(not(ifmatch_model))]
+mod real {
+    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
+    pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+    pub(crate) use std::thread::{self, JoinHandle};
+
+    /// Starts a named thread.
+    pub(crate) fn spawn(
+        name: &str,
+        body: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        thread::Builder::new().name(name.to_owned()).spawn(body)
+    }
+}
+
+#[cfg(ifmatch_model)]
+mod modelled {
+    use std::ops::{Deref, DerefMut};
+
+    use shuttle::sync as checked;
+    pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering};
+    pub(crate) use shuttle::thread::{self, JoinHandle};
+
+    const UNPOISONED: &str = "a panic ends the modelled run, so no lock outlives one";
+
+    /// Starts a named thread.
+    pub(crate) fn spawn(
+        name: &str,
+        body: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        thread::Builder::new().name(name.to_owned()).spawn(body)
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(checked::Mutex<T>);
+
+    /// The inner guard is absent only while a [`Condvar`] waits with it.
+    pub(crate) struct MutexGuard<'a, T>(Option<checked::MutexGuard<'a, T>>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(checked::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            MutexGuard(Some(self.0.lock().expect(UNPOISONED)))
+        }
+    }
+
+    impl<T> Deref for MutexGuard<'_, T> {
+        type Target = T;
+        fn deref(&self) -> &T {
+            self.0.as_ref().expect("present outside of a wait")
+        }
+    }
+
+    impl<T> DerefMut for MutexGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            self.0.as_mut().expect("present outside of a wait")
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Condvar(checked::Condvar);
+
+    impl Condvar {
+        pub(crate) fn new() -> Self {
+            Self(checked::Condvar::new())
+        }
+
+        pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+            let inner = guard.0.take().expect("present outside of a wait");
+            guard.0 = Some(self.0.wait(inner).expect(UNPOISONED));
+        }
+
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct RwLock<T>(checked::RwLock<T>);
+
+    pub(crate) type RwLockWriteGuard<'a, T> = checked::RwLockWriteGuard<'a, T>;
+
+    impl<T> RwLock<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(checked::RwLock::new(value))
+        }
+
+        pub(crate) fn read(&self) -> checked::RwLockReadGuard<'_, T> {
+            self.0.read().expect(UNPOISONED)
+        }
+
+        pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.write().expect(UNPOISONED)
+        }
+    }
+}
