@@ -22,9 +22,6 @@ mod segment;
 mod tail;
 mod writer;
 
-#[cfg(all(test, not(ifmatch_model)))]
-mod tests;
-
 use std::task::Waker;
 
 use crate::error::{LogFailure, OpenError, SyncError};

@@ -48,8 +48,10 @@ struct Group {
     /// Futures that wait for a revision; the second part tells futures apart.
     waiting: BTreeMap<(u64, u64), Waker>,
     rooms: Rooms,
-    /// What the log thread left to the notice thread.
+    /// What the log thread left to the notice thread, which ends only after it: the last batch, or the failure that
+    /// ended the log, has an aftermath too.
     aftermath: Aftermath,
+    log_thread_ended: bool,
 }
 
 impl Group {
@@ -399,7 +401,6 @@ impl Shared {
         drop(writer);
         self.ready.notify_all();
         self.work.notify_all();
-        self.notices.notify_all();
         self.settle(aftermath);
         closed.map_err(SyncError::Failed)
     }
@@ -498,6 +499,7 @@ impl Shared {
                 self.notices.notify_one();
             }
         }
+        self.group.lock().log_thread_ended = true;
         self.notices.notify_all();
     }
 
@@ -529,7 +531,7 @@ impl Shared {
             if !group.aftermath.is_empty() {
                 return Some(std::mem::take(&mut group.aftermath));
             }
-            if !matches!(group.ending, Ending::NotYet) {
+            if group.log_thread_ended {
                 return None;
             }
             self.notices.wait(&mut group);

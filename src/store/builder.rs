@@ -14,7 +14,7 @@ use crate::identity::Identity;
 use crate::log::{self, Durability, Opened, Options};
 use crate::revision::Revision;
 use crate::storage::{Directory, Files};
-use crate::sync::{Arc, thread};
+use crate::sync::Arc;
 
 use super::journal::{self, Journal};
 use super::sequencer::Sequencer;
@@ -79,7 +79,7 @@ const FIRST_REVISION: Revision = {
 };
 
 fn default_shards() -> usize {
-    let cores = thread::available_parallelism().map_or(8, usize::from);
+    let cores = std::thread::available_parallelism().map_or(8, usize::from);
     (cores * 32).next_power_of_two().max(256)
 }
 
