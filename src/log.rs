@@ -5,6 +5,7 @@
 //! - [`record`] builds a commit's payload, outside all locks;
 //! - [`tail`] is where the sequencer appends, and cannot fail;
 //! - [`group`] takes what was appended, writes and syncs it, and tells those who wait;
+//! - [`worker`] has the threads that do this for futures;
 //! - [`writer`] owns the open file and makes the next one;
 //! - [`recovery`] reads it all back;
 //! - [`frame`], [`segment`], [`bytes`] are the format, which `log/FORMAT.md` defines.
@@ -20,6 +21,7 @@ mod record;
 mod recovery;
 mod segment;
 mod tail;
+mod worker;
 mod writer;
 
 use std::task::Waker;

@@ -26,7 +26,7 @@ mod model;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
-use crate::error::{Reason, Refused, SyncError, WriteError};
+use crate::error::{LogFailure, Reason, Refused, SyncError, WriteError};
 use crate::identity::Identity;
 use crate::key::AsKey;
 use crate::log::{Record, Recovery, RoomRefused};
@@ -423,7 +423,7 @@ impl<K, V, S> Inner<K, V, S> {
         }
     }
 
-    fn wait(&self, rests_on: Option<Revision>) -> Result<(), crate::LogFailure> {
+    fn wait(&self, rests_on: Option<Revision>) -> Result<(), LogFailure> {
         match (&self.journal, rests_on) {
             (Some(journal), Some(revision)) => journal.log.wait(revision),
             _ => Ok(()),

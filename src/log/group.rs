@@ -14,10 +14,11 @@ use std::task::Waker;
 
 use crate::error::{LogFailure, SyncError};
 use crate::revision::Revision;
-use crate::sync::{Arc, AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
+use crate::sync::{Arc, AtomicU64, Condvar, Mutex, Ordering};
 
 use super::segment;
 use super::tail::{Batch, Growth, Position, Tail};
+use super::worker::Rooms;
 use super::writer::Writer;
 
 /// Gives back what is older than the versions shown at a revision, of the keys with these hashes.
@@ -31,68 +32,57 @@ pub(super) struct Shared {
     durable_live: AtomicU64,
     sync_each_batch: bool,
     reclaim: Reclaim,
-    group: Mutex<Group>,
+    pub(super) group: Mutex<Group>,
     /// Blocking committers wait here.
     ready: Condvar,
     /// The log thread waits here.
-    work: Condvar,
+    pub(super) work: Condvar,
     /// The notice thread waits here.
-    notices: Condvar,
+    pub(super) notices: Condvar,
 }
 
 #[derive(Default)]
-struct Group {
+pub(super) struct Group {
     /// Absent while somebody leads, and after the log was closed.
-    writer: Option<Writer>,
-    ending: Ending,
+    pub(super) writer: Option<Writer>,
+    pub(super) ending: Ending,
     /// Futures that wait for a revision; the second part tells futures apart.
-    waiting: BTreeMap<(u64, u64), Waker>,
-    rooms: Rooms,
+    pub(super) waiting: BTreeMap<(u64, u64), Waker>,
+    pub(super) rooms: Rooms,
     /// What the log thread left to the notice thread, which ends only after it: the last batch, or the failure that
     /// ended the log, has an aftermath too.
-    aftermath: Aftermath,
-    log_thread_ended: bool,
+    pub(super) aftermath: Aftermath,
+    pub(super) log_thread_ended: bool,
 }
 
 impl Group {
     /// Whether futures wait for somebody to lead.
-    fn has_work(&self) -> bool {
+    pub(super) fn has_work(&self) -> bool {
         !self.waiting.is_empty() || self.rooms.wanted.is_some()
     }
 }
 
 #[derive(Default)]
-enum Ending {
+pub(super) enum Ending {
     #[default]
     NotYet,
     Failed(LogFailure),
     Closed,
 }
 
-/// Futures that wait for room.
-#[derive(Default)]
-struct Rooms {
-    /// The payload bytes of the largest record that wants room.
-    wanted: Option<usize>,
-    wakers: Vec<Waker>,
-    /// How often room was made, and how it went the last time.
-    served: u64,
-    refusal: Option<Arc<io::Error>>,
-}
-
 /// What is to be done, under no lock, when a batch has become durable.
 #[derive(Default)]
 pub(super) struct Aftermath {
-    wakers: Vec<Waker>,
+    pub(super) wakers: Vec<Waker>,
     superseded: Vec<u64>,
 }
 
 impl Aftermath {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.wakers.is_empty() && self.superseded.is_empty()
     }
 
-    fn merge(&mut self, mut other: Self) {
+    pub(super) fn merge(&mut self, mut other: Self) {
         self.wakers.append(&mut other.wakers);
         self.superseded.append(&mut other.superseded);
     }
@@ -100,11 +90,11 @@ impl Aftermath {
 
 /// What a leader is asked to do beside writing what was appended.
 #[derive(Clone, Copy, Default)]
-struct Request {
+pub(super) struct Request {
     /// Make room for a record of this many payload bytes.
-    room: Option<usize>,
+    pub(super) room: Option<usize>,
     /// Sync, whatever the durability.
-    sync: bool,
+    pub(super) sync: bool,
 }
 
 /// There is no room, and the file system does not give any.
@@ -212,7 +202,7 @@ impl Shared {
     }
 
     /// Leads once and gives leadership up. Returns why room could not be made, if it was asked for.
-    fn lead(
+    pub(super) fn lead(
         &self,
         mut writer: Writer,
         request: Request,
@@ -364,7 +354,7 @@ impl Shared {
     }
 
     /// Runs what others asked for: under no lock.
-    fn settle(&self, aftermath: Aftermath) {
+    pub(super) fn settle(&self, aftermath: Aftermath) {
         // A panic in somebody's waker or drop has been reported by the panic hook. It must not keep the others
         // from being woken, nor end the notice thread.
         for waker in aftermath.wakers {
@@ -424,118 +414,6 @@ impl Shared {
     /// Lets the directory go after a failure, when nothing will be written any more.
     pub(super) fn abandon(&self) {
         drop(self.group.lock().writer.take());
-    }
-
-    // Futures.
-
-    /// Whether `revision` is durable; if not yet, `waker` is woken when it is or when it cannot be any more.
-    pub(super) fn poll_durable(
-        &self,
-        revision: Revision,
-        future: u64,
-        waker: &Waker,
-    ) -> Option<Result<(), LogFailure>> {
-        if self.durable() >= revision.get() {
-            return Some(Ok(()));
-        }
-        let waker = waker.clone();
-        let mut group = self.group.lock();
-        if self.durable() >= revision.get() {
-            return Some(Ok(()));
-        }
-        if let Ending::Failed(failure) = &group.ending {
-            return Some(Err(failure.clone()));
-        }
-        let replaced = group.waiting.insert((revision.get(), future), waker);
-        if group.writer.is_some() {
-            self.work.notify_one();
-        }
-        drop(group);
-        drop(replaced);
-        None
-    }
-
-    /// Asks for room for a record of `payload_len` bytes; `waker` is woken when it is worth trying again.
-    /// `asked` remembers, from one call to the next, what was asked for.
-    pub(super) fn poll_room(
-        &self,
-        payload_len: usize,
-        asked: &mut Option<u64>,
-        waker: &Waker,
-    ) -> Option<RoomRefused> {
-        let waker = waker.clone();
-        let mut group = self.group.lock();
-        if !matches!(group.ending, Ending::NotYet) {
-            return Some(RoomRefused::Ended);
-        }
-        let rooms = &mut group.rooms;
-        if let (Some(asked), Some(refusal)) = (*asked, &rooms.refusal)
-            && rooms.served > asked
-        {
-            return Some(RoomRefused::NoSpace(Arc::clone(refusal)));
-        }
-        *asked = Some(rooms.served);
-        rooms.wanted = rooms.wanted.max(Some(payload_len));
-        rooms.wakers.push(waker);
-        if group.writer.is_some() {
-            self.work.notify_one();
-        }
-        None
-    }
-
-    /// The log thread: leads for futures, until the log ends.
-    pub(super) fn run_log_thread(&self) {
-        while let Some((writer, room)) = self.next_work() {
-            let mut aftermath = Aftermath::default();
-            let refusal = self.lead(writer, Request { room, sync: false }, &mut aftermath);
-            let mut group = self.group.lock();
-            if room.is_some() {
-                group.rooms.served += 1;
-                group.rooms.refusal = refusal;
-                aftermath.wakers.append(&mut group.rooms.wakers);
-            }
-            if !aftermath.is_empty() {
-                group.aftermath.merge(aftermath);
-                self.notices.notify_one();
-            }
-        }
-        self.group.lock().log_thread_ended = true;
-        self.notices.notify_all();
-    }
-
-    fn next_work(&self) -> Option<(Writer, Option<usize>)> {
-        let mut group = self.group.lock();
-        loop {
-            if !matches!(group.ending, Ending::NotYet) {
-                return None;
-            }
-            if group.has_work()
-                && let Some(writer) = group.writer.take()
-            {
-                return Some((writer, group.rooms.wanted.take()));
-            }
-            self.work.wait(&mut group);
-        }
-    }
-
-    /// The notice thread: runs the aftermath of what the log thread led, until the log ends.
-    pub(super) fn run_notice_thread(&self) {
-        while let Some(aftermath) = self.next_notice() {
-            self.settle(aftermath);
-        }
-    }
-
-    fn next_notice(&self) -> Option<Aftermath> {
-        let mut group: MutexGuard<'_, Group> = self.group.lock();
-        loop {
-            if !group.aftermath.is_empty() {
-                return Some(std::mem::take(&mut group.aftermath));
-            }
-            if group.log_thread_ended {
-                return None;
-            }
-            self.notices.wait(&mut group);
-        }
     }
 }
 

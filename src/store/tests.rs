@@ -29,8 +29,8 @@ fn open(disk: &Faulty, durability: Durability) -> Result<Numbers, OpenError> {
 
 /// A store whose first revisions are reserved, so that the next sync is that of a commit.
 fn warm(disk: &Faulty) -> Numbers {
-    let store = open(disk, Durability::Sync).unwrap();
-    store.put("warm", 0).unwrap();
+    let store = open(disk, Durability::Sync).expect("the disk works");
+    store.put("warm", 0).expect("the disk works");
     store
 }
 
@@ -110,18 +110,15 @@ fn what_is_not_durable_is_not_shown_and_what_was_shown_stays_shown() {
     store.create("deleted", 1).unwrap();
     let before = store.revision();
     disk.hold_syncs();
-    let writers: Vec<_> = [
-        Box::new(|store: &Numbers| store.put("kept", 2).map(|_| ()))
-            as Box<dyn Fn(&Numbers) -> _ + Send>,
-        Box::new(|store: &Numbers| store.delete("deleted").map(|_| ())),
-        Box::new(|store: &Numbers| store.create("new", 1).map(|_| ())),
-    ]
-    .into_iter()
-    .map(|write| {
+    let writes: [fn(&Numbers); 3] = [
+        |store| store.put("kept", 2).map(|_| ()).unwrap(),
+        |store| store.delete("deleted").map(|_| ()).unwrap(),
+        |store| store.create("new", 1).map(|_| ()).unwrap(),
+    ];
+    let writers = writes.map(|write| {
         let store = store.clone();
-        thread::spawn(move || write(&store).unwrap())
-    })
-    .collect();
+        thread::spawn(move || write(&store))
+    });
     eventually("the writes are decided", || store.inner.sequencer.visible() == before.get() + 3);
 
     assert_eq!(store.get("kept").unwrap().revision(), shown);

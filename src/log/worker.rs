@@ -1,0 +1,138 @@
+//! What futures wait for, and the two threads that serve them.
+//!
+//! The log thread leads when only futures wait: it writes and syncs, and runs nobody else's code. What is to be told
+//! goes to the notice thread, which runs wakers and drops values. A future waits for its revision to be durable or,
+//! before it could be decided, for room.
+
+use std::io;
+use std::task::Waker;
+
+use crate::error::LogFailure;
+use crate::revision::Revision;
+use crate::sync::Arc;
+
+use super::group::{Aftermath, Ending, Request, RoomRefused, Shared};
+use super::writer::Writer;
+
+/// Futures that wait for room.
+#[derive(Default)]
+pub(super) struct Rooms {
+    /// The payload bytes of the largest record that wants room.
+    pub(super) wanted: Option<usize>,
+    pub(super) wakers: Vec<Waker>,
+    /// How often room was made, and how it went the last time.
+    served: u64,
+    refusal: Option<Arc<io::Error>>,
+}
+
+impl Shared {
+    /// Whether `revision` is durable; if not yet, `waker` is woken when it is or when it cannot be any more.
+    pub(super) fn poll_durable(
+        &self,
+        revision: Revision,
+        future: u64,
+        waker: &Waker,
+    ) -> Option<Result<(), LogFailure>> {
+        if self.durable() >= revision.get() {
+            return Some(Ok(()));
+        }
+        let waker = waker.clone();
+        let mut group = self.group.lock();
+        if self.durable() >= revision.get() {
+            return Some(Ok(()));
+        }
+        if let Ending::Failed(failure) = &group.ending {
+            return Some(Err(failure.clone()));
+        }
+        let replaced = group.waiting.insert((revision.get(), future), waker);
+        if group.writer.is_some() {
+            self.work.notify_one();
+        }
+        drop(group);
+        drop(replaced);
+        None
+    }
+
+    /// Asks for room for a record of `payload_len` bytes; `waker` is woken when it is worth trying again.
+    /// `asked` remembers, from one call to the next, what was asked for.
+    pub(super) fn poll_room(
+        &self,
+        payload_len: usize,
+        asked: &mut Option<u64>,
+        waker: &Waker,
+    ) -> Option<RoomRefused> {
+        let waker = waker.clone();
+        let mut group = self.group.lock();
+        if !matches!(group.ending, Ending::NotYet) {
+            return Some(RoomRefused::Ended);
+        }
+        let rooms = &mut group.rooms;
+        if let (Some(asked), Some(refusal)) = (*asked, &rooms.refusal)
+            && rooms.served > asked
+        {
+            return Some(RoomRefused::NoSpace(Arc::clone(refusal)));
+        }
+        *asked = Some(rooms.served);
+        rooms.wanted = rooms.wanted.max(Some(payload_len));
+        rooms.wakers.push(waker);
+        if group.writer.is_some() {
+            self.work.notify_one();
+        }
+        None
+    }
+
+    /// The log thread: leads for futures, until the log ends.
+    pub(super) fn run_log_thread(&self) {
+        while let Some((writer, room)) = self.next_work() {
+            let mut aftermath = Aftermath::default();
+            let refusal = self.lead(writer, Request { room, sync: false }, &mut aftermath);
+            let mut group = self.group.lock();
+            if room.is_some() {
+                group.rooms.served += 1;
+                group.rooms.refusal = refusal;
+                aftermath.wakers.append(&mut group.rooms.wakers);
+            }
+            if !aftermath.is_empty() {
+                group.aftermath.merge(aftermath);
+                self.notices.notify_one();
+            }
+        }
+        self.group.lock().log_thread_ended = true;
+        self.notices.notify_all();
+    }
+
+    fn next_work(&self) -> Option<(Writer, Option<usize>)> {
+        let mut group = self.group.lock();
+        loop {
+            if !matches!(group.ending, Ending::NotYet) {
+                return None;
+            }
+            if group.has_work()
+                && let Some(writer) = group.writer.take()
+            {
+                return Some((writer, group.rooms.wanted.take()));
+            }
+            self.work.wait(&mut group);
+        }
+    }
+
+    /// The notice thread: runs the aftermath of what the log thread led, until the log ends.
+    pub(super) fn run_notice_thread(&self) {
+        while let Some(aftermath) = self.next_notice() {
+            self.settle(aftermath);
+        }
+    }
+
+    fn next_notice(&self) -> Option<Aftermath> {
+        let mut group = self.group.lock();
+        loop {
+            if !group.aftermath.is_empty() {
+                return Some(std::mem::take(&mut group.aftermath));
+            }
+            if group.log_thread_ended {
+                return None;
+            }
+            self.notices.wait(&mut group);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What the compiler does not check: the arrows between modules point down, locks are named in one file, files stay
+//! small enough to be about one thing.
+
+#![cfg(not(ifmatch_model))]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules of the crate, lowest first. A module may use those before it, and itself.
+const LAYERS: &[&str] = &[
+    "sync",
+    "identity",
+    "revision",
+    "key",
+    "codec",
+    "versioned",
+    "precondition",
+    "conflict",
+    "error",
+    "storage",
+    "log",
+    "store",
+    "http",
+];
+
+/// Lines of code, without comments, blank lines and unit tests.
+const MAX_LINES: usize = 400;
+
+/// Names that only `src/sync.rs` may use: what the model checker replaces.
+const LOCKS: &[&str] = &[
+    "parking_lot",
+    "std::sync::Mutex",
+    "std::sync::RwLock",
+    "std::sync::atomic",
+    "std::thread::spawn",
+];
+
+struct Source {
+    path: PathBuf,
+    module: String,
+    lines: Vec<(usize, String)>,
+}
+
+/// The sources, without comments and unit tests.
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test(&path)
+            {
+                found.push(read(&root, path));
+            }
+        }
+    }
+    assert!(found.len() > 20, "the sources were found");
+    found
+}
+
+fn is_test(path: &Path) -> bool {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    ["tests.rs", "model.rs", "faulty.rs"].contains(&name)
+}
+
+fn read(root: &Path, path: PathBuf) -> Source {
+    let relative = path.strip_prefix(root).unwrap().with_extension("");
+    let module = relative.iter().next().unwrap().to_str().unwrap().to_owned();
+    let text = fs::read_to_string(&path).unwrap();
+    let lines = (1..)
+        .zip(text.lines())
+        .take_while(|(_, line)| *line != "mod tests {")
+        .map(|(number, line)| (number, line.split("//").next().unwrap().trim().to_owned()))
+        .filter(|(_, line)| !line.is_empty())
+        .collect();
+    Source { path, module, lines }
+}
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|name| *name == module)
+}
+
+#[test]
+fn modules_use_only_what_is_below_them() {
+    for source in sources() {
+        let Some(own) = layer(&source.module) else {
+            assert!(
+                ["lib", "bin"].contains(&source.module.as_str()),
+                "{} has no layer",
+                source.module
+            );
+            continue;
+        };
+        for (number, line) in &source.lines {
+            for path in line.split("crate::").skip(1) {
+                let used: String = path
+                    .chars()
+                    .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+                    .collect();
+                let place = format!("{}:{number}", source.path.display());
+                let Some(used_layer) = layer(&used) else {
+                    assert!(
+                        used.is_empty() && path.is_empty(),
+                        "{place}: name the module, not crate::{used}"
+                    );
+                    continue;
+                };
+                assert!(used_layer <= own, "{place}: {} is below {used}", source.module);
+            }
+        }
+    }
+}
+
+#[test]
+fn locks_and_atomics_are_named_in_one_file() {
+    for source in
+        sources().iter().filter(|source| source.module != "sync" && source.module != "http")
+    {
+        for (number, line) in &source.lines {
+            for name in LOCKS {
+                assert!(!line.contains(name), "{}:{number}: {name}", source.path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn files_are_small() {
+    for source in sources() {
+        assert!(
+            source.lines.len() <= MAX_LINES,
+            "{}: {} lines",
+            source.path.display(),
+            source.lines.len()
+        );
+    }
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    for source in sources() {
+        for (number, line) in &source.lines {
+            for mark in ["todo!", "unimplemented!", "dbg!"] {
+                assert!(!line.contains(mark), "{}:{number}: {mark}", source.path.display());
+            }
+        }
+    }
+}
