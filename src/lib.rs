@@ -1,4 +1,55 @@
-//! An embeddable versioned key-value store.
+//! A versioned key-value store to embed: every write may say *only if the revision is still this one*.
+//!
+//! Every value carries a [`Revision`], a number that grows with every commit to the store and is never used twice. A
+//! write may demand that the key is still at the revision that was read ([`Store::put_if`]); a write that lost the
+//! race gets a typed [`Conflict`] with what is there now, so that the caller can merge and try again without another
+//! read. This is optimistic locking: nobody holds a lock while a person edits or a request runs, and no update is
+//! lost.
+//!
+//! ```
+//! use ifmatch::Store;
+//!
+//! let store: Store<String, String> = Store::new();
+//! let draft = store.create("page", "Hello".to_owned())?;
+//!
+//! // Somebody else is faster:
+//! store.put_if("page", "Hello, world".to_owned(), draft)?;
+//!
+//! // Our write would overwrite theirs unseen, so it fails, and tells what is there now:
+//! let error = store.put_if("page", "Hello, reader".to_owned(), draft).unwrap_err();
+//! let conflict = error.conflict().expect("the revision is stale");
+//! let current = conflict.current().expect("nobody deleted the page");
+//! assert_eq!(current.value(), "Hello, world");
+//!
+//! // Merge, and write on top of exactly what we have seen:
+//! store.put_if("page", format!("{}, dear reader", current.value()), current.revision())?;
+//! # Ok::<(), ifmatch::WriteError<String, String>>(())
+//! ```
+//!
+//! # In memory or on a log
+//!
+//! [`Store::new`] lives in memory and asks nothing of its types but what a map does. [`Builder::open`] puts the same
+//! store on an append-only log, if the types have serde; all data is in memory then, too, and the log makes it
+//! durable. What survives what is the [`Durability`]; the default, [`Durability::Sync`], acknowledges a write when it
+//! is on the disk, and shows nobody anything that a power cut could take back.
+//!
+//! # Consistency
+//!
+//! Operations on a key are linearizable, all writes are in one order, and no lock is held while code of yours runs: see
+//! [`Store`]. What the log does after a crash, or with damage, is written down with its byte format in
+//! [`src/log/FORMAT.md`](https://docs.rs/crate/ifmatch/latest/source/src/log/FORMAT.md).
+//!
+//! # Features
+//!
+//! The default is the store and the log, without an async runtime; a write can still be awaited ([`Pending`]).
+//! `http` adds an axum router that answers a lost race with `409 Conflict`, and its pieces for routers of your own;
+//! `cli` the command `ifmatch`; `postcard` another codec; `full` is all of them.
+//!
+//! # The map of the code
+//!
+//! [`Revision`], [`Versioned`], [`Precondition`], [`Conflict`] and the errors are small files of their own. `store` has
+//! the map and the commit path, `log` the log, `storage` the seam to the file system. `ARCHITECTURE.md` says how they
+//! hold together and why.
 #![forbid(unsafe_code)]
 
 mod codec;

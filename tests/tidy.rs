@@ -2,6 +2,7 @@
 //! small enough to be about one thing.
 
 #![cfg(not(ifmatch_model))]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
