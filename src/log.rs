@@ -160,6 +160,11 @@ impl Log {
         self.shared.make_room(payload_len)
     }
 
+    /// Sees to it that `revision` becomes durable, though nobody may ever wait for it.
+    pub(crate) fn submit(&self, revision: Revision) {
+        self.shared.submit(revision);
+    }
+
     /// Like [`wait`](Self::wait), for the future numbered `future`.
     pub(crate) fn poll_durable(
         &self,

@@ -46,6 +46,8 @@ pub(super) struct Group {
     /// Absent while somebody leads, and after the log was closed.
     pub(super) writer: Option<Writer>,
     pub(super) ending: Ending,
+    /// The newest revision that was submitted as a future, and is to become durable whether or not it is awaited.
+    pub(super) submitted: u64,
     /// Futures that wait for a revision; the second part tells futures apart.
     pub(super) waiting: BTreeMap<(u64, u64), Waker>,
     pub(super) rooms: Rooms,
@@ -53,13 +55,6 @@ pub(super) struct Group {
     /// ended the log, has an aftermath too.
     pub(super) aftermath: Aftermath,
     pub(super) log_thread_ended: bool,
-}
-
-impl Group {
-    /// Whether futures wait for somebody to lead.
-    pub(super) fn has_work(&self) -> bool {
-        !self.waiting.is_empty() || self.rooms.wanted.is_some()
-    }
 }
 
 #[derive(Default)]
@@ -213,7 +208,7 @@ impl Shared {
         group.writer = Some(writer);
         let refusal = match led {
             Ok(refusal) => {
-                if group.has_work() {
+                if self.has_work(&group) {
                     self.work.notify_one();
                 }
                 self.ready.notify_one();

@@ -11,7 +11,7 @@ use crate::error::LogFailure;
 use crate::revision::Revision;
 use crate::sync::Arc;
 
-use super::group::{Aftermath, Ending, Request, RoomRefused, Shared};
+use super::group::{Aftermath, Ending, Group, Request, RoomRefused, Shared};
 use super::writer::Writer;
 
 /// Futures that wait for room.
@@ -26,6 +26,25 @@ pub(super) struct Rooms {
 }
 
 impl Shared {
+    /// Sees to it that `revision` becomes durable, though nobody may ever wait for it.
+    pub(super) fn submit(&self, revision: Revision) {
+        if self.durable() < revision.get() {
+            self.request(&mut self.group.lock(), revision);
+        }
+    }
+
+    fn request(&self, group: &mut Group, revision: Revision) {
+        group.submitted = group.submitted.max(revision.get());
+        if group.writer.is_some() {
+            self.work.notify_one();
+        }
+    }
+
+    /// Whether there is something for the log thread to lead.
+    pub(super) fn has_work(&self, group: &Group) -> bool {
+        group.submitted > self.durable() || group.rooms.wanted.is_some()
+    }
+
     /// Whether `revision` is durable; if not yet, `waker` is woken when it is or when it cannot be any more.
     pub(super) fn poll_durable(
         &self,
@@ -45,9 +64,7 @@ impl Shared {
             return Some(Err(failure.clone()));
         }
         let replaced = group.waiting.insert((revision.get(), future), waker);
-        if group.writer.is_some() {
-            self.work.notify_one();
-        }
+        self.request(&mut group, revision);
         drop(group);
         drop(replaced);
         None
@@ -107,7 +124,7 @@ impl Shared {
             if !matches!(group.ending, Ending::NotYet) {
                 return None;
             }
-            if group.has_work()
+            if self.has_work(&group)
                 && let Some(writer) = group.writer.take()
             {
                 return Some((writer, group.rooms.wanted.take()));

@@ -20,7 +20,7 @@ use super::{FastHash, Store};
 /// share a sync. It needs no particular runtime: a thread of the log writes and another wakes.
 ///
 /// Only if the log's buffers are full at that moment is the write decided when it is polled or waited for.
-/// Dropping a `Pending` that was decided does not undo the write.
+/// Dropping a `Pending` that was decided does not undo the write, which becomes durable all the same.
 #[must_use = "the outcome, a conflict for example, is known only when it is awaited"]
 pub struct Pending<K, V, T, S = FastHash> {
     store: Store<K, V, S>,
@@ -53,7 +53,14 @@ where
     ) -> Self {
         let state = match write {
             Ok(mut write) => match write.attempt(&store.inner) {
-                Attempt::Settled(settled) => State::Decided(settled),
+                Attempt::Settled(settled) => {
+                    if let (Some(journal), Some(revision)) =
+                        (&store.inner.journal, settled.rests_on)
+                    {
+                        journal.log.submit(revision);
+                    }
+                    State::Decided(settled)
+                }
                 Attempt::NoRoom => State::Undecided { write, asked: None },
             },
             Err(error) => State::Decided(Settled { outcome: Err(error), rests_on: None }),
