@@ -274,8 +274,18 @@ fn a_failed_write_poisons_all_who_wait() {
 
 #[test]
 fn a_full_disk_refuses_and_works_again_when_there_is_room() {
+    // Small segments need room for the next one, large ones for more of the same.
+    for segment_bytes in [4096, 64 << 20] {
+        a_full_disk_refuses(segment_bytes);
+    }
+}
+
+fn a_full_disk_refuses(segment_bytes: usize) {
     let disk = Faulty::new();
-    let store = open(&disk, Durability::Sync).unwrap();
+    let open = |disk: &Faulty| -> Numbers {
+        Store::builder().segment_bytes(segment_bytes).open_on(disk.directory()).expect("it opens")
+    };
+    let store = open(&disk);
     store.put("a", 0).unwrap();
     disk.set_capacity(Some(disk.used()));
     let mut acknowledged = 0;
@@ -292,16 +302,13 @@ fn a_full_disk_refuses_and_works_again_when_there_is_room() {
         reason(&store.submit_put_if("a", 0, Precondition::Any).wait().unwrap_err()),
         Reason::NoSpace(_)
     ));
-    assert_eq!(
-        *open(&disk.after_power_cut(), Durability::Sync).unwrap().get("a").unwrap(),
-        acknowledged
-    );
+    assert_eq!(*open(&disk.after_power_cut()).get("a").unwrap(), acknowledged);
 
     disk.set_capacity(None);
     let revision = store.put("a", 1_000_000).unwrap();
     assert_eq!(store.get("a").unwrap().revision(), revision);
     store.close().unwrap();
-    assert_eq!(*open(&disk, Durability::Sync).unwrap().get("a").unwrap(), 1_000_000);
+    assert_eq!(*open(&disk).get("a").unwrap(), 1_000_000);
 }
 
 struct Counting(AtomicU64);
