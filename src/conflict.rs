@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::identity::Identity;
 use crate::precondition::Precondition;
 use crate::revision::Revision;
 use crate::versioned::Versioned;
@@ -13,6 +14,7 @@ use crate::versioned::Versioned;
 pub struct Conflict<K, V>(Box<Details<K, V>>);
 
 struct Details<K, V> {
+    identity: Identity,
     key: K,
     expected: Precondition,
     current: Option<Versioned<V>>,
@@ -21,12 +23,19 @@ struct Details<K, V> {
 
 impl<K, V> Conflict<K, V> {
     pub(crate) fn new(
+        identity: Identity,
         key: K,
         expected: Precondition,
         current: Option<Versioned<V>>,
         rejected: Option<V>,
     ) -> Self {
-        Self(Box::new(Details { key, expected, current, rejected }))
+        Self(Box::new(Details { identity, key, expected, current, rejected }))
+    }
+
+    /// The store that the revisions belong to.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.0.identity
     }
 
     /// The key that was to be written.

@@ -55,6 +55,8 @@
 mod codec;
 mod conflict;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 mod identity;
 mod key;
 mod log;

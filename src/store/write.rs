@@ -10,6 +10,7 @@ use hashbrown::hash_table::OccupiedEntry;
 
 use crate::conflict::Conflict;
 use crate::error::{LogFailure, OutcomeUnknown, Reason, Refused, WriteError};
+use crate::identity::Identity;
 use crate::key::AsKey;
 use crate::log::Record;
 use crate::precondition::Precondition;
@@ -241,7 +242,9 @@ where
             drop(garbage);
             match decision {
                 Decision::Attempt(attempt) => return attempt,
-                Decision::Conflict { current, newest } => return self.conflict(current, newest),
+                Decision::Conflict { current, newest } => {
+                    return self.conflict(store.identity, current, newest);
+                }
                 Decision::NeedsOwnedKey => {
                     self.name = self.name.take().map(|name| Name::Owned(name.into_key()));
                 }
@@ -356,12 +359,13 @@ where
 
     fn conflict(
         &mut self,
+        identity: Identity,
         current: Option<Versioned<V>>,
         newest: Option<Revision>,
     ) -> Attempt<K, V> {
         let key = self.name.take().expect(UNSETTLED).into_key();
         let rejected = self.change.take().expect(UNSETTLED).into_rejected();
-        let conflict = Conflict::new(key, self.precondition, current, rejected);
+        let conflict = Conflict::new(identity, key, self.precondition, current, rejected);
         Attempt::Settled(Settled { outcome: Err(WriteError::Conflict(conflict)), rests_on: newest })
     }
 }

@@ -1,0 +1,254 @@
+//! The preconditions of one request: what was demanded, and whether it holds.
+//!
+//! A guard becomes an exact [`Precondition`] where one says the same; where none does (several tags, `If-None-Match`
+//! with a tag, more than one condition), [`write`] checks it against what is there and writes on top of exactly that.
+
+mod write;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::identity::Identity;
+use crate::precondition::Precondition;
+use crate::revision::Revision;
+
+use super::etag::ETag;
+use super::problem::{Problem, ProblemKind, State};
+use super::query;
+use super::tags::Tags;
+
+/// The preconditions of a request: `?revision=N`, `If-Match` and `If-None-Match`, in this precedence.
+///
+/// As an axum extractor it refuses a request whose conditions are malformed, with 400. A handler gives it to the
+/// store's writes by [`put`](Self::put) and [`delete`](Self::delete), and asks [`check_read`](Self::check_read) before
+/// it answers a GET. A tag of another store, or a weak one, is well-formed, and never matches in `If-Match`.
+///
+/// ```
+/// use axum::{extract::{Path, State}, http::StatusCode};
+/// use ifmatch::{Store, http::{ETag, Guard, Problem}};
+///
+/// type Notes = Store<String, String>;
+///
+/// async fn put_note(
+///     State(notes): State<Notes>,
+///     Path(name): Path<String>,
+///     guard: Guard,
+///     text: String,
+/// ) -> Result<(StatusCode, ETag), Problem> {
+///     let written = guard.put(&notes, name, text).await?;
+///     Ok((StatusCode::NO_CONTENT, ETag::new(notes.identity(), written.revision())))
+/// }
+/// # let _: axum::Router = axum::Router::new()
+/// #     .route("/notes/{name}", axum::routing::put(put_note)).with_state(Notes::new());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Guard {
+    revision: Option<Revision>,
+    if_match: Option<Tags>,
+    if_none_match: Option<Tags>,
+}
+
+/// The first condition that does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unmet {
+    /// `?revision=`.
+    Revision(Revision),
+    /// `If-Match` with tags: the one revision that they name, if it is one, and whether one of them is weak.
+    Match { expected: Option<Revision>, weak: bool },
+    /// `If-Match: *`.
+    Missing,
+    /// `If-None-Match: *`, or with the current tag.
+    Exists,
+}
+
+impl Guard {
+    /// The conditions in these headers and this query. Parameters other than `revision` are left alone.
+    ///
+    /// # Errors
+    /// A [`Problem`] with status 400 that names what is malformed.
+    pub fn of(headers: &HeaderMap, query: Option<&str>) -> Result<Self, Problem> {
+        let tags = |name: HeaderName| {
+            Tags::of(headers, &name).map_err(|bad| {
+                Problem::new(ProblemKind::InvalidHeader, format!("the header {name}: {bad}"))
+            })
+        };
+        let revision = query::parameter(query, "revision")?
+            .map(|text| text.parse().map_err(|error| query::invalid(format!("revision: {error}"))))
+            .transpose()?;
+        let if_match = tags(header::IF_MATCH)?;
+        Ok(Self { revision, if_match, if_none_match: tags(header::IF_NONE_MATCH)? })
+    }
+
+    /// Whether there is no condition at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.revision.is_none() && self.if_match.is_none() && self.if_none_match.is_none()
+    }
+
+    /// Whether all that it demands is that there is nothing yet.
+    pub(super) fn only_demands_absence(&self) -> bool {
+        matches!(self, Self { revision: None, if_match: None, if_none_match: Some(Tags::Any) })
+    }
+
+    /// The precondition that says the same to the store `identity`; `None` if no single one does.
+    #[must_use]
+    pub fn precondition(&self, identity: Identity) -> Option<Precondition> {
+        match &self.if_none_match {
+            Some(Tags::Any) => {
+                let alone = self.revision.is_none() && self.if_match.is_none();
+                return alone.then_some(Precondition::Absent);
+            }
+            Some(tags) if tags.weak(identity).next().is_some() => return None,
+            // Tags that can never be the current one demand nothing.
+            Some(_) | None => {}
+        }
+        match (self.revision, &self.if_match) {
+            (None, None) => Some(Precondition::Any),
+            (None, Some(Tags::Any)) => Some(Precondition::Present),
+            (Some(revision), None | Some(Tags::Any)) => Some(revision.into()),
+            (Some(revision), Some(tags)) => {
+                tags.strong(identity).any(|tag| tag == revision).then_some(revision.into())
+            }
+            (None, Some(tags)) => the_one(tags.strong(identity)).map(Precondition::from),
+        }
+    }
+
+    /// Whether the conditions hold for a write of what is now at `current`.
+    fn check(&self, identity: Identity, current: Option<Revision>) -> Result<(), Unmet> {
+        if let Some(expected) = self.revision
+            && current != Some(expected)
+        {
+            return Err(Unmet::Revision(expected));
+        }
+        self.check_if_match(identity, current)?;
+        if self.matches_none_match(identity, current) {
+            return Err(Unmet::Exists);
+        }
+        Ok(())
+    }
+
+    /// By the strong comparison, as RFC 9110 13.1.1 demands.
+    fn check_if_match(&self, identity: Identity, current: Option<Revision>) -> Result<(), Unmet> {
+        match &self.if_match {
+            None => Ok(()),
+            Some(Tags::Any) => current.map(|_| ()).ok_or(Unmet::Missing),
+            Some(tags) if tags.strong(identity).any(|tag| Some(tag) == current) => Ok(()),
+            Some(tags) => Err(Unmet::Match {
+                expected: the_one(tags.strong(identity)),
+                weak: tags.has_weak(),
+            }),
+        }
+    }
+
+    /// By the weak comparison, as RFC 9110 13.1.2 demands.
+    fn matches_none_match(&self, identity: Identity, current: Option<Revision>) -> bool {
+        match &self.if_none_match {
+            None => false,
+            Some(Tags::Any) => current.is_some(),
+            Some(tags) => tags.weak(identity).any(|tag| Some(tag) == current),
+        }
+    }
+
+    /// Whether a GET or HEAD is to be answered with the content that `current` wrote.
+    ///
+    /// # Errors
+    /// [`NoRead`]: 304 or 412 instead.
+    pub fn check_read(&self, identity: Identity, current: Revision) -> Result<(), NoRead> {
+        let etag = ETag::new(identity, current);
+        if let Err(unmet) = self.check_if_match(identity, Some(current)) {
+            let problem = unmet.problem(Some(etag)).with_status(StatusCode::PRECONDITION_FAILED);
+            return Err(NoRead::PreconditionFailed(problem));
+        }
+        if self.matches_none_match(identity, Some(current)) {
+            return Err(NoRead::NotModified(etag));
+        }
+        Ok(())
+    }
+}
+
+/// What there is one of.
+fn the_one<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let first = items.next();
+    if items.next().is_some() { None } else { first }
+}
+
+impl Unmet {
+    /// The problem that it is, when `current` is what is there.
+    fn problem(self, current: Option<ETag>) -> Problem {
+        let now = current.map_or_else(
+            || "the key does not exist".to_owned(),
+            |etag| format!("the key is at revision {}", etag.revision()),
+        );
+        let (kind, expected, detail) = match self {
+            Self::Revision(expected) => (
+                ProblemKind::StaleRevision,
+                Some(expected),
+                format!("revision {expected} was expected, {now}"),
+            ),
+            Self::Match { expected, weak } => (
+                ProblemKind::StaleRevision,
+                expected,
+                if weak {
+                    format!(
+                        "no tag in If-Match is the current one, {now}; a weak tag (W/\"...\") never matches there: \
+                         did a proxy weaken it?"
+                    )
+                } else {
+                    format!("no tag in If-Match is the current one, {now}")
+                },
+            ),
+            Self::Missing => (ProblemKind::NotFound, None, format!("it has to exist, {now}")),
+            Self::Exists => (
+                ProblemKind::AlreadyExists,
+                None,
+                format!("If-None-Match does not allow what is there, {now}"),
+            ),
+        };
+        Problem::new(kind, detail)
+            .with_status(StatusCode::CONFLICT)
+            .with_state(State { expected, current })
+    }
+}
+
+/// Why a GET or HEAD is not answered with the content.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum NoRead {
+    /// The client has it: 304.
+    NotModified(ETag),
+    /// `If-Match` does not hold: 412.
+    PreconditionFailed(Problem),
+}
+
+impl NoRead {
+    /// With the key that a problem is about.
+    #[must_use]
+    pub fn with_key(self, key: impl std::fmt::Display) -> Self {
+        match self {
+            Self::PreconditionFailed(problem) => Self::PreconditionFailed(problem.with_key(key)),
+            not_modified @ Self::NotModified(_) => not_modified,
+        }
+    }
+}
+
+impl IntoResponse for NoRead {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotModified(etag) => {
+                (StatusCode::NOT_MODIFIED, etag, [(header::CACHE_CONTROL, "no-cache")])
+                    .into_response()
+            }
+            Self::PreconditionFailed(problem) => problem.into_response(),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Guard {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::of(&parts.headers, parts.uri.query())
+    }
+}

@@ -1,0 +1,270 @@
+//! Problems: errors that a program can read (RFC 9457, `application/problem+json`).
+//!
+//! It knows what the store's errors mean to a client, and nothing of routes.
+
+mod kind;
+
+use std::fmt;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::conflict::Conflict;
+use crate::error::{Reason, WriteError};
+use crate::precondition::Precondition;
+use crate::revision::Revision;
+
+pub use self::kind::ProblemKind;
+use super::etag::ETag;
+
+/// After how many seconds a client may try again when the server takes no writes.
+const RETRY_UNAVAILABLE: HeaderValue = HeaderValue::from_static("10");
+
+/// An error as a response: an `application/problem+json` document (RFC 9457) with its status.
+///
+/// The store's [`Conflict`] and [`WriteError`] convert into it, and are responses themselves. A conflict's document
+/// has the members `key`, `expected_revision`, `current_revision`, `current_etag` and `deleted`, and its response the
+/// current `ETag`.
+///
+/// ```
+/// use ifmatch::http::{Problem, ProblemKind};
+///
+/// let store: ifmatch::Store<String, u32> = ifmatch::Store::new();
+/// store.create("name", 1)?;
+/// let problem = Problem::from(store.create("name", 2).unwrap_err());
+/// assert_eq!(problem.kind(), ProblemKind::AlreadyExists);
+/// assert_eq!(problem.status(), 409);
+/// # Ok::<(), ifmatch::WriteError<String, u32>>(())
+/// ```
+#[derive(Clone)]
+pub struct Problem(Box<Details>);
+
+#[derive(Clone, Debug)]
+struct Details {
+    kind: ProblemKind,
+    status: StatusCode,
+    detail: String,
+    key: Option<String>,
+    state: Option<State>,
+    link: Option<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What a conflict says about the resource.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
+    /// The one revision that was expected, if it was one.
+    pub(super) expected: Option<Revision>,
+    /// What is there now.
+    pub(super) current: Option<ETag>,
+}
+
+impl Problem {
+    /// A problem with the status of its kind. `detail` is for people: what is wrong this time.
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self(Box::new(Details {
+            kind,
+            status: kind.status(),
+            detail: detail.into(),
+            key: None,
+            state: None,
+            link: None,
+            headers: Vec::new(),
+        }))
+    }
+
+    /// There is nothing under `key`.
+    pub fn not_found(key: impl fmt::Display) -> Self {
+        Self::new(ProblemKind::NotFound, "nothing is stored under the key").with_key(key)
+    }
+
+    /// With another status than that of its kind.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self
+    }
+
+    /// With the key that it is about.
+    #[must_use]
+    pub fn with_key(mut self, key: impl fmt::Display) -> Self {
+        self.0.key = Some(key.to_string());
+        self
+    }
+
+    /// With a link to the resource, shown if there is something to be read.
+    #[must_use]
+    pub fn with_link(mut self, uri: impl Into<String>) -> Self {
+        self.0.link = Some(uri.into());
+        self
+    }
+
+    /// With a header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
+    pub(super) fn with_state(mut self, state: State) -> Self {
+        self.0.state = Some(state);
+        self
+    }
+
+    /// What kind of problem it is.
+    #[must_use]
+    pub fn kind(&self) -> ProblemKind {
+        self.0.kind
+    }
+
+    /// The status of the response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// What is wrong this time.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    fn refused(reason: &Reason) -> Self {
+        let kind = match reason {
+            Reason::RecordTooLarge { .. } => ProblemKind::TooLarge,
+            Reason::TooManyKeys { .. } | Reason::RevisionsExhausted | Reason::NoSpace(_) => {
+                ProblemKind::StorageFull
+            }
+            Reason::Poisoned(_) | Reason::Closed => ProblemKind::Unavailable,
+            Reason::Encode(_) => ProblemKind::Internal,
+        };
+        let problem = Self::new(kind, reason.to_string());
+        match kind {
+            ProblemKind::Unavailable => problem.with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE),
+            _ => problem,
+        }
+    }
+}
+
+/// The members of the document, in their order.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(flatten)]
+    state: Option<StateBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<Links<'a>>,
+}
+
+#[derive(Serialize)]
+struct StateBody {
+    expected_revision: Option<Revision>,
+    current_revision: Option<Revision>,
+    current_etag: Option<String>,
+    deleted: bool,
+}
+
+#[derive(Serialize)]
+struct Links<'a> {
+    current: &'a str,
+}
+
+impl From<State> for StateBody {
+    fn from(State { expected, current }: State) -> Self {
+        Self {
+            expected_revision: expected,
+            current_revision: current.map(ETag::revision),
+            current_etag: current.map(|etag| etag.to_string()),
+            deleted: current.is_none(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Details { kind, status, detail, key, state, link, headers } = *self.0;
+        let current = state.and_then(|state| state.current);
+        let body = Body {
+            r#type: format!("/problems/{}", kind.slug()),
+            title: kind.title(),
+            status: status.as_u16(),
+            detail: &detail,
+            key: key.as_deref(),
+            state: state.map(StateBody::from),
+            links: link.as_deref().filter(|_| current.is_some()).map(|current| Links { current }),
+        };
+        let body = serde_json::to_vec(&body).expect("text and numbers always serialize");
+        let mut response = (status, body).into_response();
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(etag) = current {
+            fields.insert(header::ETAG, etag.into());
+        }
+        fields.extend(headers);
+        response
+    }
+}
+
+/// A key whose precondition failed, as a problem: 409.
+impl<K: fmt::Display, V> From<Conflict<K, V>> for Problem {
+    fn from(conflict: Conflict<K, V>) -> Self {
+        let (kind, expected) = match conflict.expected() {
+            Precondition::Absent => (ProblemKind::AlreadyExists, None),
+            Precondition::Present => (ProblemKind::NotFound, None),
+            Precondition::Revision(revision) => (ProblemKind::StaleRevision, Some(revision)),
+            Precondition::Any => (ProblemKind::StaleRevision, None),
+        };
+        let current = conflict.revision().map(|current| ETag::new(conflict.identity(), current));
+        Self::new(kind, conflict.to_string())
+            .with_status(StatusCode::CONFLICT)
+            .with_key(conflict.key())
+            .with_state(State { expected, current })
+    }
+}
+
+/// A write that did not succeed, as a problem: 409 if the race was lost, else 413, 500, 503 or 507.
+impl<K: fmt::Display, V> From<WriteError<K, V>> for Problem {
+    fn from(error: WriteError<K, V>) -> Self {
+        match error {
+            WriteError::Conflict(conflict) => conflict.into(),
+            WriteError::Refused(refused) => Self::refused(refused.reason()),
+            // Without Retry-After, which would ask for the write to be repeated blindly.
+            WriteError::OutcomeUnknown(unknown) => {
+                Self::new(ProblemKind::OutcomeUnknown, unknown.to_string())
+            }
+        }
+    }
+}
+
+impl<K: fmt::Display, V> IntoResponse for Conflict<K, V> {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+impl<K: fmt::Display, V> IntoResponse for WriteError<K, V> {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.kind.title(), self.0.detail)
+    }
+}
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Problem {}

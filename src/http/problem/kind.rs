@@ -1,0 +1,221 @@
+//! The kinds of problem: what a client can tell apart by the `type` of the document.
+
+use axum::http::StatusCode;
+
+/// What went wrong, as far as a program needs to tell it apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// The race was lost: the resource is not what the request was based on.
+    StaleRevision,
+    /// The resource was to be created, or to differ, and is there.
+    AlreadyExists,
+    /// There is no such resource.
+    NotFound,
+    /// The path is none of the server's.
+    NoSuchRoute,
+    /// The key breaks a rule.
+    InvalidKey,
+    /// A query parameter is unknown, there twice, or malformed.
+    InvalidQuery,
+    /// A header is malformed.
+    InvalidHeader,
+    /// The body is not what it should be.
+    InvalidBody,
+    /// The method is none of the resource's.
+    MethodNotAllowed,
+    /// The client was too slow.
+    RequestTimeout,
+    /// The body is larger than the server takes.
+    TooLarge,
+    /// The body is of a type or coding that the server does not take here.
+    UnsupportedMediaType,
+    /// Something that the server did not foresee; nothing was written.
+    Internal,
+    /// The write lost to too many others in a row; nothing was written.
+    Contended,
+    /// The server does not take writes now; nothing was written.
+    Unavailable,
+    /// The write may or may not survive.
+    OutcomeUnknown,
+    /// There is no room for the write; nothing was written.
+    StorageFull,
+}
+
+impl ProblemKind {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::StaleRevision,
+        Self::AlreadyExists,
+        Self::NotFound,
+        Self::NoSuchRoute,
+        Self::InvalidKey,
+        Self::InvalidQuery,
+        Self::InvalidHeader,
+        Self::InvalidBody,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::Internal,
+        Self::Contended,
+        Self::Unavailable,
+        Self::OutcomeUnknown,
+        Self::StorageFull,
+    ];
+
+    /// The last segment of the problem's `type`.
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        self.parts().0
+    }
+
+    /// What it is, for people; the same for every occurrence.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        self.parts().2
+    }
+
+    /// The status that it has unless an occurrence says otherwise.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        self.parts().1
+    }
+
+    /// What a client should do about it.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        self.parts().3
+    }
+
+    fn parts(self) -> (&'static str, StatusCode, &'static str, &'static str) {
+        match self {
+            Self::StaleRevision => (
+                "stale-revision",
+                StatusCode::CONFLICT,
+                "The resource has changed",
+                "Somebody else changed or deleted the resource after you read it, and nothing was written. Read it \
+                 again (current_revision and current_etag say what is there), merge your change into it, and write \
+                 that with the new revision. Do not repeat the request as it is.",
+            ),
+            Self::AlreadyExists => (
+                "already-exists",
+                StatusCode::CONFLICT,
+                "The resource already exists",
+                "The request was to create the resource, or to write only if it is not in a certain state, and \
+                 nothing was written. Choose another key, or read the resource and update it.",
+            ),
+            Self::NotFound => (
+                "not-found",
+                StatusCode::NOT_FOUND,
+                "There is no such resource",
+                "Nothing is stored under the key, though something may have been before. The status is 404, or 409 \
+                 if the request said that the resource has to exist.",
+            ),
+            Self::NoSuchRoute => (
+                "no-such-route",
+                StatusCode::NOT_FOUND,
+                "There is no such route",
+                "The path is none of the server's. Documents are at /v1/kv/{key}.",
+            ),
+            Self::InvalidKey => (
+                "invalid-key",
+                StatusCode::BAD_REQUEST,
+                "The key is invalid",
+                "A key is UTF-8, 1 to 1,024 bytes, percent-encoded in a path. It is split on /, and no segment is \
+                 empty, \".\" or \"..\". It has no control characters.",
+            ),
+            Self::InvalidQuery => (
+                "invalid-query",
+                StatusCode::BAD_REQUEST,
+                "The query is invalid",
+                "A query parameter is unknown here, there twice, or malformed. A revision is a decimal number from 1 \
+                 to 2^53 - 1.",
+            ),
+            Self::InvalidHeader => (
+                "invalid-header",
+                StatusCode::BAD_REQUEST,
+                "A header is invalid",
+                "The detail names the header. If-Match and If-None-Match are \"*\" or a list of entity tags, each in \
+                 double quotes, as the ETag header gave them.",
+            ),
+            Self::InvalidBody => (
+                "invalid-body",
+                StatusCode::BAD_REQUEST,
+                "The body is invalid",
+                "The body is not what its content type says, or not what the route takes. Nothing was written.",
+            ),
+            Self::MethodNotAllowed => (
+                "method-not-allowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "The method is not allowed",
+                "The Allow header lists the methods of the resource.",
+            ),
+            Self::RequestTimeout => (
+                "request-timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "The request took too long",
+                "The body did not arrive in time. Nothing was written.",
+            ),
+            Self::TooLarge => (
+                "too-large",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is too large",
+                "The detail says how much the server takes. Nothing was written.",
+            ),
+            Self::UnsupportedMediaType => (
+                "unsupported-media-type",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The media type is not supported",
+                "The detail says what the route takes. Nothing was written.",
+            ),
+            Self::Internal => (
+                "internal",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong in the server",
+                "Nothing was written.",
+            ),
+            Self::Contended => (
+                "contended",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many others write the resource",
+                "The preconditions held each time that they were checked, but others wrote in between, too often in \
+                 a row. Nothing was written. Repeat the request after the time in Retry-After.",
+            ),
+            Self::Unavailable => (
+                "unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server takes no writes",
+                "The store is closed, or read-only because its log failed. Nothing was written. Repeat the request \
+                 after the time in Retry-After.",
+            ),
+            Self::OutcomeUnknown => (
+                "outcome-unknown",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The outcome of the write is unknown",
+                "The log failed while the write was on its way: it may or may not be there after a restart. Read the \
+                 resource after that, before you write it again.",
+            ),
+            Self::StorageFull => (
+                "storage-full",
+                StatusCode::INSUFFICIENT_STORAGE,
+                "There is no room for the write",
+                "A limit of the store or its disk is reached. Nothing was written. Deletes may still work.",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_distinct_and_fit_a_path() {
+        let mut slugs = ProblemKind::ALL.map(ProblemKind::slug).to_vec();
+        assert!(slugs.iter().all(|slug| slug.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+        slugs.sort_unstable();
+        slugs.dedup();
+        assert_eq!(slugs.len(), ProblemKind::ALL.len());
+    }
+}
