@@ -7,7 +7,7 @@
 //! - [`group`] takes what was appended, writes and syncs it, and tells those who wait;
 //! - [`worker`] has the threads that do this for futures;
 //! - [`writer`] owns the open file and makes the next one;
-//! - [`recovery`] reads it all back;
+//! - [`recovery`] reads it all back, [`scan`] one segment of it;
 //! - [`frame`], [`segment`], [`bytes`] are the format, which `log/FORMAT.md` defines.
 //!
 //! What holds: a revision is durable only after its frame and all before it were written, and under
@@ -19,6 +19,7 @@ mod frame;
 mod group;
 mod record;
 mod recovery;
+mod scan;
 mod segment;
 mod tail;
 mod worker;

@@ -18,6 +18,7 @@ mod versions;
 mod write;
 
 #[cfg(all(test, not(ifmatch_model)))]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
 
 #[cfg(all(test, ifmatch_model))]

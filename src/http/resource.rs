@@ -148,7 +148,7 @@ pub(super) async fn create(
     drop(body);
 
     let written = store
-        .submit_put_if(&key, document, crate::Precondition::Absent)
+        .submit_put_if(&key, document, crate::precondition::Precondition::Absent)
         .await
         .map_err(|error| Problem::from(error).with_key(&key).with_link(mount.link(&key)))?;
     Ok(created(ETag::new(store.identity(), written.revision()), &mount, &key))

@@ -191,6 +191,23 @@ fn nobody_waits_for_ever() {
 }
 
 #[test]
+fn a_batch_tells_all_whose_commits_are_in_it() {
+    check(|| {
+        let disk = Faulty::new();
+        let store = on(&disk, Durability::Buffered);
+        store.put(9, 0).expect("the disk works");
+        let threads = (0..4)
+            .map(|writer: u32| {
+                let store = store.clone();
+                thread::spawn(move || store.put(writer, 1).expect("the disk works"))
+            })
+            .collect();
+        let revisions = join_all(threads);
+        assert!(revisions.iter().all(|revision| *revision <= store.revision()));
+    });
+}
+
+#[test]
 fn a_failure_reaches_everybody_who_waits() {
     check(|| {
         let disk = Faulty::new();
