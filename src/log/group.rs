@@ -50,6 +50,8 @@ struct Group {
     rooms: Rooms,
     /// What the log thread left to the notice thread.
     aftermath: Aftermath,
+    /// The log thread leaves nothing any more.
+    log_thread_ended: bool,
 }
 
 impl Group {
@@ -399,7 +401,6 @@ impl Shared {
         drop(writer);
         self.ready.notify_all();
         self.work.notify_all();
-        self.notices.notify_all();
         self.settle(aftermath);
         closed.map_err(SyncError::Failed)
     }
@@ -498,6 +499,7 @@ impl Shared {
                 self.notices.notify_one();
             }
         }
+        self.group.lock().log_thread_ended = true;
         self.notices.notify_all();
     }
 
@@ -516,7 +518,8 @@ impl Shared {
         }
     }
 
-    /// The notice thread: runs the aftermath of what the log thread led, until the log ends.
+    /// The notice thread: runs the aftermath of what the log thread led. It outlives the log thread: the log may
+    /// end after a batch was led and before its aftermath was handed over.
     pub(super) fn run_notice_thread(&self) {
         while let Some(aftermath) = self.next_notice() {
             self.settle(aftermath);
@@ -529,7 +532,7 @@ impl Shared {
             if !group.aftermath.is_empty() {
                 return Some(std::mem::take(&mut group.aftermath));
             }
-            if !matches!(group.ending, Ending::NotYet) {
+            if group.log_thread_ended {
                 return None;
             }
             self.notices.wait(&mut group);
