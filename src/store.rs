@@ -256,7 +256,10 @@ where
                 }
             }
             attempt += 1;
-            back_off(attempt);
+            if back_off(attempt) {
+                // What the conflict told is old by now.
+                (current, _) = self.inner.newest(&key);
+            }
         }
     }
 
@@ -369,11 +372,13 @@ fn unchanged<V>(read: Option<&Versioned<V>>) -> Precondition {
     read.map_or(Precondition::Absent, |entry| entry.revision().into())
 }
 
-/// Lets others finish, after the first few lost races.
-fn back_off(attempt: u32) {
-    if attempt > 4 {
+/// Lets others finish, after the first few lost races. Returns whether it did.
+fn back_off(attempt: u32) -> bool {
+    let backs_off = attempt > 4;
+    if backs_off {
         thread::yield_now();
     }
+    backs_off
 }
 
 impl<K, V, S> Inner<K, V, S> {

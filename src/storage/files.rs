@@ -50,7 +50,7 @@ impl Directory for Files {
             .truncate(false)
             .open(self.path.join(name))?;
         match file.try_lock() {
-            Ok(()) => Ok(Box::new(file)),
+            Ok(()) => Ok(Box::new(Locked(file))),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -77,6 +77,19 @@ impl Directory for Files {
 
     fn sync(&self) -> io::Result<()> {
         sync_directory(&self.path)
+    }
+}
+
+/// A lock file while it is locked.
+#[derive(Debug)]
+struct Locked(fs::File);
+
+impl Drop for Locked {
+    /// Closing the file is not enough: a process that is just being started has, until it runs its own program, a
+    /// copy of every open file of ours, and with it of the lock. Unlocking ends the lock for all copies.
+    fn drop(&mut self) {
+        // If it fails, closing the file is what is left.
+        let _closed_next = self.0.unlock();
     }
 }
 

@@ -19,8 +19,10 @@ use super::{FastHash, Store};
 /// is pending is its becoming durable. A conflict comes through it, too. Many writes can be on their way at once and
 /// share a sync. It needs no particular runtime: a thread of the log writes and another wakes.
 ///
-/// Only if the log's buffers are full at that moment is the write decided when it is polled or waited for.
-/// Dropping a `Pending` that was decided does not undo the write, which becomes durable all the same.
+/// Only if the log has no room at that moment is the write decided when it is polled or waited for: until the first
+/// commit after opening, when its buffers are full, and when more was submitted than space is set aside for, which
+/// grows with the log. Such writes keep no order among themselves, and dropping one drops the write. Dropping a
+/// `Pending` that was decided does not undo the write, which becomes durable all the same.
 #[must_use = "the outcome, a conflict for example, is known only when it is awaited"]
 pub struct Pending<K, V, T, S = FastHash> {
     store: Store<K, V, S>,
