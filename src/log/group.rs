@@ -393,7 +393,9 @@ impl Shared {
     fn try_close(&self, writer: &mut Writer, aftermath: &mut Aftermath) -> Result<(), LogFailure> {
         let batch = {
             let mut tail = self.tail.lock();
-            tail.close();
+            if !tail.close() {
+                return Ok(());
+            }
             tail.take()
         };
         self.write(writer, batch, true, aftermath)?;

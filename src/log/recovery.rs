@@ -54,6 +54,8 @@ pub(super) struct Recovered {
     pub(super) writer: Writer,
     pub(super) position: Position,
     pub(super) identity: Identity,
+    /// The last frame is a close mark.
+    pub(super) closed_in_order: bool,
     /// Revisions up to this one are used or skipped.
     pub(super) newest: u64,
     pub(super) report: Recovery,
@@ -132,6 +134,7 @@ pub(super) fn recover(
         writer: Writer::new(Arc::clone(directory), file, next, signature, lock),
         position,
         identity: signature.identity,
+        closed_in_order: false,
         newest,
         report,
     })
@@ -239,6 +242,7 @@ impl Last {
                 allocated: offset,
             },
             identity: signature.identity,
+            closed_in_order: true,
             newest,
             report,
         }

@@ -89,6 +89,8 @@ pub(crate) struct Tail {
     taken: u64,
     /// Revisions up to this one are reserved, durably.
     floor: u64,
+    /// The last frame is a close mark: the log was closed in good order, and nothing was appended since.
+    closed_in_order: bool,
     batch: Batch,
     /// Emptied buffers of the last batch, to be used for the next.
     spare: Batch,
@@ -99,8 +101,8 @@ impl Tail {
         position: Position,
         segment_bytes: usize,
         newest: u64,
-        floor: u64,
         live: u64,
+        closed_in_order: bool,
     ) -> Self {
         let mut tail = Self {
             condition: Condition::Open,
@@ -108,7 +110,8 @@ impl Tail {
             segment_bytes,
             newest,
             taken: newest,
-            floor,
+            floor: newest,
+            closed_in_order,
             batch: Batch::default(),
             spare: Batch::default(),
         };
@@ -174,6 +177,7 @@ impl Tail {
             chain: self.position.chain,
             payload_checksum,
         };
+        self.closed_in_order = kind == Kind::Close;
         let (bytes, checksum) = header.encode();
         let frame_len = frame::frame_len(payload.len());
         let end = self.batch.bytes.len() + frame_len;
@@ -274,9 +278,11 @@ impl Tail {
         self.start_batch();
     }
 
-    /// Refuses commits from now on.
-    pub(super) fn close(&mut self) {
+    /// Refuses commits from now on. Returns whether there is anything to close: not if nothing was written since the log
+    /// was opened after a close in good order.
+    pub(super) fn close(&mut self) -> bool {
         self.condition = Condition::Closed;
+        !self.closed_in_order
     }
 
     /// The close mark, to be written when everything before is synced.

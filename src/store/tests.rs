@@ -273,6 +273,19 @@ fn a_failed_write_poisons_all_who_wait() {
 }
 
 #[test]
+fn opening_and_closing_without_a_write_changes_nothing() {
+    let disk = Faulty::new();
+    warm(&disk).close().unwrap();
+    let (used, syncs) = (disk.used(), disk.syncs());
+    for _ in 0..3 {
+        let store = open(&disk, Durability::Sync).unwrap();
+        assert!(store.recovery().unwrap().clean);
+        store.close().unwrap();
+    }
+    assert_eq!((disk.used(), disk.syncs()), (used, syncs));
+}
+
+#[test]
 fn a_full_disk_refuses_and_works_again_when_there_is_room() {
     // Small segments need room for the next one, large ones for more of the same.
     for segment_bytes in [4096, 64 << 20] {
