@@ -4,7 +4,7 @@ use std::fs;
 
 use ifmatch::{OpenError, Store};
 
-use crate::common::format::{SEGMENT_HEADER, last_segment, seal, segment_name};
+use crate::common::format::{SEGMENT_HEADER, last_segment, seal, segment_name, u32_at};
 use crate::common::{Files, read_files, scratch, write_files};
 use crate::history::{Bench, History, Outcome, Stop};
 
@@ -115,6 +115,52 @@ fn an_older_copy_of_a_segment_is_damage() {
     let error = crate::history::open(directory.path()).unwrap_err();
     assert!(matches!(error, OpenError::Corrupt { segment: 1, .. }), "{error}");
     assert_eq!(read_files(directory.path()), files);
+}
+
+/// Two copies of a closed log that went different ways have frames of the same segments at the same places.
+#[test]
+fn a_segment_of_a_diverged_copy_is_damage() {
+    let directory = scratch();
+    let store = crate::history::open(directory.path()).unwrap();
+    store.put(1, vec![1; 100]).unwrap();
+    store.close().unwrap();
+    let common = read_files(directory.path());
+    let diverge = |byte| {
+        let directory = scratch();
+        write_files(directory.path(), &common);
+        let store = crate::history::open(directory.path()).unwrap();
+        (0..60).for_each(|_| assert!(store.put(2, vec![byte; 100]).is_ok()));
+        store.close().unwrap();
+        read_files(directory.path())
+    };
+    let (one, other) = (diverge(1), diverge(2));
+    let previous_end = |files: &Files| u32_at(&files[&segment_name(2)], 80);
+    assert_eq!(previous_end(&one), previous_end(&other), "only the content differs");
+    for number in 1..=last_segment(&one) {
+        let mut files = one.clone();
+        files.insert(segment_name(number), other[&segment_name(number)].clone());
+        write_files(directory.path(), &files);
+        let error = crate::history::open(directory.path()).unwrap_err();
+        assert!(matches!(error, OpenError::Corrupt { .. }), "{number}: {error}");
+        assert_eq!(read_files(directory.path()), files);
+    }
+}
+
+#[test]
+fn the_end_of_a_log_does_not_pass_for_a_log() {
+    let history = history();
+    let bench = Bench::new();
+    for number in 2..=last_segment(&history.files) {
+        let mut bytes = history.files[&segment_name(number)].clone();
+        bytes[32..40].copy_from_slice(&1_u64.to_le_bytes());
+        seal(&mut bytes[..SEGMENT_HEADER]);
+        // With its frames, which its header no longer begins, and without.
+        for bytes in [bytes.clone(), bytes[..SEGMENT_HEADER].to_vec()] {
+            let files = Files::from([(segment_name(1), bytes)]);
+            let error = bench.refuse(&files, &history, "renumbered to be the first");
+            assert!(matches!(error, OpenError::Corrupt { segment: 1, .. }), "{error}");
+        }
+    }
 }
 
 #[test]
