@@ -26,6 +26,7 @@ mod model;
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
+use std::time::Duration;
 
 use crate::error::{LogFailure, Reason, Refused, SyncError, WriteError};
 use crate::identity::Identity;
@@ -373,12 +374,16 @@ fn unchanged<V>(read: Option<&Versioned<V>>) -> Precondition {
 }
 
 /// Lets others finish, after the first few lost races. Returns whether it did.
+///
+/// Yielding is not always enough: a thread that updates one key in a loop is, whenever another has read, already in
+/// line to write. Sleeping longer each time, up to a millisecond, gets out of step with it.
 fn back_off(attempt: u32) -> bool {
-    let backs_off = attempt > 4;
-    if backs_off {
-        thread::yield_now();
+    match attempt {
+        0..=4 => return false,
+        5..=32 => thread::yield_now(),
+        _ => thread::sleep(Duration::from_micros(attempt.min(1_000).into())),
     }
-    backs_off
+    true
 }
 
 impl<K, V, S> Inner<K, V, S> {

@@ -66,7 +66,7 @@ fn a_message_names_the_revisions_and_never_shows_debug_output() {
     let store = Store::<Key, Value>::new();
     let first = store.create(Key(1), Value).unwrap();
     store.put(Key(1), Value).unwrap();
-    let cases: [(&str, Result<(), WriteError<Key, Value>>, &str); 4] = [
+    let cases = [
         (
             "a stale revision",
             store.put_if(Key(1), Value, first).map(drop),

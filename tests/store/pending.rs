@@ -195,6 +195,45 @@ fn a_write_is_shown_when_its_waker_is_called_and_not_told_before() {
     });
 }
 
+/// A submitted write that nobody awaits is decided, and not yet on its way to the disk.
+#[test]
+fn readers_see_the_durable_state_and_writers_the_newest() {
+    for durability in [Durability::Sync, Durability::Buffered] {
+        let directory = scratch();
+        let store =
+            Store::<String, u8>::builder().durability(durability).open(directory.path()).unwrap();
+        let first = store.put("overwritten", 1).unwrap();
+        store.put("deleted", 1).unwrap();
+        let shown = store.revision();
+        let pending = [
+            store.submit_put_if("overwritten", 2, first),
+            store.submit_put_if("overwritten", 3, Precondition::Present),
+            store.submit_put_if("created", 1, Precondition::Absent),
+        ];
+        let deleted = store.submit_delete_if("deleted", Precondition::Present);
+        let assert_old = || {
+            assert_eq!((store.revision(), store.len()), (shown, 2));
+            assert_eq!(*store.get("overwritten").unwrap(), 1);
+            assert_eq!(*store.get("deleted").unwrap(), 1);
+            assert!(store.get("created").is_none() && !store.contains("created"));
+        };
+        assert_old();
+        let lost = store.submit_put_if("overwritten", 9, first);
+        let absent = store.submit_put_if("deleted", 9, Precondition::Present);
+        assert_old();
+
+        let conflict = lost.wait().unwrap_err().into_conflict().unwrap();
+        assert_eq!(conflict.current().map(|entry| **entry), Some(3), "writers see the newest");
+        assert!(store.revision() >= conflict.revision().unwrap(), "what is told is durable");
+        assert!(absent.wait().unwrap_err().conflict().unwrap().current().is_none());
+        assert_eq!(*store.get("overwritten").unwrap(), 3);
+        assert!(!store.contains("deleted"), "what a conflict told is shown");
+        pending.into_iter().for_each(|pending| assert!(pending.wait().is_ok()));
+        assert!(deleted.wait().unwrap().is_some());
+        assert_eq!((store.revision().get(), store.len()), (shown.get() + 4, 2));
+    }
+}
+
 #[test]
 fn only_the_last_waker_of_a_future_need_be_called_but_it_must() {
     within(60, || {

@@ -121,6 +121,12 @@ impl<'de> Deserialize<'de> for Value {
 
 type Subject = Store<Key, Value>;
 
+/// A way of writing a key that is given by its number.
+type WriteAt = fn(&Subject, u64);
+
+/// A way of writing a key that is borrowed.
+type WriteOf = fn(&Subject, &Key);
+
 /// The body of a hook, which uses the store on `key`, and the proof that it ran.
 fn reenter(store: &Subject, key: u64) -> (impl FnOnce() + Send + 'static, Arc<AtomicU64>) {
     let (store, ran) = (store.clone(), Arc::new(AtomicU64::new(0)));
@@ -159,7 +165,7 @@ fn everywhere(test: fn(&str, &Subject)) {
 fn dropping_a_value_may_use_the_store() {
     everywhere(|name, store| {
         let key = fresh();
-        let cases: [(&str, fn(&Subject, u64)); 4] = [
+        let cases: [(&str, WriteAt); 4] = [
             ("overwritten", |store, key| assert!(store.put(Key(key), Value(0)).is_ok())),
             ("deleted", |store, key| drop(store.delete(Key(key)).unwrap())),
             ("updated", |store, key| assert!(store.update(Key(key), |_| Value(0)).is_ok())),
@@ -186,7 +192,7 @@ fn dropping_a_value_may_use_the_store() {
 #[test]
 fn cloning_a_key_may_use_the_store() {
     everywhere(|name, store| {
-        let cases: [(&str, fn(&Subject, &Key)); 4] = [
+        let cases: [(&str, WriteOf); 4] = [
             ("create", |store, key| assert!(store.put(key, Value(0)).is_ok())),
             ("overwrite", |store, key| {
                 store.put(Key(key.0), Value(0)).unwrap();
