@@ -288,9 +288,6 @@ pub enum OpenError {
         /// Why.
         source: CodecError,
     },
-    /// The log ends at the largest revision; nothing could ever be written.
-    #[error("the largest revision has been used")]
-    RevisionsExhausted,
     /// A thread could not be started.
     #[error("cannot start a thread of the log")]
     Thread(#[source] io::Error),

@@ -111,8 +111,10 @@ impl Opened {
     /// Starts the log at the state that was read, in which `live` keys are live. `reclaim` is told the hashes of
     /// keys whose older versions are no longer needed; it runs under no lock.
     pub(crate) fn start(self, live: u64, reclaim: Reclaim) -> Result<Log, OpenError> {
-        let recovery::Recovered { writer, position, newest, closed_in_order, .. } = self.recovered;
-        let tail = Tail::new(position, self.options.segment_bytes, newest, live, closed_in_order);
+        let recovery::Recovered { writer, position, newest, floor, closed_in_order, .. } =
+            self.recovered;
+        let tail =
+            Tail::new(position, self.options.segment_bytes, (newest, floor), live, closed_in_order);
         let sync_each_batch = self.options.durability == Durability::Sync;
         let shared = Arc::new(Shared::new(tail, writer, live, sync_each_batch, reclaim));
         let log = Log { shared };
@@ -180,10 +182,11 @@ impl Log {
     pub(crate) fn poll_room(
         &self,
         payload_len: usize,
+        future: u64,
         asked: &mut Option<u64>,
         waker: &Waker,
     ) -> Option<RoomRefused> {
-        self.shared.poll_room(payload_len, asked, waker)
+        self.shared.poll_room(payload_len, future, asked, waker)
     }
 
     /// Blocks until all that was appended is synced.

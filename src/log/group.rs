@@ -218,7 +218,7 @@ impl Shared {
                 self.tail.lock().fail(&failure);
                 group.ending = Ending::Failed(failure);
                 aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
-                aftermath.wakers.append(&mut group.rooms.wakers);
+                aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
                 self.ready.notify_all();
                 self.work.notify_all();
                 None
@@ -380,7 +380,7 @@ impl Shared {
             Err(failure) => Ending::Failed(failure.clone()),
         };
         aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
-        aftermath.wakers.append(&mut group.rooms.wakers);
+        aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
         drop(group);
         // The lock on the directory goes with it, before anybody is told.
         drop(writer);

@@ -15,7 +15,7 @@ use crate::sync::Arc;
 use super::record::Operation;
 use super::scan::{Codec, Loaded, Progress, Scan, corrupt};
 use super::segment::{self, Name};
-use super::tail::Position;
+use super::tail::{Position, next_floor};
 use super::writer::{NextSegment, Signature, Writer};
 
 /// What opening a log found.
@@ -58,6 +58,8 @@ pub(super) struct Recovered {
     pub(super) closed_in_order: bool,
     /// Revisions up to this one are used or skipped.
     pub(super) newest: u64,
+    /// And up to this one they are reserved.
+    pub(super) floor: u64,
     pub(super) report: Recovery,
 }
 
@@ -112,12 +114,14 @@ pub(super) fn recover(
     };
     let start = NextSegment::prepare(directory, next, signature, first_allocation)
         .map_err(failed("create a segment in"))?;
+    // The header reserves the first block, so that a new segment can be written to at once.
+    let floor = next_floor(newest);
     let header = segment::Header {
         codec: signature.codec,
         number: next,
         epoch: start.epoch,
         identity: signature.identity,
-        floor: newest,
+        floor,
         newest,
         previous,
     };
@@ -136,6 +140,7 @@ pub(super) fn recover(
         identity: signature.identity,
         closed_in_order: false,
         newest,
+        floor,
         report,
     })
 }
@@ -244,6 +249,7 @@ impl Last {
             identity: signature.identity,
             closed_in_order: true,
             newest,
+            floor: newest,
             report,
         }
     }

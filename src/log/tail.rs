@@ -15,6 +15,11 @@ use super::segment;
 /// such stops a day 2^53 revisions last for twenty thousand years.
 const BLOCK: u64 = 1 << 20;
 
+/// The end of the block of revisions that begins after `newest`.
+pub(super) fn next_floor(newest: u64) -> u64 {
+    (newest + BLOCK).min(Revision::MAX.get())
+}
+
 /// A batch takes no more frames past this many bytes, unless it is empty.
 const MAX_BATCH_BYTES: usize = 8 << 20;
 
@@ -100,7 +105,7 @@ impl Tail {
     pub(super) fn new(
         position: Position,
         segment_bytes: usize,
-        newest: u64,
+        (newest, floor): (u64, u64),
         live: u64,
         closed_in_order: bool,
     ) -> Self {
@@ -110,7 +115,7 @@ impl Tail {
             segment_bytes,
             newest,
             taken: newest,
-            floor: newest,
+            floor,
             closed_in_order,
             batch: Batch::default(),
             spare: Batch::default(),
@@ -193,7 +198,7 @@ impl Tail {
         let open = matches!(self.condition, Condition::Open);
         let low = self.floor < Revision::MAX.get() && self.floor < self.newest + BLOCK / 2;
         if open && low {
-            let floor = (self.newest + BLOCK).min(Revision::MAX.get());
+            let floor = next_floor(self.newest);
             let payload = floor.to_le_bytes();
             self.push(Kind::Reserve, &payload, crc32c::crc32c(&payload));
             self.batch.floor = Some(floor);

@@ -4,6 +4,7 @@
 //! goes to the notice thread, which runs wakers and drops values. A future waits for its revision to be durable or,
 //! before it could be decided, for room.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::task::Waker;
 
@@ -19,7 +20,8 @@ use super::writer::Writer;
 pub(super) struct Rooms {
     /// The payload bytes of the largest record that wants room.
     pub(super) wanted: Option<usize>,
-    pub(super) wakers: Vec<Waker>,
+    /// By the number of the future, which may ask again before it is woken.
+    pub(super) wakers: BTreeMap<u64, Waker>,
     /// How often room was made, and how it went the last time.
     served: u64,
     refusal: Option<Arc<io::Error>>,
@@ -75,6 +77,7 @@ impl Shared {
     pub(super) fn poll_room(
         &self,
         payload_len: usize,
+        future: u64,
         asked: &mut Option<u64>,
         waker: &Waker,
     ) -> Option<RoomRefused> {
@@ -91,10 +94,12 @@ impl Shared {
         }
         *asked = Some(rooms.served);
         rooms.wanted = rooms.wanted.max(Some(payload_len));
-        rooms.wakers.push(waker);
+        let replaced = rooms.wakers.insert(future, waker);
         if group.writer.is_some() {
             self.work.notify_one();
         }
+        drop(group);
+        drop(replaced);
         None
     }
 
@@ -107,7 +112,7 @@ impl Shared {
             if room.is_some() {
                 group.rooms.served += 1;
                 group.rooms.refusal = refusal;
-                aftermath.wakers.append(&mut group.rooms.wakers);
+                aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
             }
             if !aftermath.is_empty() {
                 group.aftermath.merge(aftermath);

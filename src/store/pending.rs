@@ -19,10 +19,13 @@ use super::{FastHash, Store};
 /// is pending is its becoming durable. A conflict comes through it, too. Many writes can be on their way at once and
 /// share a sync. It needs no particular runtime: a thread of the log writes and another wakes.
 ///
-/// Only if the log has no room at that moment is the write decided when it is polled or waited for: until the first
-/// commit after opening, when its buffers are full, and when more was submitted than space is set aside for, which
-/// grows with the log. Such writes keep no order among themselves, and dropping one drops the write. Dropping a
-/// `Pending` that was decided does not undo the write, which becomes durable all the same.
+/// Only if the log has no room at that moment is the write decided when it is polled or waited for: before the first
+/// commit after opening a log that had been closed in good order, when its buffers are full, and when more was
+/// submitted than space is set aside for, which grows with the log. Such writes keep no order among themselves, and
+/// dropping one drops the write. Dropping a `Pending` that was decided does not undo the write, which becomes durable
+/// all the same.
+///
+/// Its waker is called on a thread that serves all futures of the store, and like every waker must not block.
 #[must_use = "the outcome, a conflict for example, is known only when it is awaited"]
 pub struct Pending<K, V, T, S = FastHash> {
     store: Store<K, V, S>,
@@ -99,7 +102,7 @@ where
                     }
                     let log =
                         &self.store.inner.journal.as_ref().expect("only a log has no room").log;
-                    match log.poll_room(write.record_len(), &mut asked, waker) {
+                    match log.poll_room(write.record_len(), self.future, &mut asked, waker) {
                         None => {
                             self.state = State::Undecided { write, asked };
                             return Poll::Pending;

@@ -88,19 +88,28 @@ impl<V> Versions<V> {
     /// nobody can ever be shown, that one is returned; else it stays.
     pub(super) fn install(&mut self, node: Node<V>, hides: bool) -> Option<Versioned<V>> {
         debug_assert!(self.newest().0 < node.revision, "versions are installed in order");
-        match (self, node) {
-            (Self::One(entry), Node { live: Some(live), .. }) if hides => {
-                Some(std::mem::replace(entry, live))
-            }
-            (Self::Many(chain), node) if hides => {
+        match self {
+            Self::One(_) if !hides || node.live.is_none() => unreachable!("room was made"),
+            Self::One(entry) => node.live.map(|live| std::mem::replace(entry, live)),
+            Self::Many(chain) if hides => {
                 let newest = chain.last_mut().expect("a chain is never empty");
-                std::mem::replace(newest, node).live
+                let hidden = std::mem::replace(newest, node).live;
+                self.collapse();
+                hidden
             }
-            (Self::Many(chain), node) => {
+            Self::Many(chain) => {
                 chain.push(node);
                 None
             }
-            (Self::One(_), _) => unreachable!("room was made"),
+        }
+    }
+
+    /// A single live version needs no chain.
+    fn collapse(&mut self) {
+        if let Self::Many(chain) = self
+            && let [Node { live: Some(entry), .. }] = chain.as_slice()
+        {
+            *self = Self::One(entry.clone());
         }
     }
 
@@ -120,9 +129,7 @@ impl<V> Versions<V> {
         let Self::Many(chain) = self else { return Left::Versions };
         let unseen = chain.iter().rposition(|node| node.revision.get() <= shown).unwrap_or(0);
         garbage.extend(chain.drain(..unseen).filter_map(|node| node.live));
-        if let [Node { live: Some(entry), .. }] = chain.as_slice() {
-            *self = Self::One(entry.clone());
-        }
+        self.collapse();
         if self.is_gone(shown) { Left::Nothing } else { Left::Versions }
     }
 }
