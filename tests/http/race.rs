@@ -98,38 +98,3 @@ fn of_many_that_create_one_key_exactly_one_succeeds() {
         assert_eq!(created, 1);
     }
 }
-
-/// A runtime with one worker: if a handler blocked on a sync, writes that wait at once could not share one, and reads
-/// would wait behind them.
-#[test]
-fn writes_that_wait_for_the_disk_do_not_hold_the_worker() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = documents().open(directory.path()).unwrap();
-    let router = ifmatch::http::router(store.clone(), Options::default());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (tell, told) = std::sync::mpsc::channel();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let thread = std::thread::spawn(move || {
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            tell.send(listener.local_addr().unwrap()).unwrap();
-            let stopped = async { stopped.await.unwrap() };
-            ifmatch::http::serve(listener, router, Default::default(), stopped).await
-        })
-    });
-    let address = told.recv().unwrap();
-    std::thread::scope(|scope| {
-        for number in 0..CLIENTS {
-            scope.spawn(move || {
-                let client = Client::of(address);
-                for round in 0..EACH {
-                    client.put(&format!("/v1/kv/{number}/{round}"), &[], "x").expect(201);
-                }
-            });
-        }
-    });
-    stop.send(()).unwrap();
-    assert_eq!(thread.join().unwrap(), 0);
-    assert_eq!(store.len(), u64::try_from(CLIENTS * EACH).unwrap());
-    store.close().unwrap();
-}
