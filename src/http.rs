@@ -44,6 +44,10 @@ mod tags;
 mod upload;
 mod versioned_json;
 
+#[cfg(test)]
+#[cfg(not(ifmatch_model))]
+mod tests;
+
 pub use self::content_type::{ContentType, InvalidContentType};
 pub use self::document::{Document, InvalidJson};
 pub use self::document_key::{DocumentKey, InvalidKey};

@@ -268,3 +268,53 @@ impl fmt::Debug for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::codec::CodecError;
+    use crate::error::{LogFailure, OutcomeUnknown, Refused};
+
+    type Error = WriteError<String, u32>;
+
+    fn failure() -> LogFailure {
+        LogFailure::new("the sync", io::Error::other("the disk is gone"))
+    }
+
+    #[test]
+    fn a_refused_write_is_neither_a_conflict_nor_a_success() {
+        let full = Arc::new(io::Error::from(io::ErrorKind::StorageFull));
+        let cases = [
+            (Reason::TooManyKeys { max: 1 }, 507, false),
+            (Reason::RecordTooLarge { bytes: 2, max: 1 }, 413, false),
+            (Reason::RevisionsExhausted, 507, false),
+            (Reason::Encode(CodecError::new("test", "no")), 500, false),
+            (Reason::NoSpace(full), 507, false),
+            (Reason::Poisoned(failure()), 503, true),
+            (Reason::Closed, 503, true),
+        ];
+        for (reason, status, retry) in cases {
+            let name = reason.to_string();
+            let error = Error::Refused(Refused::new(reason, Some(1)));
+            let response = error.into_response();
+            assert_eq!(response.status(), status, "{name}");
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), retry, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_outcome_says_so_and_does_not_ask_for_a_retry() {
+        let revision = Revision::try_from(7).unwrap();
+        let problem =
+            Problem::from(Error::OutcomeUnknown(OutcomeUnknown::new(revision, failure())));
+        assert_eq!(problem.kind(), ProblemKind::OutcomeUnknown);
+        assert!(problem.detail().contains("unknown"));
+        let response = problem.into_response();
+        assert_eq!(response.status(), 503);
+        assert!(!response.headers().contains_key(header::RETRY_AFTER));
+        assert!(!response.headers().contains_key(header::ETAG));
+    }
+}

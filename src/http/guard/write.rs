@@ -112,3 +112,118 @@ fn contended(key: impl Display) -> Problem {
         .with_key(key)
         .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
 }
+
+#[cfg(test)]
+#[cfg(not(ifmatch_model))]
+mod tests {
+    use std::cell::RefCell;
+    use std::fmt;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use axum::http::HeaderMap;
+
+    use super::*;
+
+    type Others = Box<dyn FnMut()>;
+
+    thread_local! {
+        /// What others do between a guard's check and its write.
+        static OTHERS: RefCell<Option<Others>> = const { RefCell::new(None) };
+    }
+
+    /// A key that is cloned for the write, which is when others come in between.
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    struct Key;
+
+    impl Clone for Key {
+        fn clone(&self) -> Self {
+            if let Some(mut others) = OTHERS.take() {
+                others();
+                OTHERS.set(Some(others));
+            }
+            Self
+        }
+    }
+
+    impl fmt::Display for Key {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("key")
+        }
+    }
+
+    type Numbers = Store<Key, u32>;
+
+    /// A store with two writes of the key, and the tags of both.
+    fn written_twice() -> (Numbers, String, String) {
+        let store = Numbers::new();
+        let put = |value| ETag::new(store.identity(), store.put(Key, value).unwrap()).to_string();
+        let tags = (put(1), put(2));
+        (store, tags.0, tags.1)
+    }
+
+    fn guard(name: &'static str, tags: &str) -> Guard {
+        let headers = HeaderMap::from_iter([(name.parse().unwrap(), tags.parse().unwrap())]);
+        Guard::of(&headers, None).unwrap()
+    }
+
+    /// From now on others put 99, `times` times.
+    fn others_put(store: &Numbers, mut times: u32) {
+        let store = store.clone();
+        OTHERS.set(Some(Box::new(move || {
+            if times > 0 {
+                times -= 1;
+                store.put(Key, 99).unwrap();
+            }
+        })));
+    }
+
+    /// In memory nothing is ever waited for.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    #[test]
+    fn a_write_between_check_and_write_is_never_overwritten() {
+        let (store, first, second) = written_twice();
+        let either = guard("if-match", &format!("{first}, {second}"));
+        assert_eq!(either.precondition(store.identity()), None);
+        others_put(&store, 1);
+        let problem = now(either.put(&store, Key, 3)).unwrap_err();
+        assert_eq!(problem.kind(), ProblemKind::StaleRevision);
+        assert_eq!(*store.get(Key).unwrap(), 99);
+
+        let (store, first, second) = written_twice();
+        others_put(&store, 1);
+        let problem = now(guard("if-match", &format!("{first}, {second}")).delete(&store, Key));
+        assert_eq!(problem.unwrap_err().kind(), ProblemKind::StaleRevision);
+        assert_eq!(*store.get(Key).unwrap(), 99);
+    }
+
+    #[test]
+    fn a_condition_that_still_holds_is_tried_again_on_top_of_what_is_there() {
+        let (store, first, _) = written_twice();
+        let not_the_first = guard("if-none-match", &first);
+        others_put(&store, 3);
+        now(not_the_first.put(&store, Key, 3)).unwrap();
+        assert_eq!(*store.get(Key).unwrap(), 3);
+        others_put(&store, 3);
+        let deleted = now(not_the_first.delete(&store, Key)).unwrap();
+        assert_eq!(**deleted.previous(), 99);
+    }
+
+    #[test]
+    fn attempts_are_bounded_and_end_in_no_write() {
+        let (store, first, _) = written_twice();
+        let not_the_first = guard("if-none-match", &first);
+        others_put(&store, u32::MAX);
+        let problem = now(not_the_first.put(&store, Key, 3)).unwrap_err();
+        assert_eq!((problem.kind(), problem.status().as_u16()), (ProblemKind::Contended, 503));
+        let problem = now(not_the_first.delete(&store, Key)).unwrap_err();
+        assert_eq!(problem.kind(), ProblemKind::Contended);
+        assert_eq!(*store.get(Key).unwrap(), 99);
+    }
+}

@@ -67,141 +67,130 @@ impl ProblemKind {
     /// The last segment of the problem's `type`.
     #[must_use]
     pub fn slug(self) -> &'static str {
-        self.parts().0
-    }
-
-    /// What it is, for people; the same for every occurrence.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        self.parts().2
+        match self {
+            Self::StaleRevision => "stale-revision",
+            Self::AlreadyExists => "already-exists",
+            Self::NotFound => "not-found",
+            Self::NoSuchRoute => "no-such-route",
+            Self::InvalidKey => "invalid-key",
+            Self::InvalidQuery => "invalid-query",
+            Self::InvalidHeader => "invalid-header",
+            Self::InvalidBody => "invalid-body",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::RequestTimeout => "request-timeout",
+            Self::TooLarge => "too-large",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::Internal => "internal",
+            Self::Contended => "contended",
+            Self::Unavailable => "unavailable",
+            Self::OutcomeUnknown => "outcome-unknown",
+            Self::StorageFull => "storage-full",
+        }
     }
 
     /// The status that it has unless an occurrence says otherwise.
     #[must_use]
     pub fn status(self) -> StatusCode {
-        self.parts().1
+        match self {
+            Self::StaleRevision => StatusCode::CONFLICT,
+            Self::AlreadyExists => StatusCode::CONFLICT,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NoSuchRoute => StatusCode::NOT_FOUND,
+            Self::InvalidKey => StatusCode::BAD_REQUEST,
+            Self::InvalidQuery => StatusCode::BAD_REQUEST,
+            Self::InvalidHeader => StatusCode::BAD_REQUEST,
+            Self::InvalidBody => StatusCode::BAD_REQUEST,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Contended => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        }
+    }
+
+    /// What it is, for people; the same for every occurrence.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::StaleRevision => "The resource has changed",
+            Self::AlreadyExists => "The resource already exists",
+            Self::NotFound => "There is no such resource",
+            Self::NoSuchRoute => "There is no such route",
+            Self::InvalidKey => "The key is invalid",
+            Self::InvalidQuery => "The query is invalid",
+            Self::InvalidHeader => "A header is invalid",
+            Self::InvalidBody => "The body is invalid",
+            Self::MethodNotAllowed => "The method is not allowed",
+            Self::RequestTimeout => "The request took too long",
+            Self::TooLarge => "The body is too large",
+            Self::UnsupportedMediaType => "The media type is not supported",
+            Self::Internal => "Something went wrong in the server",
+            Self::Contended => "Too many others write the resource",
+            Self::Unavailable => "The server takes no writes",
+            Self::OutcomeUnknown => "The outcome of the write is unknown",
+            Self::StorageFull => "There is no room for the write",
+        }
     }
 
     /// What a client should do about it.
     #[must_use]
     pub fn advice(self) -> &'static str {
-        self.parts().3
-    }
-
-    fn parts(self) -> (&'static str, StatusCode, &'static str, &'static str) {
         match self {
-            Self::StaleRevision => (
-                "stale-revision",
-                StatusCode::CONFLICT,
-                "The resource has changed",
+            Self::StaleRevision => {
                 "Somebody else changed or deleted the resource after you read it, and nothing was written. Read it \
                  again (current_revision and current_etag say what is there), merge your change into it, and write \
-                 that with the new revision. Do not repeat the request as it is.",
-            ),
-            Self::AlreadyExists => (
-                "already-exists",
-                StatusCode::CONFLICT,
-                "The resource already exists",
+                 that with the new revision. Do not repeat the request as it is."
+            }
+            Self::AlreadyExists => {
                 "The request was to create the resource, or to write only if it is not in a certain state, and \
-                 nothing was written. Choose another key, or read the resource and update it.",
-            ),
-            Self::NotFound => (
-                "not-found",
-                StatusCode::NOT_FOUND,
-                "There is no such resource",
+                 nothing was written. Choose another key, or read the resource and update it."
+            }
+            Self::NotFound => {
                 "Nothing is stored under the key, though something may have been before. The status is 404, or 409 \
-                 if the request said that the resource has to exist.",
-            ),
-            Self::NoSuchRoute => (
-                "no-such-route",
-                StatusCode::NOT_FOUND,
-                "There is no such route",
-                "The path is none of the server's. Documents are at /v1/kv/{key}.",
-            ),
-            Self::InvalidKey => (
-                "invalid-key",
-                StatusCode::BAD_REQUEST,
-                "The key is invalid",
+                 if the request said that the resource has to exist."
+            }
+            Self::NoSuchRoute => "The path is none of the server's. Documents are at /v1/kv/{key}.",
+            Self::InvalidKey => {
                 "A key is UTF-8, 1 to 1,024 bytes, percent-encoded in a path. It is split on /, and no segment is \
-                 empty, \".\" or \"..\". It has no control characters.",
-            ),
-            Self::InvalidQuery => (
-                "invalid-query",
-                StatusCode::BAD_REQUEST,
-                "The query is invalid",
+                 empty, \".\" or \"..\". It has no control characters."
+            }
+            Self::InvalidQuery => {
                 "A query parameter is unknown here, there twice, or malformed. A revision is a decimal number from 1 \
-                 to 2^53 - 1.",
-            ),
-            Self::InvalidHeader => (
-                "invalid-header",
-                StatusCode::BAD_REQUEST,
-                "A header is invalid",
+                 to 2^53 - 1."
+            }
+            Self::InvalidHeader => {
                 "The detail names the header. If-Match and If-None-Match are \"*\" or a list of entity tags, each in \
-                 double quotes, as the ETag header gave them.",
-            ),
-            Self::InvalidBody => (
-                "invalid-body",
-                StatusCode::BAD_REQUEST,
-                "The body is invalid",
-                "The body is not what its content type says, or not what the route takes. Nothing was written.",
-            ),
-            Self::MethodNotAllowed => (
-                "method-not-allowed",
-                StatusCode::METHOD_NOT_ALLOWED,
-                "The method is not allowed",
-                "The Allow header lists the methods of the resource.",
-            ),
-            Self::RequestTimeout => (
-                "request-timeout",
-                StatusCode::REQUEST_TIMEOUT,
-                "The request took too long",
-                "The body did not arrive in time. Nothing was written.",
-            ),
-            Self::TooLarge => (
-                "too-large",
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The body is too large",
-                "The detail says how much the server takes. Nothing was written.",
-            ),
-            Self::UnsupportedMediaType => (
-                "unsupported-media-type",
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "The media type is not supported",
-                "The detail says what the route takes. Nothing was written.",
-            ),
-            Self::Internal => (
-                "internal",
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Something went wrong in the server",
-                "Nothing was written.",
-            ),
-            Self::Contended => (
-                "contended",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Too many others write the resource",
+                 double quotes, as the ETag header gave them."
+            }
+            Self::InvalidBody => {
+                "The body is not what its content type says, or not what the route takes. Nothing was written."
+            }
+            Self::MethodNotAllowed => "The Allow header lists the methods of the resource.",
+            Self::RequestTimeout => "The body did not arrive in time. Nothing was written.",
+            Self::TooLarge => "The detail says how much the server takes. Nothing was written.",
+            Self::UnsupportedMediaType => {
+                "The detail says what the route takes. Nothing was written."
+            }
+            Self::Internal => "Nothing was written.",
+            Self::Contended => {
                 "The preconditions held each time that they were checked, but others wrote in between, too often in \
-                 a row. Nothing was written. Repeat the request after the time in Retry-After.",
-            ),
-            Self::Unavailable => (
-                "unavailable",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The server takes no writes",
+                 a row. Nothing was written. Repeat the request after the time in Retry-After."
+            }
+            Self::Unavailable => {
                 "The store is closed, or read-only because its log failed. Nothing was written. Repeat the request \
-                 after the time in Retry-After.",
-            ),
-            Self::OutcomeUnknown => (
-                "outcome-unknown",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The outcome of the write is unknown",
+                 after the time in Retry-After."
+            }
+            Self::OutcomeUnknown => {
                 "The log failed while the write was on its way: it may or may not be there after a restart. Read the \
-                 resource after that, before you write it again.",
-            ),
-            Self::StorageFull => (
-                "storage-full",
-                StatusCode::INSUFFICIENT_STORAGE,
-                "There is no room for the write",
-                "A limit of the store or its disk is reached. Nothing was written. Deletes may still work.",
-            ),
+                 resource after that, before you write it again."
+            }
+            Self::StorageFull => {
+                "A limit of the store or its disk is reached. Nothing was written. Deletes may still work."
+            }
         }
     }
 }

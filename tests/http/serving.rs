@@ -1,0 +1,90 @@
+//! The accept loop: slow, idle and too many clients, and the end.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use ifmatch::http::{Options, ServeOptions, documents, router};
+
+use crate::support::{Server, begin_put};
+
+fn server(options: ServeOptions) -> Server {
+    Server::of(router(documents().build(), Options::default()), options)
+}
+
+/// Waits until the server closes the connection.
+fn closed(mut stream: TcpStream) {
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut rest = Vec::new();
+    let end = stream.read_to_end(&mut rest);
+    let timed_out = end.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+    assert!(!timed_out, "the connection is still open");
+}
+
+#[test]
+fn a_client_that_does_not_finish_its_head_in_time_is_cut() {
+    let server = server(ServeOptions::default().header_timeout(Duration::from_millis(200)));
+    let beginnings: [&[u8]; 5] = [
+        b"",
+        b"P",
+        b"PRI * HTTP/2.0\r\n",
+        b"GET /v1/kv/a HTT",
+        b"GET /v1/kv/a HTTP/1.1\r\nx: y\r\n",
+    ];
+    for beginning in beginnings {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.write_all(beginning).unwrap();
+        closed(stream);
+    }
+    let mut idle = TcpStream::connect(server.address()).unwrap();
+    idle.write_all(b"GET /v1/kv/a HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    closed(idle);
+}
+
+#[test]
+fn connections_are_bounded_and_the_next_waits_its_turn() {
+    let server = server(ServeOptions::default().max_connections(2));
+    let held: Vec<TcpStream> =
+        (0..2).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    let mut third = TcpStream::connect(server.address()).unwrap();
+    third.write_all(b"GET /v1/kv/a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    third.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let mut answer = [0; 12];
+    assert!(third.read(&mut answer).is_err(), "a third connection is served");
+    drop(held);
+    third.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    third.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 404");
+}
+
+#[test]
+fn a_request_under_way_is_answered_before_the_end() {
+    let server = server(ServeOptions::default());
+    let client = server.client();
+    client.put("/v1/kv/idle", &[], "1").expect(201);
+    let mut stream = begin_put(server.address());
+    let (address, started) = (server.address(), Instant::now());
+    let stopping = std::thread::spawn(move || server.stop());
+    // The stop closes the listening socket first, and then waits for us.
+    while TcpStream::connect(address).is_ok() {
+        assert!(started.elapsed() < Duration::from_secs(5), "it still accepts");
+    }
+    // As late as a client may be, compared with how fast the server could cut it.
+    std::thread::sleep(Duration::from_millis(300));
+    stream.write_all(b"12").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert_eq!(stopping.join().unwrap(), 0, "nothing was cut");
+    assert!(started.elapsed() < Duration::from_secs(8), "an idle connection does not hold it up");
+}
+
+#[test]
+fn a_client_that_stalls_cannot_hold_up_the_end() {
+    let server = server(ServeOptions::default().drain_timeout(Duration::from_millis(300)));
+    let stream = begin_put(server.address());
+    let started = Instant::now();
+    assert_eq!(server.stop(), 1, "the stalled connection is cut");
+    assert!(started.elapsed() < Duration::from_secs(5));
+    closed(stream);
+}
