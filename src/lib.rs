@@ -79,3 +79,8 @@ pub use precondition::Precondition;
 pub use revision::{InvalidRevision, Revision};
 pub use store::{Builder, Deleted, FastHash, Pending, Store, UPDATE_ATTEMPTS, Written};
 pub use versioned::Versioned;
+
+/// The README's programs compile and run.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -35,7 +35,7 @@ fn a_directory_open_in_this_process_is_locked() {
 fn a_directory_open_in_another_process_is_locked_until_that_ends() {
     let directory = scratch();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["directory::holder", "--exact", "--nocapture", "--include-ignored"])
+        .args(["directory::holder", "--exact", "--nocapture"])
         .env(HOLD, directory.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -54,7 +54,6 @@ fn a_directory_open_in_another_process_is_locked_until_that_ends() {
 }
 
 #[test]
-#[ignore = "runs in a process of its own"]
 fn holder() {
     let Some(directory) = std::env::var_os(HOLD) else { return };
     let store = open(directory.as_ref()).unwrap();
