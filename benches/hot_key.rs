@@ -12,15 +12,14 @@
 //!
 //! To add a contender, implement [`HotKey`] and name it in [`CONTENDERS`].
 //!
-//! 2026-11-21, 2 shared cores of an AMD EPYC, 5 rounds of 1 s, `DashMap` 6.2.1, `parking_lot`
-//! 0.12.5:
+//! 2026-11-22, 2 shared cores of an AMD EPYC, 5 rounds of 1 s, `DashMap` 6.2.1, `parking_lot` 0.12.5:
 //!
-//! | readers: writes/s; reads/s; longest write | DashMap by hand | parking_lot RwLock | std RwLock |
-//! | --- | --- | --- | --- |
-//! | 1 | 2630 k; 9155 k; 8.4 ms | 3404 k; 3755 k; 8.3 ms | 2618 k; 5849 k; 6.6 ms |
-//! | 2 | 805 k; 18129 k; 24.0 ms | 2115 k; 9455 k; 12.0 ms | 1680 k; 8046 k; 8.0 ms |
-//! | 6 | 1.10 k; 18883 k; 256.0 ms | 1560 k; 12284 k; 24.0 ms | 384 k; 15781 k; 36.0 ms |
-//! | 16 | 0.07 k; 18773 k; 1018.2 ms | 617 k; 15321 k; 64.1 ms | 142 k; 17310 k; 92.0 ms |
+//! | readers: writes/s; reads/s; longest write | ifmatch::Store | DashMap by hand | parking_lot RwLock | std RwLock |
+//! | --- | --- | --- | --- | --- |
+//! | 1 | 2810 k; 6639 k; 8.3 ms | 2866 k; 9562 k; 16.0 ms | 3612 k; 3524 k; 11.7 ms | 2367 k; 6089 k; 10.3 ms |
+//! | 2 | 1872 k; 11534 k; 16.0 ms | 684 k; 17315 k; 57.3 ms | 2964 k; 8301 k; 16.0 ms | 1848 k; 9188 k; 44.1 ms |
+//! | 6 | 1003 k; 12837 k; 76.1 ms | 14 k; 18566 k; 311.7 ms | 1436 k; 12920 k; 100.1 ms | 372 k; 16033 k; 48.0 ms |
+//! | 16 | 468 k; 15006 k; 88.4 ms | 0.07 k; 21016 k; 1024.1 ms | 577 k; 15494 k; 138.1 ms | 81 k; 16015 k; 169.4 ms |
 #![forbid(unsafe_code)]
 #![allow(clippy::as_conversions, reason = "rates are floats")]
 
