@@ -8,6 +8,8 @@ mod support;
 mod bad_input;
 mod command;
 mod conflict;
+#[cfg(unix)]
+mod kill;
 mod limits;
 mod precondition;
 mod race;

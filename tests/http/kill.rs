@@ -1,10 +1,7 @@
 //! A server that is killed with SIGKILL while clients write loses nothing that it acknowledged, and never hands out a
 //! revision twice.
 //!
-//! `IFMATCH_KILLS=50 cargo test --features cli --test kill -- --nocapture` for more rounds.
-
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+//! `IFMATCH_KILLS=50 cargo test --features cli --test http kill -- --nocapture` for more rounds.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
