@@ -144,6 +144,11 @@ pub enum Reason {
     /// Key or value could not be encoded.
     #[error("the record could not be encoded")]
     Encode(#[source] CodecError),
+    /// Key or value were encoded, but what came out does not decode, so that the log could not be opened again. Compact
+    /// codecs cannot read types that skip fields or that decide while decoding what they are (`skip_serializing_if`,
+    /// untagged and flattened types, `serde_json::Value`).
+    #[error("the encoded record does not decode again")]
+    Unreadable(#[source] CodecError),
     /// There was no room on the disk for the log to grow. Nothing is broken: it works again once
     /// there is.
     #[error("the log cannot grow")]
@@ -220,7 +225,8 @@ pub enum SyncError {
     Closed,
 }
 
-/// Why a store did not open. Whatever was in the directory is as it was.
+/// Why a store did not open. The log in the directory is as it was; at most a lock file, or a segment without a commit,
+/// has come or gone.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {

@@ -35,7 +35,7 @@ use crate::sync::{self, Arc, MutexGuard};
 
 use self::group::Shared;
 pub(crate) use self::group::{Reclaim, RoomRefused};
-pub(crate) use self::record::{Operation, Record, RecordBuilder};
+pub(crate) use self::record::{Operation, Record, RecordBuilder, operations};
 pub(crate) use self::recovery::Apply;
 pub use self::recovery::{Cut, Recovery};
 pub(crate) use self::tail::{Shortage, Tail};
@@ -111,10 +111,8 @@ impl Opened {
     /// Starts the log at the state that was read, in which `live` keys are live. `reclaim` is told the hashes of
     /// keys whose older versions are no longer needed; it runs under no lock.
     pub(crate) fn start(self, live: u64, reclaim: Reclaim) -> Result<Log, OpenError> {
-        let recovery::Recovered { writer, position, newest, floor, closed_in_order, .. } =
-            self.recovered;
-        let tail =
-            Tail::new(position, self.options.segment_bytes, (newest, floor), live, closed_in_order);
+        let recovery::Recovered { writer, position, newest, floor, reopened, .. } = self.recovered;
+        let tail = Tail::new(position, self.options.segment_bytes, (newest, floor), live, reopened);
         let sync_each_batch = self.options.durability == Durability::Sync;
         let shared = Arc::new(Shared::new(tail, writer, live, sync_each_batch, reclaim));
         let log = Log { shared };

@@ -69,9 +69,10 @@ pub const UPDATE_ATTEMPTS: u32 = 1_000;
 /// [`Durability::Sync`](crate::Durability::Sync), nothing that a caller was told (a revision, a value, a conflict) is
 /// taken back by a crash.
 ///
-/// No guard leaves the store and no lock is held while code of yours runs, so that it cannot deadlock. The exceptions
-/// are `Hash` and `Eq` of the key type, which necessarily run under a shard's lock: they must not use the store. If
-/// they panic, the operation has not happened, and nothing else is affected.
+/// No guard leaves the store and no lock is held while code of yours runs, so that it cannot deadlock. There are two
+/// exceptions. `Hash` and `Eq` of the key type necessarily run under a shard's lock, and must not use the store; if
+/// they panic, the operation has not happened, and nothing else is affected. And wakers of a [`Pending`] must not block:
+/// one thread calls those of all futures.
 pub struct Store<K, V, S = FastHash> {
     inner: Arc<Inner<K, V, S>>,
 }
@@ -194,7 +195,7 @@ where
         precondition: impl Into<Precondition>,
     ) -> Result<Revision, WriteError<K, V>> {
         let change = Change::Put(Draft::new(value));
-        let write = Write::prepare(&self.inner, key, change, precondition.into())?;
+        let write = Write::prepare(&self.inner, key, change, precondition.into());
         self.inner.run(write).map(|effect| written(effect).revision())
     }
 
@@ -216,7 +217,7 @@ where
         key: impl AsKey<K>,
         precondition: impl Into<Precondition>,
     ) -> Result<Option<Deleted<V>>, WriteError<K, V>> {
-        let write = Write::prepare(&self.inner, key, Change::Delete, precondition.into())?;
+        let write = Write::prepare(&self.inner, key, Change::Delete, precondition.into());
         self.inner.run(write).map(deleted)
     }
 
@@ -241,25 +242,28 @@ where
         mut change: impl FnMut(Option<&V>) -> V,
     ) -> Result<Revision, WriteError<K, V>> {
         let key = key.into_key();
-        let (mut current, _) = self.inner.newest(&key);
+        let (mut current, mut rests_on) = self.inner.newest(&key);
         let mut attempt = 1;
         loop {
             let value = change(current.as_deref());
-            let settled = self.inner.settle_put(&key, value, unchanged(current.as_ref()), false)?;
-            match settled {
-                Settled { outcome: Err(WriteError::Conflict(conflict)), .. }
-                    if attempt < UPDATE_ATTEMPTS =>
-                {
+            let precondition = unchanged(current.as_ref());
+            let settled = self.inner.settle_put(&key, value, precondition, false);
+            // Whatever is told in the end rests on all that `change` was shown.
+            rests_on = rests_on.max(settled.rests_on);
+            match settled.outcome {
+                Err(WriteError::Conflict(conflict)) if attempt < UPDATE_ATTEMPTS => {
                     (current, _) = conflict.into_parts();
                 }
-                settled => {
-                    return self.inner.tell(settled).map(|effect| written(effect).revision());
+                outcome => {
+                    let told = self.inner.tell(Settled { outcome, rests_on });
+                    return told.map(|effect| written(effect).revision());
                 }
             }
             attempt += 1;
             if back_off(attempt) {
                 // What the conflict told is old by now.
-                (current, _) = self.inner.newest(&key);
+                let newest = self.inner.newest(&key);
+                (current, rests_on) = (newest.0, rests_on.max(newest.1));
             }
         }
     }
@@ -276,20 +280,22 @@ where
         make: impl FnOnce() -> V,
     ) -> Result<Versioned<V>, WriteError<K, V>> {
         let key = key.into_key();
-        let (current, rests_on) = self.inner.newest(&key);
+        let (current, mut rests_on) = self.inner.newest(&key);
         if let Some(current) = current {
-            return self.inner.tell_entry(current, rests_on);
+            return self.inner.tell_entry(current, rests_on, None);
         }
         let mut value = make();
         let mut attempt = 1;
         loop {
-            let Settled { outcome, rests_on } =
-                self.inner.settle_put(&key, value, Precondition::Absent, true)?;
-            match outcome {
+            let settled = self.inner.settle_put(&key, value, Precondition::Absent, true);
+            rests_on = rests_on.max(settled.rests_on);
+            match settled.outcome {
                 Err(WriteError::Conflict(conflict)) if attempt < UPDATE_ATTEMPTS => {
                     match conflict.into_parts() {
-                        (Some(current), _) => return self.inner.tell_entry(current, rests_on),
-                        (None, rejected) => value = rejected.expect("a put gives its value back"),
+                        (Some(current), made) => {
+                            return self.inner.tell_entry(current, rests_on, made);
+                        }
+                        (None, made) => value = made.expect("a put gives its value back"),
                     }
                 }
                 outcome => {
@@ -422,15 +428,16 @@ impl<K, V, S> Inner<K, V, S> {
         }
     }
 
-    /// Blocks until `entry`, which rests on a revision, may be told.
+    /// Blocks until `entry`, which rests on a revision, may be told. `made` is given back if it never may.
     fn tell_entry(
         &self,
         entry: Versioned<V>,
         rests_on: Option<Revision>,
+        made: Option<V>,
     ) -> Result<Versioned<V>, WriteError<K, V>> {
         match self.wait(rests_on) {
             Ok(()) => Ok(entry),
-            Err(failure) => Err(WriteError::Refused(Refused::new(Reason::Poisoned(failure), None))),
+            Err(failure) => Err(WriteError::Refused(Refused::new(Reason::Poisoned(failure), made))),
         }
     }
 
@@ -472,8 +479,11 @@ where
         }
     }
 
-    fn run<Q: AsKey<K>>(&self, write: Write<K, V, Q>) -> Result<Effect<V>, WriteError<K, V>> {
-        let settled = self.decide(write);
+    fn run<Q: AsKey<K>>(
+        &self,
+        write: Result<Write<K, V, Q>, Settled<K, V>>,
+    ) -> Result<Effect<V>, WriteError<K, V>> {
+        let settled = write.map_or_else(|settled| settled, |write| self.decide(write));
         self.tell(settled)
     }
 
@@ -484,13 +494,15 @@ where
         value: V,
         precondition: Precondition,
         wants_entry: bool,
-    ) -> Result<Settled<K, V>, WriteError<K, V>>
+    ) -> Settled<K, V>
     where
         for<'a> &'a K: AsKey<K>,
     {
         let change = Change::Put(Draft::new(value));
-        let write = Write::prepare(self, key, change, precondition)?;
-        Ok(self.decide(if wants_entry { write.wanting_entry() } else { write }))
+        match Write::prepare(self, key, change, precondition) {
+            Ok(write) => self.decide(if wants_entry { write.wanting_entry() } else { write }),
+            Err(settled) => settled,
+        }
     }
 }
 

@@ -137,7 +137,7 @@ impl Problem {
                 ProblemKind::StorageFull
             }
             Reason::Poisoned(_) | Reason::Closed => ProblemKind::Unavailable,
-            Reason::Encode(_) => ProblemKind::Internal,
+            Reason::Encode(_) | Reason::Unreadable(_) => ProblemKind::Internal,
         };
         let problem = Self::new(kind, reason.to_string());
         match kind {

@@ -22,14 +22,13 @@ use super::worker::Rooms;
 use super::writer::Writer;
 
 /// Gives back what is older than the versions shown at a revision, of the keys with these hashes.
-pub(crate) type Reclaim = Box<dyn Fn(&[u64], u64) + Send + Sync>;
+pub(crate) type Reclaim = Box<dyn Fn(u64, u64) + Send + Sync>;
 
 /// What all users of one log share.
 pub(super) struct Shared {
     pub(super) tail: Mutex<Tail>,
     /// The newest revision that may be shown: durable in the sense of the store's durability.
     durable: AtomicU64,
-    durable_live: AtomicU64,
     sync_each_batch: bool,
     reclaim: Reclaim,
     pub(super) group: Mutex<Group>,
@@ -46,6 +45,8 @@ pub(super) struct Group {
     /// Absent while somebody leads, and after the log was closed.
     pub(super) writer: Option<Writer>,
     pub(super) ending: Ending,
+    /// How many keys are live at `durable`.
+    durable_live: u64,
     /// The newest revision that was submitted as a future, and is to become durable whether or not it is awaited.
     pub(super) submitted: u64,
     /// Futures that wait for a revision; the second part tells futures apart.
@@ -112,11 +113,14 @@ impl Shared {
     ) -> Self {
         Self {
             durable: AtomicU64::new(tail.newest()),
-            durable_live: AtomicU64::new(live),
             tail: Mutex::new(tail),
             sync_each_batch,
             reclaim,
-            group: Mutex::new(Group { writer: Some(writer), ..Group::default() }),
+            group: Mutex::new(Group {
+                writer: Some(writer),
+                durable_live: live,
+                ..Group::default()
+            }),
             ready: Condvar::new(),
             work: Condvar::new(),
             notices: Condvar::new(),
@@ -127,8 +131,9 @@ impl Shared {
         self.durable.load(Ordering::Acquire)
     }
 
+    /// It takes the lock under which `durable` changes, so that the two are never seen out of step.
     pub(super) fn durable_live(&self) -> u64 {
-        self.durable_live.load(Ordering::Acquire)
+        self.group.lock().durable_live
     }
 
     /// Waits until `revision` is durable, leading where nobody else does.
@@ -266,7 +271,7 @@ impl Shared {
         self.tail.lock().written(batch, synced);
 
         let mut group = self.group.lock();
-        self.durable_live.store(live, Ordering::Release);
+        group.durable_live = live;
         self.durable.store(newest, Ordering::Release);
         let later = group.waiting.split_off(&(newest + 1, 0));
         let told = std::mem::replace(&mut group.waiting, later);
@@ -351,13 +356,14 @@ impl Shared {
     /// Runs what others asked for: under no lock.
     pub(super) fn settle(&self, aftermath: Aftermath) {
         // A panic in somebody's waker or drop has been reported by the panic hook. It must not keep the others
-        // from being woken, nor end the notice thread.
+        // from being served, nor end the notice thread. Wakers come last: one that blocks, which it must not,
+        // keeps no memory.
+        for hash in aftermath.superseded {
+            let reclaim = || (self.reclaim)(hash, self.durable());
+            let _reported = catch_unwind(AssertUnwindSafe(reclaim));
+        }
         for waker in aftermath.wakers {
             let _reported = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        }
-        if !aftermath.superseded.is_empty() {
-            let reclaim = || (self.reclaim)(&aftermath.superseded, self.durable());
-            let _reported = catch_unwind(AssertUnwindSafe(reclaim));
         }
     }
 
@@ -371,6 +377,8 @@ impl Shared {
         };
         let mut aftermath = Aftermath::default();
         let closed = self.try_close(&mut writer, &mut aftermath);
+        // The lock on the directory goes with it, before anybody can see that the log is closed.
+        drop(writer);
         let mut group = self.group.lock();
         if let Err(failure) = &closed {
             self.tail.lock().fail(failure);
@@ -382,8 +390,6 @@ impl Shared {
         aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
         aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
         drop(group);
-        // The lock on the directory goes with it, before anybody is told.
-        drop(writer);
         self.ready.notify_all();
         self.work.notify_all();
         self.settle(aftermath);

@@ -84,7 +84,7 @@ pub(crate) enum Operation<'a> {
 }
 
 /// The operations of a payload; `None` if it is not one.
-pub(super) fn operations(mut payload: &[u8]) -> Option<Vec<Operation<'_>>> {
+pub(crate) fn operations(mut payload: &[u8]) -> Option<Vec<Operation<'_>>> {
     let mut operations = Vec::new();
     while let Some((&tag, rest)) = payload.split_first() {
         let (key, rest) = take_field(rest)?;

@@ -54,8 +54,8 @@ pub(super) struct Recovered {
     pub(super) writer: Writer,
     pub(super) position: Position,
     pub(super) identity: Identity,
-    /// The last frame is a close mark.
-    pub(super) closed_in_order: bool,
+    /// Of a log that was closed in good order: what ends it and is not known to be synced, the close mark at least.
+    pub(super) reopened: Option<Vec<u8>>,
     /// Revisions up to this one are used or skipped.
     pub(super) newest: u64,
     /// And up to this one they are reserved.
@@ -138,7 +138,7 @@ pub(super) fn recover(
         writer: Writer::new(Arc::clone(directory), file, next, signature, lock),
         position,
         identity: signature.identity,
-        closed_in_order: false,
+        reopened: None,
         newest,
         floor,
         report,
@@ -237,17 +237,18 @@ impl Last {
         report: Recovery,
     ) -> Recovered {
         let offset = usize::try_from(self.scan.end.offset).expect("it was read into memory");
+        let reopened = self.unproven().to_vec();
         Recovered {
             writer: Writer::new(Arc::clone(directory), self.file, self.number, signature, lock),
             position: Position {
                 epoch: self.epoch,
                 offset,
                 chain: self.scan.end.chain,
-                synced: offset,
+                synced: offset - reopened.len(),
                 allocated: offset,
             },
             identity: signature.identity,
-            closed_in_order: true,
+            reopened: Some(reopened),
             newest,
             floor: newest,
             report,
@@ -257,13 +258,14 @@ impl Last {
     /// Writes what nothing proves to be synced once more, and syncs. After a failed sync the kernel may hold
     /// such pages as clean although the disk never got them; writing makes them dirty again.
     fn make_durable(&self) -> io::Result<()> {
-        let range = self.scan.proven..self.scan.end.offset;
-        let unproven = usize::try_from(range.start)
-            .ok()
-            .zip(usize::try_from(range.end).ok())
-            .and_then(|(start, end)| self.bytes.get(start..end))
-            .unwrap_or_default();
-        write_all_at(&*self.file, unproven, u64::from(self.scan.proven))?;
+        write_all_at(&*self.file, self.unproven(), u64::from(self.scan.proven))?;
         self.file.sync()
+    }
+
+    /// The end of the log that no frame proves to be synced.
+    fn unproven(&self) -> &[u8] {
+        let range =
+            usize::try_from(self.scan.proven).ok().zip(usize::try_from(self.scan.end.offset).ok());
+        range.and_then(|(start, end)| self.bytes.get(start..end)).unwrap_or_default()
     }
 }

@@ -127,6 +127,9 @@ impl Loaded {
         if header.chain != at.chain {
             return Err("the frame does not continue the one before");
         }
+        if header.payload_len > super::MAX_RECORD_BYTES {
+            return Err("it is larger than a record can be");
+        }
         let payload_len = usize::try_from(header.payload_len).map_err(|_| "it is too large")?;
         let body = bytes
             .get(frame::HEADER_LEN..frame::frame_len(payload_len))

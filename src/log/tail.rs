@@ -20,7 +20,7 @@ pub(super) fn next_floor(newest: u64) -> u64 {
     (newest + BLOCK).min(Revision::MAX.get())
 }
 
-/// A batch takes no more frames past this many bytes, unless it is empty.
+/// A batch takes no more frames once it has more bytes than this.
 const MAX_BATCH_BYTES: usize = 8 << 20;
 
 /// Kept free in the file for a reserve and a close frame.
@@ -84,6 +84,12 @@ pub(super) enum Growth {
     Rotate(usize),
 }
 
+/// What is set aside beyond a large record. While room is made for it others append; without this they would take its
+/// room again and again.
+fn slack(needed: usize) -> usize {
+    if needed > MIN_GROWTH { MAX_BATCH_BYTES } else { 0 }
+}
+
 #[derive(Debug)]
 pub(crate) struct Tail {
     condition: Condition,
@@ -102,13 +108,16 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
+    /// `reopened` is what stands before the position of a log that was closed in good order and is not known to be
+    /// synced, the close mark at least: it is written again with the first batch.
     pub(super) fn new(
         position: Position,
         segment_bytes: usize,
         (newest, floor): (u64, u64),
         live: u64,
-        closed_in_order: bool,
+        reopened: Option<Vec<u8>>,
     ) -> Self {
+        let closed_in_order = reopened.is_some();
         let mut tail = Self {
             condition: Condition::Open,
             position,
@@ -123,6 +132,8 @@ impl Tail {
         tail.batch.newest = newest;
         tail.batch.live = live;
         tail.start_batch();
+        tail.batch.bytes = reopened.unwrap_or_default();
+        tail.batch.start -= tail.batch.bytes.len();
         tail
     }
 
@@ -135,8 +146,8 @@ impl Tail {
         }
         let frame_len = frame::frame_len(record.payload().len());
         let fits_file = self.position.offset + frame_len + MARKS <= self.position.allocated;
-        let fits_batch =
-            self.batch.bytes.is_empty() || self.batch.bytes.len() + frame_len <= MAX_BATCH_BYTES;
+        // The last one may go beyond: a large record that had to find the batch empty would find it never.
+        let fits_batch = self.batch.bytes.len() <= MAX_BATCH_BYTES;
         if self.newest >= self.floor || !fits_file || !fits_batch {
             return Err(Shortage::Room);
         }
@@ -185,6 +196,10 @@ impl Tail {
         self.closed_in_order = kind == Kind::Close;
         let (bytes, checksum) = header.encode();
         let frame_len = frame::frame_len(payload.len());
+        debug_assert!(
+            self.position.offset + frame_len <= self.position.allocated,
+            "what lies beyond is about to be overwritten with zeros"
+        );
         let end = self.batch.bytes.len() + frame_len;
         self.batch.bytes.extend_from_slice(&bytes);
         self.batch.bytes.extend_from_slice(payload);
@@ -193,9 +208,11 @@ impl Tail {
         self.position.offset += frame_len;
     }
 
-    /// Takes the batch to be written now. If revisions run low, it reserves more.
+    /// Takes the batch to be written now. If revisions run low, it reserves more, provided that there is space: after a
+    /// clean open there is none before the first record asks for it.
     pub(super) fn take(&mut self) -> Batch {
-        let open = matches!(self.condition, Condition::Open);
+        let has_space = self.position.offset + MARKS <= self.position.allocated;
+        let open = matches!(self.condition, Condition::Open) && has_space;
         let low = self.floor < Revision::MAX.get() && self.floor < self.newest + BLOCK / 2;
         if open && low {
             let floor = next_floor(self.newest);
@@ -253,10 +270,11 @@ impl Tail {
         }
         if near_the_end && offset > segment::HEADER_LEN {
             let first = MIN_GROWTH.min(self.segment_bytes);
-            return Growth::Rotate(segment::HEADER_LEN + first.max(wanted.map_or(0, |_| needed)));
+            let wanted = wanted.map_or(0, |_| needed + slack(needed));
+            return Growth::Rotate(segment::HEADER_LEN + first.max(wanted));
         }
         let ahead = (offset + step).next_multiple_of(4096).min(self.segment_bytes);
-        let to = if wanted.is_some() { ahead.max(offset + needed) } else { ahead };
+        let to = if wanted.is_some() { ahead.max(offset + needed + slack(needed)) } else { ahead };
         if enough || to <= allocated { Growth::Enough } else { Growth::ExtendTo(to) }
     }
 

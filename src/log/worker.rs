@@ -22,9 +22,9 @@ pub(super) struct Rooms {
     pub(super) wanted: Option<usize>,
     /// By the number of the future, which may ask again before it is woken.
     pub(super) wakers: BTreeMap<u64, Waker>,
-    /// How often room was made, and how it went the last time.
+    /// How often room was made or refused, and what was refused the last time.
     served: u64,
-    refusal: Option<Arc<io::Error>>,
+    refusal: Option<(usize, Arc<io::Error>)>,
 }
 
 impl Shared {
@@ -87,8 +87,10 @@ impl Shared {
             return Some(RoomRefused::Ended);
         }
         let rooms = &mut group.rooms;
-        if let (Some(asked), Some(refusal)) = (*asked, &rooms.refusal)
+        // Others asked, too, perhaps for more: what they were refused is refused to whoever wants as much.
+        if let (Some(asked), Some((refused_len, refusal))) = (*asked, &rooms.refusal)
             && rooms.served > asked
+            && payload_len >= *refused_len
         {
             return Some(RoomRefused::NoSpace(Arc::clone(refusal)));
         }
@@ -111,7 +113,7 @@ impl Shared {
             let mut group = self.group.lock();
             if room.is_some() {
                 group.rooms.served += 1;
-                group.rooms.refusal = refusal;
+                group.rooms.refusal = room.zip(refusal);
                 aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
             }
             if !aftermath.is_empty() {

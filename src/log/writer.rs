@@ -110,7 +110,14 @@ impl NextSegment {
         allocated: usize,
     ) -> io::Result<Self> {
         let name = segment::new_name(number);
-        let file = directory.create_file(&name)?;
+        let file = match directory.create_file(&name) {
+            // Left over from an attempt that failed and could not be cleaned up.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                directory.remove(&name)?;
+                directory.create_file(&name)?
+            }
+            created => created?,
+        };
         if let Err(error) = write_zeros(&*file, 0, allocated) {
             drop(file);
             // A left-over is removed at the next open; the error that counts is the first.

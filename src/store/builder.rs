@@ -202,12 +202,13 @@ where
         let newest = opened.newest();
         let identity = opened.identity();
         let recovery = opened.report().clone();
-        let reclaimed = Arc::clone(&shards);
+        // Weak, so that the log's threads never are the last to hold the values.
+        let reclaimed = Arc::downgrade(&shards);
         let log = opened.start(
             live,
-            Box::new(move |hashes, shown| {
-                for hash in hashes {
-                    reclaimed.trim(*hash, shown);
+            Box::new(move |hash, shown| {
+                if let Some(shards) = reclaimed.upgrade() {
+                    shards.trim(hash, shown);
                 }
             }),
         )?;

@@ -53,7 +53,7 @@ where
 {
     pub(super) fn submit(
         store: &Store<K, V, S>,
-        write: Result<Write<K, V, K>, WriteError<K, V>>,
+        write: Result<Write<K, V, K>, Settled<K, V>>,
         finish: fn(Effect<V>) -> T,
     ) -> Self {
         let state = match write {
@@ -68,7 +68,7 @@ where
                 }
                 Attempt::NoRoom => State::Undecided { write, asked: None },
             },
-            Err(error) => State::Decided(Settled { outcome: Err(error), rests_on: None }),
+            Err(settled) => State::Decided(settled),
         };
         let future = store.inner.journal.as_ref().map_or(0, |journal| journal.next_future());
         Self { store: store.clone(), state, future, finish }

@@ -35,7 +35,8 @@ pub(super) enum Population {
 pub(super) enum NoTurn {
     /// The log needs room: let go of all locks, make it, start again.
     Room,
-    Refused(Reason),
+    /// What it rests on is the newest revision: who is told of a full store is told of the commits that filled it.
+    Refused(Reason, Option<Revision>),
 }
 
 /// One commit's time inside the sequencer.
@@ -74,13 +75,15 @@ impl Sequencer {
         population: Population,
     ) -> Result<Turn<'a>, NoTurn> {
         let exclusive = self.turn.lock();
-        let next = self.visible.load(Ordering::Relaxed) + 1;
-        let revision =
-            Revision::try_from(next).map_err(|_| NoTurn::Refused(Reason::RevisionsExhausted))?;
+        let visible = self.visible.load(Ordering::Relaxed);
+        let newest = Revision::try_from(visible).ok();
+        let next = visible + 1;
+        let revision = Revision::try_from(next)
+            .map_err(|_| NoTurn::Refused(Reason::RevisionsExhausted, newest))?;
         let live = self.live.load(Ordering::Relaxed);
         let live = match population {
             Population::Grows if live >= self.max_keys => {
-                return Err(NoTurn::Refused(Reason::TooManyKeys { max: self.max_keys }));
+                return Err(NoTurn::Refused(Reason::TooManyKeys { max: self.max_keys }, newest));
             }
             Population::Grows => live + 1,
             Population::Stays => live,
@@ -92,8 +95,8 @@ impl Sequencer {
                 let mut tail = log.tail();
                 tail.room(record).map_err(|shortage| match shortage {
                     Shortage::Room => NoTurn::Room,
-                    Shortage::Closed => NoTurn::Refused(Reason::Closed),
-                    Shortage::Failed(failure) => NoTurn::Refused(Reason::Poisoned(failure)),
+                    Shortage::Closed => NoTurn::Refused(Reason::Closed, None),
+                    Shortage::Failed(failure) => NoTurn::Refused(Reason::Poisoned(failure), None),
                 })?;
                 Some((tail, record))
             }

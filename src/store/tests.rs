@@ -1,5 +1,7 @@
 //! What the store promises while its log waits, fails or is full.
 
+mod found;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::mpsc;

@@ -105,7 +105,7 @@ impl<V> Versions<V> {
     }
 
     /// A single live version needs no chain.
-    fn collapse(&mut self) {
+    pub(super) fn collapse(&mut self) {
         if let Self::Many(chain) = self
             && let [Node { live: Some(entry), .. }] = chain.as_slice()
         {

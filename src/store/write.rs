@@ -190,13 +190,13 @@ where
     K: AsKey<K>,
     Q: AsKey<K>,
 {
-    /// Prepares a write: hashes, and for a log encodes and checks its size.
+    /// Prepares a write: hashes, and for a log encodes and checks its size. If it cannot be, it is settled already.
     pub(super) fn prepare<S: BuildHasher>(
         store: &Inner<K, V, S>,
         key: Q,
         change: Change<V>,
         precondition: Precondition,
-    ) -> Result<Self, WriteError<K, V>> {
+    ) -> Result<Self, Settled<K, V>> {
         let hash = store.shards.hash(&key);
         let (name, record) = match &store.journal {
             None => (Name::Given(key), None),
@@ -208,10 +208,7 @@ where
                 };
                 match journal.encode(&key, value) {
                     Ok(record) => (Name::Owned(key), Some(record)),
-                    Err(reason) => {
-                        let refused = Refused::new(reason, change.into_rejected());
-                        return Err(WriteError::Refused(refused));
-                    }
+                    Err(reason) => return Err(Settled::refused(reason, change)),
                 }
             }
         };
@@ -312,7 +309,10 @@ where
         let population = if live.is_some() { Population::Stays } else { Population::Grows };
         let mut turn = match store.enter(self.record.as_ref(), population) {
             Ok(turn) => turn,
-            Err(refusal) => return no_turn(&mut self.change, refusal),
+            Err(refusal) => {
+                versions.collapse();
+                return no_turn(&mut self.change, refusal);
+            }
         };
         let hides = turn.hides(older);
         turn.append((!hides).then_some(self.hash));
@@ -336,7 +336,10 @@ where
         let previous = live.expect("only what exists is deleted").clone();
         let mut turn = match store.enter(self.record.as_ref(), Population::Shrinks) {
             Ok(turn) => turn,
-            Err(refusal) => return no_turn(&mut self.change, refusal),
+            Err(refusal) => {
+                versions.collapse();
+                return no_turn(&mut self.change, refusal);
+            }
         };
         let revision = turn.revision();
         if store.keeps_versions() {
@@ -397,8 +400,9 @@ fn settled<K, V>(effect: Effect<V>, rests_on: Option<Revision>) -> Attempt<K, V>
 fn no_turn<K, V>(change: &mut Option<Change<V>>, refusal: NoTurn) -> Attempt<K, V> {
     match refusal {
         NoTurn::Room => Attempt::NoRoom,
-        NoTurn::Refused(reason) => {
-            Attempt::Settled(Settled::refused(reason, change.take().expect(UNSETTLED)))
+        NoTurn::Refused(reason, rests_on) => {
+            let refused = Settled::refused(reason, change.take().expect(UNSETTLED));
+            Attempt::Settled(Settled { rests_on, ..refused })
         }
     }
 }

@@ -69,10 +69,12 @@ impl Guard {
         S: BuildHasher,
     {
         let identity = store.identity();
-        let mut precondition = match (self.precondition(identity), store.get(&key)) {
-            (Some(precondition), _) => precondition,
-            (None, None) => return Err(Problem::not_found(key)),
-            (None, Some(entry)) => self.exactly(identity, &key, Some(entry.revision()))?,
+        let mut precondition = match self.precondition(identity) {
+            Some(precondition) => precondition,
+            None => match store.get(&key) {
+                None => return Err(Problem::not_found(key)),
+                Some(entry) => self.exactly(identity, &key, Some(entry.revision()))?,
+            },
         };
         for _ in 0..ATTEMPTS {
             let conflict = match store.submit_delete_if(&key, precondition).await {

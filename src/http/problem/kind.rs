@@ -189,7 +189,7 @@ impl ProblemKind {
                  resource after that, before you write it again."
             }
             Self::StorageFull => {
-                "A limit of the store or its disk is reached. Nothing was written. Deletes may still work."
+                "A limit of the store or its disk is reached. Nothing was written. Deleting documents may help."
             }
         }
     }

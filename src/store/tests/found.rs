@@ -1,0 +1,213 @@
+//! Bugs that were found by reading, each with its story.
+
+use super::*;
+
+/// The first batch after a clean open had no space set aside: its reserve frame went where the next growth of the file
+/// wrote zeros, and the log was `Corrupt` when it was opened next.
+#[test]
+fn a_sync_before_the_first_write_does_no_harm() {
+    let disk = Faulty::new();
+    warm(&disk).close().unwrap();
+    let store = open(&disk, Durability::Sync).unwrap();
+    store.sync().unwrap();
+    let revision = store.put("a", 1).unwrap();
+    store.close().unwrap();
+    assert_eq!(open(&disk, Durability::Sync).unwrap().get("a").unwrap().revision(), revision);
+}
+
+/// The same on a full disk, where in addition the reserve frame could not be written, which poisoned the store.
+#[test]
+fn a_full_disk_after_a_clean_open_refuses_and_works_again() {
+    // A block of the file system may have room for a frame where there is none for more.
+    for slack in [0, 100] {
+        let disk = Faulty::new();
+        warm(&disk).close().unwrap();
+        disk.set_capacity(Some(disk.used() + slack));
+        let store = open(&disk, Durability::Sync).unwrap();
+        assert!(matches!(reason(&store.put("a", 1).unwrap_err()), Reason::NoSpace(_)), "{slack}");
+        disk.set_capacity(None);
+        let revision = store.put("a", 2).unwrap();
+        let found = open(&disk.after_power_cut(), Durability::Sync).unwrap();
+        assert_eq!(found.get("a").unwrap().revision(), revision, "{slack}");
+    }
+}
+
+/// A process was killed between writing its close mark and syncing it. The next one read the mark, and its first frames
+/// said that it was synced; the power failed, the mark was lost, the frames were not: `Corrupt` for a torn tail.
+#[test]
+fn a_lost_close_mark_is_a_torn_tail() {
+    let disk = Faulty::new();
+    warm(&disk).close().unwrap();
+    let name = "00000000000000000001.segment";
+    let file = disk.directory().open_file(name).unwrap();
+    let mark = file.len().unwrap() - 48;
+    let store = open(&disk, Durability::Sync).unwrap();
+    store.put("a", 1).unwrap();
+    // Of the first batch only the reserve frame reached the disk.
+    let reserve = mark + 48..mark + 48 + 64;
+    let power_cut = disk.after_power_cut();
+    let file = power_cut.directory().open_file(name).unwrap();
+    for lost in [mark..reserve.start, reserve.end..file.len().unwrap()] {
+        let zeros = vec![0; usize::try_from(lost.end - lost.start).unwrap()];
+        assert_eq!(file.write_at(&zeros, lost.start).unwrap(), zeros.len());
+    }
+    let found = open(&power_cut, Durability::Sync).unwrap();
+    assert!(found.recovery().unwrap().cut.is_some());
+    assert!(found.contains("warm"));
+}
+
+/// And it was not written again: pages that a failed sync had left clean would never have reached the disk.
+#[test]
+fn what_nothing_proves_synced_is_written_again_after_a_clean_open() {
+    let disk = Faulty::new();
+    warm(&disk).close().unwrap();
+    let name = "00000000000000000001.segment";
+    let file = disk.directory().open_file(name).unwrap();
+    let mark = file.len().unwrap() - 48;
+    let store = open(&disk, Durability::Sync).unwrap();
+    assert_eq!(file.write_at(&[0; 48], mark).unwrap(), 48);
+    let revision = store.put("a", 1).unwrap();
+    let found = open(&disk.after_power_cut(), Durability::Sync).unwrap();
+    assert_eq!(found.get("a").unwrap().revision(), revision);
+}
+
+/// Runs `told` while nothing can become durable, and checks that it does not come back before it can.
+fn waits_for_the_disk(disk: &Faulty, told: impl FnOnce() -> String + Send + 'static) {
+    let (tell, tells) = mpsc::channel();
+    let thread = thread::spawn(move || tell.send(told()).unwrap());
+    let early = tells.recv_timeout(Duration::from_millis(100));
+    disk.release_syncs();
+    thread.join().unwrap();
+    assert!(early.is_err(), "{early:?} was told of what a power cut takes back");
+    tells.recv().unwrap();
+}
+
+/// The error of an `update` told of a value that its closure had seen, and that was not durable.
+#[test]
+fn an_error_of_an_update_waits_for_what_the_update_saw() {
+    let disk = Faulty::new();
+    let store: Store<String, Vec<u8>> =
+        Store::builder().max_record_bytes(100).open_on(disk.directory()).unwrap();
+    store.put("a", vec![1]).unwrap();
+    disk.hold_syncs();
+    drop(store.submit_put_if("a", vec![2], Precondition::Any));
+    waits_for_the_disk(&disk, move || {
+        let too_large = |seen: Option<&Vec<u8>>| vec![0; seen.map_or(0, |seen| 500 * seen.len())];
+        store.update("a", too_large).unwrap_err().to_string()
+    });
+}
+
+/// That the store is full told of the commit that filled it.
+#[test]
+fn that_a_store_is_full_is_told_when_what_filled_it_is_durable() {
+    let disk = Faulty::new();
+    let store: Numbers = Store::builder().max_keys(2).open_on(disk.directory()).unwrap();
+    store.put("a", 1).unwrap();
+    disk.hold_syncs();
+    drop(store.submit_put_if("b", 2, Precondition::Any));
+    waits_for_the_disk(&disk, move || store.put("c", 3).unwrap_err().to_string());
+}
+
+/// An overwrite that was refused had made room for a second version, and left the key with a chain of one.
+#[test]
+fn a_refused_overwrite_leaves_no_chain() {
+    let disk = Faulty::new();
+    let store = warm(&disk);
+    store.close().unwrap();
+    assert!(matches!(reason(&store.put("warm", 2).unwrap_err()), Reason::Closed));
+    let is_single = |versions: &Versions<u64>| matches!(versions, Versions::One(_)).then_some(());
+    assert!(store.inner.shards.read(&"warm", is_single).is_some());
+}
+
+/// One refusal was given to all futures that had asked for room, however little they wanted.
+#[test]
+fn a_small_record_is_not_refused_for_want_of_room_for_a_large_one() {
+    let disk = Faulty::new();
+    let store: Store<String, Vec<u8>> = Store::builder().open_on(disk.directory()).unwrap();
+    store.put("a", vec![]).unwrap();
+    disk.set_capacity(Some(disk.used() + 200_000));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut large = pin!(store.submit_put_if("large", vec![0; 10_000_000], Precondition::Any));
+    let mut small = pin!(store.submit_put_if("small", vec![0; 60_000], Precondition::Any));
+    disk.hold_syncs();
+    let busy = {
+        let store = store.clone();
+        thread::spawn(move || store.put("busy", vec![]).unwrap())
+    };
+    assert!(large.as_mut().poll(&mut context).is_pending());
+    assert!(small.as_mut().poll(&mut context).is_pending());
+    disk.release_syncs();
+    busy.join().unwrap();
+    let mut finish = |mut pending: std::pin::Pin<&mut dyn Future<Output = Result<_, _>>>| loop {
+        match pending.as_mut().poll(&mut context) {
+            Poll::Ready(outcome) => {
+                return outcome.map(|_| ()).map_err(|error: WriteError<_, _>| error.to_string());
+            }
+            Poll::Pending => thread::yield_now(),
+        }
+    };
+    assert!(finish(large).is_err());
+    assert_eq!(finish(small), Ok(()));
+}
+
+/// Bounded batches took a large record only when they were empty, and the file grew by exactly its size: with others
+/// writing all the time it was never empty, and the space always taken.
+#[test]
+fn a_large_record_gets_its_turn_among_many_small_ones() {
+    let disk = Faulty::new();
+    let store: Store<String, Vec<u8>> = Store::builder().open_on(disk.directory()).unwrap();
+    let stop = Arc::new(AtomicU64::new(0));
+    let writers: Vec<_> = (0..4)
+        .map(|writer: u32| {
+            let (store, stop) = (store.clone(), Arc::clone(&stop));
+            thread::spawn(move || {
+                while stop.load(Ordering::Relaxed) == 0 {
+                    store.put(writer.to_string(), vec![0; 100]).unwrap();
+                }
+            })
+        })
+        .collect();
+    let counting = Arc::new(Counting(AtomicU64::new(0)));
+    let waker = Waker::from(Arc::clone(&counting));
+    let mut large = pin!(store.submit_put_if("large", vec![1; 9 << 20], Precondition::Any));
+    let start = Instant::now();
+    let mut seen = 0;
+    while large.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+        eventually("it is woken", || counting.0.load(Ordering::SeqCst) > seen);
+        seen = counting.0.load(Ordering::SeqCst);
+        assert!(start.elapsed() < Duration::from_secs(20), "others always come first");
+    }
+    stop.store(1, Ordering::Relaxed);
+    for writer in writers {
+        writer.join().unwrap();
+    }
+}
+
+/// Writes more than it reads, as types do whose fields serde skips or that have to look before they decode.
+#[derive(Debug, PartialEq)]
+struct OneWay(u64);
+
+impl Serialize for OneWay {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.0, self.0).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for OneWay {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(Self)
+    }
+}
+
+/// Such a value was acknowledged, and the store did not open again.
+#[test]
+fn a_value_that_cannot_be_read_back_is_refused_and_given_back() {
+    let disk = Faulty::new();
+    let store: Store<String, OneWay> = Store::builder().open_on(disk.directory()).unwrap();
+    let error = store.put("a", OneWay(7)).unwrap_err();
+    let WriteError::Refused(refused) = &error else { unreachable!("{error}") };
+    assert!(matches!(refused.reason(), Reason::Unreadable(_)), "{error}");
+    assert_eq!(error.into_rejected(), Some(OneWay(7)));
+    store.close().unwrap();
+    assert!(Store::<String, OneWay>::builder().open_on(disk.directory()).unwrap().is_empty());
+}
