@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 
 /// Limits of [`serve`].
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,7 @@ use tokio::task::JoinSet;
 pub struct ServeOptions {
     max_connections: usize,
     header_timeout: Duration,
+    write_timeout: Duration,
     drain_timeout: Duration,
 }
 
@@ -32,6 +34,7 @@ impl Default for ServeOptions {
         Self {
             max_connections: 10_000,
             header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
         }
     }
@@ -45,8 +48,16 @@ impl ServeOptions {
     }
 
     /// How long a connection may take to send the head of a request, and stay idle before one. Default: 30 s.
+    ///
+    /// A connection of HTTP/2 may stay idle for as long as it answers a ping in that time.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.header_timeout = timeout;
+        self
+    }
+
+    /// How long a client may take no byte of an answer that is ready for it. Default: 30 s.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
         self
     }
 
@@ -97,7 +108,8 @@ pub async fn serve(
                     inner: TowerToHyperService::new(router.clone()),
                     requested: Arc::clone(&requested),
                 };
-                let connection = protocol.serve_connection(io(stream), service).into_owned();
+                let connection =
+                    protocol.serve_connection(io(stream, &options), service).into_owned();
                 let connection = graceful.watch(connection);
                 let timeout = options.header_timeout;
                 connections.spawn(async move {
@@ -146,10 +158,12 @@ fn protocol(options: &ServeOptions) -> auto::Builder<TokioExecutor> {
     protocol
 }
 
-fn io(stream: TcpStream) -> TokioIo<TcpStream> {
+fn io(stream: TcpStream, options: &ServeOptions) -> TokioIo<Pin<Box<TimeoutStream<TcpStream>>>> {
     // Answers are small and complete; waiting for more would only delay them. If it fails, it is but slower.
     let _set = stream.set_nodelay(true);
-    TokioIo::new(stream)
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(options.write_timeout));
+    TokioIo::new(Box::pin(stream))
 }
 
 /// Whether the connection failed that was to be accepted, and not the accepting.

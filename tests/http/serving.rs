@@ -42,6 +42,20 @@ fn a_client_that_does_not_finish_its_head_in_time_is_cut() {
 }
 
 #[test]
+fn a_client_that_does_not_read_its_answer_is_cut() {
+    let server = server(ServeOptions::default().write_timeout(Duration::from_millis(300)));
+    let large = vec![b'x'; 8 << 20];
+    server.client().put("/v1/kv/large", &[], &large).expect(201);
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(b"GET /v1/kv/large HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut answer = Vec::new();
+    let _cut = stream.read_to_end(&mut answer);
+    assert!(answer.len() < large.len(), "it was served for as long as it liked");
+}
+
+#[test]
 fn connections_are_bounded_and_the_next_waits_its_turn() {
     let server = server(ServeOptions::default().max_connections(2));
     let held: Vec<TcpStream> =
