@@ -3,9 +3,10 @@
 //! The log's own framing does not depend on the codec: it names the codec in each segment's header and
 //! otherwise sees opaque bytes.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+#[cfg(feature = "log")]
+use serde::{Serialize, de::DeserializeOwned};
 
+#[cfg(feature = "log")]
 /// Encodes keys and values for the log.
 ///
 /// The name is written into the log, and a log written with one codec is refused by another. Change the
@@ -27,6 +28,7 @@ pub trait Codec: Send + Sync + 'static {
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>;
 }
 
+#[cfg(feature = "log")]
 /// The most memory, in bytes, that decoding one key or value may claim: 256 MiB.
 pub const DECODE_LIMIT: usize = 256 << 20;
 
@@ -52,12 +54,14 @@ impl CodecError {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bincode;
 
+#[cfg(feature = "log")]
 const BINCODE: bincode::config::Configuration<
     bincode::config::LittleEndian,
     bincode::config::Varint,
     bincode::config::Limit<DECODE_LIMIT>,
 > = bincode::config::standard().with_limit::<DECODE_LIMIT>();
 
+#[cfg(feature = "log")]
 impl Codec for Bincode {
     const NAME: &'static str = "bincode-2";
 
@@ -100,7 +104,8 @@ impl Codec for Postcard {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "log"))]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

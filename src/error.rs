@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "log")]
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -225,6 +226,7 @@ pub enum SyncError {
     Closed,
 }
 
+#[cfg(feature = "log")]
 /// Why a store did not open. The log in the directory is as it was; at most a lock file, or a segment without a commit,
 /// has come or gone.
 #[derive(Debug, thiserror::Error)]

@@ -41,7 +41,7 @@
 //!
 //! # Features
 //!
-//! The default is the store and the log, without an async runtime; a write can still be awaited ([`Pending`]).
+//! The default is the store and the log (`log`), without an async runtime; a write can still be awaited ([`Pending`]).
 //! `http` adds an axum router that answers a lost race with `409 Conflict`, and its pieces for routers of your own;
 //! `cli` the command `ifmatch`; `postcard` another codec; `full` is all of them.
 //!
@@ -51,6 +51,10 @@
 //! the map and the commit path, `log` the log, `storage` the seam to the file system. `ARCHITECTURE.md` says how they
 //! hold together and why.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "log"),
+    allow(dead_code, unused_imports, reason = "the commit path is one, with or without a log")
+)]
 
 mod codec;
 mod conflict;
@@ -59,9 +63,14 @@ mod error;
 pub mod http;
 mod identity;
 mod key;
+#[cfg(feature = "log")]
+mod log;
+#[cfg(not(feature = "log"))]
+#[path = "log/absent.rs"]
 mod log;
 mod precondition;
 mod revision;
+#[cfg(feature = "log")]
 mod storage;
 mod store;
 mod sync;
@@ -69,11 +78,16 @@ mod versioned;
 
 #[cfg(feature = "postcard")]
 pub use codec::Postcard;
-pub use codec::{Bincode, Codec, CodecError, DECODE_LIMIT};
+pub use codec::{Bincode, CodecError};
+#[cfg(feature = "log")]
+pub use codec::{Codec, DECODE_LIMIT};
 pub use conflict::Conflict;
-pub use error::{LogFailure, OpenError, OutcomeUnknown, Reason, Refused, SyncError, WriteError};
+#[cfg(feature = "log")]
+pub use error::OpenError;
+pub use error::{LogFailure, OutcomeUnknown, Reason, Refused, SyncError, WriteError};
 pub use identity::Identity;
 pub use key::AsKey;
+#[cfg(feature = "log")]
 pub use log::{Cut, Durability, Recovery};
 pub use precondition::Precondition;
 pub use revision::{InvalidRevision, Revision};

@@ -1,8 +1,8 @@
 //! The store: a map from keys to versioned values, with one order of all writes.
 //!
 //! - [`shards`] holds the map, [`versions`] what one key was and is;
-//! - [`write`] is the commit path of a write, [`sequencer`] the turn that each commit takes;
-//! - [`journal`] turns commits into the log's records and back;
+//! - [`mod@write`] is the commit path of a write, [`sequencer`] the turn that each commit takes;
+//! - [`journal`] is the log for one type of keys and values, which `open` makes and reads back;
 //! - [`pending`] lets a write be awaited; [`builder`] makes stores.
 //!
 //! A write is decided against the newest state, under its key's shard lock, and never waits while it holds a lock.
@@ -11,17 +11,19 @@
 
 mod builder;
 mod journal;
+#[cfg(feature = "log")]
+mod open;
 mod pending;
 mod sequencer;
 mod shards;
 mod versions;
 mod write;
 
-#[cfg(all(test, not(ifmatch_model)))]
+#[cfg(all(test, feature = "log", not(ifmatch_model)))]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
 
-#[cfg(all(test, ifmatch_model))]
+#[cfg(all(test, feature = "log", ifmatch_model))]
 mod model;
 
 use std::fmt;
@@ -31,7 +33,9 @@ use std::time::Duration;
 use crate::error::{LogFailure, Reason, Refused, SyncError, WriteError};
 use crate::identity::Identity;
 use crate::key::AsKey;
-use crate::log::{Record, Recovery, RoomRefused};
+#[cfg(feature = "log")]
+use crate::log::Recovery;
+use crate::log::{Record, RoomRefused};
 use crate::precondition::Precondition;
 use crate::revision::Revision;
 use crate::sync::{Arc, thread};
@@ -82,6 +86,7 @@ struct Inner<K, V, S> {
     sequencer: Sequencer,
     journal: Option<Journal<K, V>>,
     identity: Identity,
+    #[cfg(feature = "log")]
     recovery: Option<Recovery>,
 }
 
@@ -153,6 +158,7 @@ where
         self.inner.identity
     }
 
+    #[cfg(feature = "log")]
     /// What was found when the store was opened; `None` for a store in memory.
     #[must_use]
     pub fn recovery(&self) -> Option<&Recovery> {

@@ -3,27 +3,22 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
-use std::path::Path;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use crate::codec::{Bincode, Codec};
-use crate::error::OpenError;
+use crate::codec::Bincode;
 use crate::identity::Identity;
-use crate::log::{self, Durability, Opened, Options};
 use crate::revision::Revision;
-use crate::storage::{Directory, Files};
 use crate::sync::Arc;
 
-use super::journal::{self, Journal};
+#[cfg(feature = "log")]
+use super::open::LogSettings;
 use super::sequencer::Sequencer;
 use super::shards::Shards;
 use super::{FastHash, Inner, Store};
 
-/// Makes a [`Store`]: in memory by [`build`](Self::build), on a log by [`open`](Self::open).
+/// Makes a [`Store`]: in memory by [`build`](Self::build), on a log by `open` (feature `log`, a default).
 ///
-/// ```
+#[cfg_attr(feature = "log", doc = "```")]
+#[cfg_attr(not(feature = "log"), doc = "```ignore")]
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("data");
 /// use ifmatch::{Durability, Store};
@@ -37,19 +32,18 @@ use super::{FastHash, Inner, Store};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Builder<K, V, S = FastHash, C = Bincode> {
-    hasher: S,
-    settings: Settings,
-    types: PhantomData<fn(K, V, C)>,
+    pub(super) hasher: S,
+    pub(super) settings: Settings,
+    #[cfg(feature = "log")]
+    pub(super) log: LogSettings,
+    pub(super) types: PhantomData<fn(K, V, C)>,
 }
 
 #[derive(Clone, Debug)]
-struct Settings {
-    shards: usize,
-    max_keys: u64,
-    first_revision: Revision,
-    durability: Durability,
-    max_record_bytes: u32,
-    segment_bytes: usize,
+pub(super) struct Settings {
+    pub(super) shards: usize,
+    pub(super) max_keys: u64,
+    pub(super) first_revision: Revision,
 }
 
 impl<K, V> Default for Builder<K, V> {
@@ -60,10 +54,9 @@ impl<K, V> Default for Builder<K, V> {
                 shards: default_shards(),
                 max_keys: u64::MAX,
                 first_revision: FIRST_REVISION,
-                durability: Durability::default(),
-                max_record_bytes: 16 << 20,
-                segment_bytes: 64 << 20,
             },
+            #[cfg(feature = "log")]
+            log: LogSettings::default(),
             types: PhantomData,
         }
     }
@@ -95,13 +88,13 @@ impl<K, V, S, C> Builder<K, V, S, C> {
     /// Hashes keys with `hasher`. See [`FastHash`] for what the default means for hostile keys.
     #[must_use]
     pub fn hasher<H: BuildHasher>(self, hasher: H) -> Builder<K, V, H, C> {
-        Builder { hasher, settings: self.settings, types: PhantomData }
-    }
-
-    /// Encodes keys and values in the log with the codec `D`. A log written with another is refused.
-    #[must_use]
-    pub fn codec<D: Codec>(self) -> Builder<K, V, S, D> {
-        Builder { hasher: self.hasher, settings: self.settings, types: PhantomData }
+        Builder {
+            hasher,
+            settings: self.settings,
+            #[cfg(feature = "log")]
+            log: self.log,
+            types: PhantomData,
+        }
     }
 
     /// The most keys that the store holds at a time; past it a creation is refused with
@@ -122,29 +115,6 @@ impl<K, V, S, C> Builder<K, V, S, C> {
         self.settings.first_revision = revision.max(FIRST_REVISION);
         self
     }
-
-    /// When a commit counts as done. Default: [`Durability::Sync`]. It means nothing in memory.
-    #[must_use]
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.settings.durability = durability;
-        self
-    }
-
-    /// The most bytes that the encoding of one commit may take, at most 256 MiB; past it a write is refused with
-    /// [`Reason::RecordTooLarge`](crate::Reason::RecordTooLarge). Default: 16 MiB. It means nothing in memory.
-    #[must_use]
-    pub fn max_record_bytes(mut self, max: u32) -> Self {
-        self.settings.max_record_bytes = max.min(log::MAX_RECORD_BYTES);
-        self
-    }
-
-    /// At about how many bytes the log starts its next file, between 4 KiB and 1 GiB. Default: 64 MiB.
-    #[must_use]
-    pub fn segment_bytes(mut self, bytes: usize) -> Self {
-        let (min, max) = log::SEGMENT_BYTES.into_inner();
-        self.settings.segment_bytes = bytes.clamp(min, max);
-        self
-    }
 }
 
 impl<K, V, S, C> Builder<K, V, S, C>
@@ -162,63 +132,9 @@ where
             sequencer: Sequencer::new(newest, 0, settings.max_keys),
             journal: None,
             identity: Identity::random(),
+            #[cfg(feature = "log")]
             recovery: None,
         })
-    }
-}
-
-impl<K, V, S, C> Builder<K, V, S, C>
-where
-    K: Clone + Hash + Ord + Serialize + DeserializeOwned + Send + Sync + 'static,
-    V: Serialize + DeserializeOwned + Send + Sync + 'static,
-    S: BuildHasher + Send + Sync + 'static,
-    C: Codec,
-{
-    /// Opens the store on the log in `directory`, which is created if it does not exist. All data is read into
-    /// memory. What was found is told by [`Store::recovery`].
-    ///
-    /// # Errors
-    /// [`OpenError`]; what is in the directory is then as it was.
-    pub fn open(self, directory: impl AsRef<Path>) -> Result<Store<K, V, S>, OpenError> {
-        self.open_on(Arc::new(Files::new(directory.as_ref())))
-    }
-
-    pub(crate) fn open_on(
-        self,
-        directory: Arc<dyn Directory>,
-    ) -> Result<Store<K, V, S>, OpenError> {
-        let Self { hasher, settings, .. } = self;
-        let options = Options {
-            codec: C::NAME,
-            durability: settings.durability,
-            segment_bytes: settings.segment_bytes,
-            first_revision: settings.first_revision.get(),
-        };
-        let shards = Arc::new(Shards::new(settings.shards, hasher));
-        let mut live = 0;
-        let opened = Opened::open(directory, options, &mut |revision, operations| {
-            journal::replay::<K, V, S, C>(&shards, revision, operations, &mut live)
-        })?;
-        let newest = opened.newest();
-        let identity = opened.identity();
-        let recovery = opened.report().clone();
-        // Weak, so that the log's threads never are the last to hold the values.
-        let reclaimed = Arc::downgrade(&shards);
-        let log = opened.start(
-            live,
-            Box::new(move |hash, shown| {
-                if let Some(shards) = reclaimed.upgrade() {
-                    shards.trim(hash, shown);
-                }
-            }),
-        )?;
-        Ok(Store::from_inner(Inner {
-            shards,
-            sequencer: Sequencer::new(newest, live, settings.max_keys),
-            journal: Some(Journal::new::<C>(log, settings.max_record_bytes)),
-            identity,
-            recovery: Some(recovery),
-        }))
     }
 }
 

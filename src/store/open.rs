@@ -1,0 +1,198 @@
+//! Opening a store on a log: its settings, how records are made, and how they are read back.
+
+use std::hash::{BuildHasher, Hash};
+use std::marker::PhantomData;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec::{Codec, CodecError};
+use crate::error::{OpenError, Reason};
+use crate::key::AsKey;
+use crate::log::{self, Durability, Opened, Operation, Options, Record, RecordBuilder, operations};
+use crate::revision::Revision;
+use crate::storage::{Directory, Files};
+use crate::sync::Arc;
+
+use super::journal::Journal;
+use super::sequencer::Sequencer;
+use super::shards::Shards;
+use super::{Builder, Inner, Store};
+
+/// What a builder says of the log.
+#[derive(Clone, Debug)]
+pub(super) struct LogSettings {
+    durability: Durability,
+    max_record_bytes: u32,
+    segment_bytes: usize,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            durability: Durability::default(),
+            max_record_bytes: 16 << 20,
+            segment_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Settings of the log; they mean nothing in memory.
+impl<K, V, S, C> Builder<K, V, S, C> {
+    /// Encodes keys and values in the log with the codec `D`. A log written with another is refused.
+    #[must_use]
+    pub fn codec<D: Codec>(self) -> Builder<K, V, S, D> {
+        Builder { hasher: self.hasher, settings: self.settings, log: self.log, types: PhantomData }
+    }
+
+    /// When a commit counts as done. Default: [`Durability::Sync`]. It means nothing in memory.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.log.durability = durability;
+        self
+    }
+
+    /// The most bytes that the encoding of one commit may take, at most 256 MiB; past it a write is refused with
+    /// [`Reason::RecordTooLarge`](crate::Reason::RecordTooLarge). Default: 16 MiB. It means nothing in memory.
+    #[must_use]
+    pub fn max_record_bytes(mut self, max: u32) -> Self {
+        self.log.max_record_bytes = max.min(log::MAX_RECORD_BYTES);
+        self
+    }
+
+    /// At about how many bytes the log starts its next file, between 4 KiB and 1 GiB. Default: 64 MiB.
+    #[must_use]
+    pub fn segment_bytes(mut self, bytes: usize) -> Self {
+        let (min, max) = log::SEGMENT_BYTES.into_inner();
+        self.log.segment_bytes = bytes.clamp(min, max);
+        self
+    }
+}
+
+impl<K, V, S, C> Builder<K, V, S, C>
+where
+    K: Clone + Hash + Ord + Serialize + DeserializeOwned + Send + Sync + 'static,
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: BuildHasher + Send + Sync + 'static,
+    C: Codec,
+{
+    /// Opens the store on the log in `directory`, which is created if it does not exist. All data is read into
+    /// memory. What was found is told by [`Store::recovery`].
+    ///
+    /// # Errors
+    /// [`OpenError`]; what is in the directory is then as it was.
+    pub fn open(self, directory: impl AsRef<Path>) -> Result<Store<K, V, S>, OpenError> {
+        self.open_on(Arc::new(Files::new(directory.as_ref())))
+    }
+
+    pub(crate) fn open_on(
+        self,
+        directory: Arc<dyn Directory>,
+    ) -> Result<Store<K, V, S>, OpenError> {
+        let Self { hasher, settings, log: log_settings, .. } = self;
+        let options = Options {
+            codec: C::NAME,
+            durability: log_settings.durability,
+            segment_bytes: log_settings.segment_bytes,
+            first_revision: settings.first_revision.get(),
+        };
+        let shards = Arc::new(Shards::new(settings.shards, hasher));
+        let mut live = 0;
+        let opened = Opened::open(directory, options, &mut |revision, operations| {
+            replay::<K, V, S, C>(&shards, revision, operations, &mut live)
+        })?;
+        let newest = opened.newest();
+        let identity = opened.identity();
+        let recovery = opened.report().clone();
+        // Weak, so that the log's threads never are the last to hold the values.
+        let reclaimed = Arc::downgrade(&shards);
+        let log = opened.start(
+            live,
+            Box::new(move |hash, shown| {
+                if let Some(shards) = reclaimed.upgrade() {
+                    shards.trim(hash, shown);
+                }
+            }),
+        )?;
+        Ok(Store::from_inner(Inner {
+            shards,
+            sequencer: Sequencer::new(newest, live, settings.max_keys),
+            journal: Some(Journal::new(log, encode::<K, V, C>, log_settings.max_record_bytes)),
+            identity,
+            recovery: Some(recovery),
+        }))
+    }
+}
+
+/// Encodes, and decodes again: what is acknowledged must not turn out unreadable when the log is opened next. Compact
+/// codecs cannot read back every type that they write (one that skips fields, or needs to look before it decodes).
+fn encode<K, V, C>(key: &K, value: Option<&V>, max: u32) -> Result<Record, Reason>
+where
+    K: Serialize + DeserializeOwned,
+    V: Serialize + DeserializeOwned,
+    C: Codec,
+{
+    let mut builder = RecordBuilder::default();
+    let encoded = match value {
+        Some(value) => builder.put(|out| C::encode(key, out), |out| C::encode(value, out)),
+        None => builder.delete(|out| C::encode(key, out)),
+    };
+    encoded.map_err(Reason::Encode)?;
+    let record = builder.finish(max).map_err(|too_large| Reason::RecordTooLarge {
+        bytes: too_large.bytes,
+        max: u64::from(max),
+    })?;
+    check::<K, V, C>(&record).map_err(Reason::Unreadable)?;
+    Ok(record)
+}
+
+fn check<K, V, C>(record: &Record) -> Result<(), CodecError>
+where
+    K: DeserializeOwned,
+    V: DeserializeOwned,
+    C: Codec,
+{
+    for operation in operations(record.payload()).unwrap_or_default() {
+        match operation {
+            Operation::Put { key, value } => {
+                C::decode::<K>(key)?;
+                C::decode::<V>(value)?;
+            }
+            Operation::Delete { key } => {
+                C::decode::<K>(key)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Installs a commit that was read from the log; `live` is the number of keys.
+pub(super) fn replay<K, V, S, C>(
+    shards: &Shards<K, V, S>,
+    revision: u64,
+    operations: &[Operation<'_>],
+    live: &mut u64,
+) -> Result<(), CodecError>
+where
+    K: AsKey<K> + DeserializeOwned,
+    V: DeserializeOwned,
+    S: BuildHasher,
+    C: Codec,
+{
+    let revision = Revision::try_from(revision)
+        .map_err(|invalid| CodecError::new(C::NAME, invalid.to_string()))?;
+    for operation in operations {
+        match *operation {
+            Operation::Put { key, value } => {
+                let existed = shards.restore(revision, C::decode(key)?, Some(C::decode(value)?));
+                *live += u64::from(!existed);
+            }
+            Operation::Delete { key } => {
+                let existed = shards.restore(revision, C::decode(key)?, None);
+                *live -= u64::from(existed);
+            }
+        }
+    }
+    Ok(())
+}
