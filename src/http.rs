@@ -3,7 +3,7 @@
 //! Optimistic locking over HTTP is: read (`ETag`), change, write back (`If-Match`). Whoever lost the race is told
 //! `409 Conflict` with what is there now, reads it, merges, and tries again.
 //!
-//! - [`router`] serves a [`DocumentStore`] as key-value resources; [`serve`] serves any router on a socket, with all
+//! - [`router()`] serves a [`DocumentStore`] as key-value resources; [`serve()`] serves any router on a socket, with all
 //!   waits bounded.
 //! - For routes of your own over a store of your own types: [`Guard`] extracts a request's preconditions and writes
 //!   under them; [`ETag`] is the tag of a revision, and sets the header; [`VersionedJson`] is an entry with its tag;

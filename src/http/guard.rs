@@ -1,7 +1,7 @@
 //! The preconditions of one request: what was demanded, and whether it holds.
 //!
 //! A guard becomes an exact [`Precondition`] where one says the same; where none does (several tags, `If-None-Match`
-//! with a tag, more than one condition), [`write`] checks it against what is there and writes on top of exactly that.
+//! with a tag, more than one condition), [`mod@write`] checks it against what is there and writes on top of exactly that.
 
 mod write;
 

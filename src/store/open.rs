@@ -54,7 +54,7 @@ impl<K, V, S, C> Builder<K, V, S, C> {
     }
 
     /// The most bytes that the encoding of one commit may take, at most 256 MiB; past it a write is refused with
-    /// [`Reason::RecordTooLarge`](crate::Reason::RecordTooLarge). Default: 16 MiB. It means nothing in memory.
+    /// [`Reason::RecordTooLarge`]. Default: 16 MiB. It means nothing in memory.
     #[must_use]
     pub fn max_record_bytes(mut self, max: u32) -> Self {
         self.log.max_record_bytes = max.min(log::MAX_RECORD_BYTES);
