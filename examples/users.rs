@@ -43,7 +43,7 @@ async fn register(
     State(users): State<Users>,
     body: Result<Json<NewUser>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(NewUser { name, profile }) = body.map_err(|error| invalid(error.body_text()))?;
+    let Json(NewUser { name, profile }) = body.map_err(unreadable)?;
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return Err(invalid("a name is made of the letters a to z"));
     }
@@ -75,7 +75,7 @@ async fn edit(
     guard: Guard,
     body: Result<Json<Profile>, JsonRejection>,
 ) -> Result<(StatusCode, ETag), Problem> {
-    let Json(profile) = body.map_err(|error| invalid(error.body_text()))?;
+    let Json(profile) = body.map_err(unreadable)?;
     let profile = valid(profile)?;
     if !users.contains(&name) {
         return Err(Problem::not_found(name));
@@ -87,6 +87,15 @@ async fn edit(
 
 fn valid(profile: Profile) -> Result<Profile, Problem> {
     if profile.email.contains('@') { Ok(profile) } else { Err(invalid("an email has an @")) }
+}
+
+/// Bad JSON is 400, without saying so it is 415, too long 413.
+fn unreadable(rejection: JsonRejection) -> Problem {
+    let status = match rejection.status() {
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        status => status,
+    };
+    invalid(rejection.body_text()).with_status(status)
 }
 
 fn invalid(detail: impl Into<String>) -> Problem {

@@ -121,6 +121,12 @@ impl<V> fmt::Debug for Refused<V> {
     }
 }
 
+impl<V> std::error::Error for Refused<V> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.reason)
+    }
+}
+
 /// Why the store could not take a write.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -287,7 +293,10 @@ pub enum OpenError {
         segment: u64,
     },
     /// A record is whole, but does not decode into the store's key and value types.
-    #[error("the record at byte {offset} of segment {segment} does not decode")]
+    #[error(
+        "the record at byte {offset} of segment {segment} does not decode into the store's types: was it written with \
+         others?"
+    )]
     Decode {
         /// The segment's number.
         segment: u64,

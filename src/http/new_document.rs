@@ -35,6 +35,10 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 /// # Errors
 /// 400 that says what is wrong.
 pub(super) fn read(body: &[u8]) -> Result<(DocumentKey, Document), Problem> {
+    // serde would take an array for the members in their order.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(invalid("the body is to be a JSON object with \"key\" and \"value\""));
+    }
     let Envelope { key, value, base64, content_type } =
         serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
     let key = DocumentKey::new(&key)

@@ -80,8 +80,9 @@ pub(super) struct Shared {
 /// | `POST /v1/kv` | `{"key": .., "value": ..}` creates: 201, or 409 |
 /// | `GET /problems/{slug}` | what a `type` of problem means |
 ///
-/// All errors are [`Problem`]s, unknown routes included. It can be nested in another router: links and locations have
-/// the prefix; `/problems/...` in a problem's `type` has not.
+/// All errors are [`Problem`]s, unknown routes included; only what is no HTTP that could be routed (a malformed or too
+/// large head) is answered without a body. It can be nested in another router: links and locations have the prefix;
+/// `/problems/...` in a problem's `type` has not.
 ///
 /// A failed precondition is 409 rather than RFC 9110's 412, also where it was a header: it means the same as a failed
 /// `?revision=`, and the body says what is there now. Only a GET or HEAD with `If-Match` answers 412.

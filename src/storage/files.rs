@@ -31,6 +31,9 @@ impl Directory for Files {
     }
 
     fn create(&self) -> io::Result<()> {
+        if self.path.exists() && !self.path.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
         let missing: Vec<&Path> = self.path.ancestors().take_while(|path| !path.exists()).collect();
         fs::create_dir_all(&self.path)?;
         for created in missing {

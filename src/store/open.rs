@@ -80,6 +80,9 @@ where
     /// Opens the store on the log in `directory`, which is created if it does not exist. All data is read into
     /// memory. What was found is told by [`Store::recovery`].
     ///
+    /// The log knows its codec, not its types. Opened with other types than it was written with, it may fail to decode,
+    /// or, if the bytes happen to fit, be misread: give a type that changes its shape another directory.
+    ///
     /// # Errors
     /// [`OpenError`]; what is in the directory is then as it was.
     pub fn open(self, directory: impl AsRef<Path>) -> Result<Store<K, V, S>, OpenError> {

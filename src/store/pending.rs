@@ -15,15 +15,16 @@ use super::{FastHash, Store};
 
 /// A submitted write: a [`Future`], or something to [`wait`](Self::wait) for.
 ///
-/// The write is decided when it is submitted, in the order of submission, and without waiting for the disk; what
-/// is pending is its becoming durable. A conflict comes through it, too. Many writes can be on their way at once and
-/// share a sync. It needs no particular runtime: a thread of the log writes and another wakes.
+/// If the log has room, which it nearly always has, the write is decided at once, in the order of submission, and
+/// without waiting for the disk; what is pending is its becoming durable. Then dropping the `Pending` does not undo the
+/// write, which becomes durable all the same. A conflict comes through it, too. Many writes can be on their way at once
+/// and share a sync. It needs no particular runtime: a thread of the log writes and another wakes.
 ///
-/// Only if the log has no room at that moment is the write decided when it is polled or waited for: before the first
-/// commit after opening a log that had been closed in good order, when its buffers are full, and when more was
-/// submitted than space is set aside for, which grows with the log. Such writes keep no order among themselves, and
-/// dropping one drops the write. Dropping a `Pending` that was decided does not undo the write, which becomes durable
-/// all the same.
+/// If the log has **no room** at that moment, the write is decided only when it is polled or waited for: such writes
+/// keep no order among themselves, and dropping one drops the write. So it is before the first commit after opening a
+/// log that had been closed in good order, when more is submitted at once than the log has set space aside for (64 KiB
+/// in a new log, growing with it to 4 MiB), and while its buffers are full (8 MiB). Who relies on the order waits for
+/// one write before submitting the next.
 ///
 /// Its waker is called on a thread that serves all futures of the store, and like every waker must not block.
 #[must_use = "the outcome, a conflict for example, is known only when it is awaited"]
