@@ -289,9 +289,24 @@ impl Shared {
         wanted: Option<usize>,
         aftermath: &mut Aftermath,
     ) -> Result<Option<NoSpace>, LogFailure> {
+        let refusal = self.try_grow(writer, wanted, true, aftermath)?;
+        if refusal.is_some() && wanted.is_some() {
+            // There may be just enough.
+            return self.try_grow(writer, wanted, false, aftermath);
+        }
+        Ok(refusal)
+    }
+
+    fn try_grow(
+        &self,
+        writer: &mut Writer,
+        wanted: Option<usize>,
+        plenty: bool,
+        aftermath: &mut Aftermath,
+    ) -> Result<Option<NoSpace>, LogFailure> {
         let (growth, allocated) = {
             let tail = self.tail.lock();
-            (tail.growth(wanted), tail.position().allocated)
+            (tail.growth(wanted, plenty), tail.position().allocated)
         };
         match growth {
             Growth::Enough => Ok(None),

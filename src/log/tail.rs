@@ -86,8 +86,8 @@ pub(super) enum Growth {
 
 /// What is set aside beyond a large record. While room is made for it others append; without this they would take its
 /// room again and again.
-fn slack(needed: usize) -> usize {
-    if needed > MIN_GROWTH { MAX_BATCH_BYTES } else { 0 }
+fn slack(needed: usize, plenty: bool) -> usize {
+    if plenty && needed > MIN_GROWTH { MAX_BATCH_BYTES } else { 0 }
 }
 
 #[derive(Debug)]
@@ -253,8 +253,9 @@ impl Tail {
         self.spare = batch;
     }
 
-    /// Whether the file should grow: for a record of `wanted` payload bytes, or ahead of need.
-    pub(super) fn growth(&self, wanted: Option<usize>) -> Growth {
+    /// Whether the file should grow: for a record of `wanted` payload bytes, with more beside if there is `plenty` of
+    /// space, or ahead of need.
+    pub(super) fn growth(&self, wanted: Option<usize>, plenty: bool) -> Growth {
         let Position { offset, allocated, .. } = self.position;
         let step = offset.clamp(MIN_GROWTH, MAX_GROWTH);
         let (needed, near_the_end) = match wanted {
@@ -269,12 +270,16 @@ impl Tail {
             return Growth::Enough;
         }
         if near_the_end && offset > segment::HEADER_LEN {
-            let first = MIN_GROWTH.min(self.segment_bytes);
-            let wanted = wanted.map_or(0, |_| needed + slack(needed));
+            let first = if plenty { MIN_GROWTH.min(self.segment_bytes) } else { 0 };
+            let wanted = wanted.map_or(0, |_| needed + slack(needed, plenty));
             return Growth::Rotate(segment::HEADER_LEN + first.max(wanted));
         }
+        let step = if plenty { step } else { 0 };
         let ahead = (offset + step).next_multiple_of(4096).min(self.segment_bytes);
-        let to = if wanted.is_some() { ahead.max(offset + needed + slack(needed)) } else { ahead };
+        let to = match wanted {
+            Some(_) => ahead.max(offset + needed + slack(needed, plenty)),
+            None => ahead,
+        };
         if enough || to <= allocated { Growth::Enough } else { Growth::ExtendTo(to) }
     }
 

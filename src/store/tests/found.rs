@@ -125,10 +125,11 @@ fn a_small_record_is_not_refused_for_want_of_room_for_a_large_one() {
     let disk = Faulty::new();
     let store: Store<String, Vec<u8>> = Store::builder().open_on(disk.directory()).unwrap();
     store.put("a", vec![]).unwrap();
+    // There is room for 80 kB, but not in what is set aside; and not for more beside.
     disk.set_capacity(Some(disk.used() + 200_000));
     let mut context = Context::from_waker(Waker::noop());
     let mut large = pin!(store.submit_put_if("large", vec![0; 10_000_000], Precondition::Any));
-    let mut small = pin!(store.submit_put_if("small", vec![0; 60_000], Precondition::Any));
+    let mut small = pin!(store.submit_put_if("small", vec![0; 80_000], Precondition::Any));
     disk.hold_syncs();
     let busy = {
         let store = store.clone();
