@@ -325,3 +325,64 @@ impl Tail {
         self.condition = Condition::Failed(failure.clone());
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::super::record::RecordBuilder;
+    use super::*;
+
+    fn tail(allocated: usize) -> Tail {
+        let start = segment::HEADER_LEN;
+        let position = Position { epoch: 1, offset: start, chain: 0, synced: start, allocated };
+        Tail::new(position, 64 << 20, (1, 1_000), 0, None)
+    }
+
+    fn record(len: usize) -> Record {
+        let mut builder = RecordBuilder::default();
+        let append = |out: &mut Vec<u8>| {
+            out.resize(out.len() + len, 7);
+            Ok::<(), std::convert::Infallible>(())
+        };
+        builder.delete(append).unwrap();
+        builder.finish(u32::MAX).unwrap()
+    }
+
+    /// It had to find the batch empty, and with others writing all the time never did.
+    #[test]
+    fn a_large_record_joins_a_batch_that_others_have_begun() {
+        let mut tail = tail(64 << 20);
+        let (small, large) = (record(100), record(MAX_BATCH_BYTES + 1));
+        assert!(tail.room(&small).is_ok());
+        tail.append(2, 1, None, &small);
+        assert!(tail.room(&large).is_ok());
+        tail.append(3, 2, None, &large);
+        assert!(matches!(tail.room(&small), Err(Shortage::Room)), "the batch is full");
+        drop(tail.take());
+        assert!(tail.room(&small).is_ok());
+    }
+
+    /// The file grew by exactly what it takes, which others took before it was asked again.
+    #[test]
+    fn room_made_for_a_large_record_is_more_than_a_batch_of_others_takes() {
+        let tail = tail(4096);
+        let large = 5 << 20;
+        let offset = segment::HEADER_LEN;
+        let Growth::ExtendTo(to) = tail.growth(Some(large), true) else {
+            unreachable!("it is full")
+        };
+        assert!(to >= offset + frame::frame_len(large) + MARKS + MAX_BATCH_BYTES);
+        let Growth::ExtendTo(to) = tail.growth(Some(large), false) else {
+            unreachable!("it is full")
+        };
+        assert!((frame::frame_len(large) + MARKS..(large + 8192)).contains(&(to - offset)));
+    }
+
+    #[test]
+    fn there_is_room_for_exactly_what_is_set_aside() {
+        let record = record(100);
+        let needed = segment::HEADER_LEN + frame::frame_len(record.payload().len()) + MARKS;
+        assert!(tail(needed).room(&record).is_ok());
+        assert!(matches!(tail(needed - 1).room(&record), Err(Shortage::Room)));
+    }
+}
