@@ -208,7 +208,7 @@ impl Shared {
         request: Request,
         aftermath: &mut Aftermath,
     ) -> Option<NoSpace> {
-        let led = self.try_lead(&mut writer, request, aftermath);
+        let led = or_bug(|| self.try_lead(&mut writer, request, aftermath));
         let mut group = self.group.lock();
         group.writer = Some(writer);
         let refusal = match led {
@@ -391,7 +391,7 @@ impl Shared {
             };
         };
         let mut aftermath = Aftermath::default();
-        let closed = self.try_close(&mut writer, &mut aftermath);
+        let closed = or_bug(|| self.try_close(&mut writer, &mut aftermath));
         // The lock on the directory goes with it, before anybody can see that the log is closed.
         drop(writer);
         let mut group = self.group.lock();
@@ -433,6 +433,13 @@ impl Shared {
     pub(super) fn abandon(&self) {
         drop(self.group.lock().writer.take());
     }
+}
+
+/// A panic of ours while leading ends the log like any failure; else all who wait would wait for ever.
+fn or_bug<T>(lead: impl FnOnce() -> Result<T, LogFailure>) -> Result<T, LogFailure> {
+    catch_unwind(AssertUnwindSafe(lead)).unwrap_or_else(|_reported| {
+        Err(LogFailure::new("leading the log", io::Error::other("it panicked: a bug in ifmatch")))
+    })
 }
 
 impl std::fmt::Debug for Shared {
