@@ -16,10 +16,10 @@
 //!
 //! | readers: writes/s; reads/s; longest write | ifmatch::Store | DashMap by hand | parking_lot RwLock | std RwLock |
 //! | --- | --- | --- | --- | --- |
-//! | 1 | 2810 k; 6639 k; 8.3 ms | 2866 k; 9562 k; 16.0 ms | 3612 k; 3524 k; 11.7 ms | 2367 k; 6089 k; 10.3 ms |
-//! | 2 | 1872 k; 11534 k; 16.0 ms | 684 k; 17315 k; 57.3 ms | 2964 k; 8301 k; 16.0 ms | 1848 k; 9188 k; 44.1 ms |
-//! | 6 | 1003 k; 12837 k; 76.1 ms | 14 k; 18566 k; 311.7 ms | 1436 k; 12920 k; 100.1 ms | 372 k; 16033 k; 48.0 ms |
-//! | 16 | 468 k; 15006 k; 88.4 ms | 0.07 k; 21016 k; 1024.1 ms | 577 k; 15494 k; 138.1 ms | 81 k; 16015 k; 169.4 ms |
+//! | 1 | 2720 k; 6166 k; 8.3 ms | 2856 k; 9723 k; 8.3 ms | 4025 k; 3474 k; 8.3 ms | 2446 k; 6125 k; 8.1 ms |
+//! | 2 | 2081 k; 9825 k; 13.4 ms | 439 k; 20049 k; 31.8 ms | 2503 k; 8860 k; 12.0 ms | 1546 k; 10328 k; 12.2 ms |
+//! | 6 | 1000 k; 13537 k; 24.0 ms | 2.93 k; 21143 k; 343.2 ms | 1490 k; 12207 k; 24.0 ms | 380 k; 16693 k; 44.0 ms |
+//! | 16 | 486 k; 15053 k; 52.0 ms | 0.01 k; 19586 k; 1015.1 ms | 699 k; 14394 k; 68.0 ms | 70 k; 15925 k; 85.8 ms |
 #![forbid(unsafe_code)]
 #![allow(clippy::as_conversions, reason = "rates are floats")]
 

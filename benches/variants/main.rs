@@ -15,24 +15,25 @@
 //!     cargo bench --bench variants              # about two minutes, 4 GB
 //!     cargo bench --bench variants -- --quick   # under two seconds: shows only that it works
 //!
-//! 2026-11-21, 2 shared cores of an AMD EPYC, 1 million keys, 7 rounds, DashMap 6.2.1; the baseline
-//! did 5.28, 11.44, 1.72, 3.23, 4.89 and 5.88 million operations/s. Equal rows may differ by 0.1,
-//! and by far more while others use the cores.
+//! 2026-11-22, 2 shared cores of an AMD EPYC, 1 million keys, 7 rounds, DashMap 6.2.1; the baseline did 5.46, 11.22,
+//! 1.56, 3.02, 4.62 and 5.41 million operations/s. Equal rows may differ by 0.1, and by far more while others use the
+//! cores.
 //!
 //! | ratio | get, 1 | get, 2 | swap, 1 | swap, 2 | swap, zipf, 8 | put, 2 | bytes an entry |
 //! | --- | --- | --- | --- | --- | --- | --- | --- |
 //! | DashMap by hand | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 | 262 |
-//! | DashMap, its own hasher | 0.61 | 0.50 | 0.92 | 0.92 | 0.92 | 0.55 | 262 |
-//! | DashMap, 256 shards | 1.01 | 1.05 | 0.97 | 1.14 | 1.27 | 1.15 | 263 |
-//! | **reference** | 1.01 | 1.05 | 0.98 | 1.11 | 0.95 | 0.92 | 263 |
-//! | shards: 64 | 1.07 | 1.03 | 0.96 | 1.08 | 0.79 | 0.95 | 262 |
-//! | shards: 4 per core | 1.04 | 0.85 | 1.04 | 0.88 | 0.66 | 0.86 | 262 |
-//! | sequencer: ticket | 1.01 | 1.05 | 1.02 | 1.10 | 0.06 | 1.06 | 263 |
-//! | sequencer: mutex around commits | 1.01 | 1.06 | 1.02 | 1.06 | 1.01 | 0.43 | 263 |
-//! | sequencer: mutex around everything | 1.03 | 0.39 | 1.02 | 0.38 | 0.44 | 0.44 | 263 |
-//! | layout: pointer slot | 0.81 | 0.83 | 0.81 | 0.85 | 0.84 | 0.62 | 242 |
-//! | layout: revision in slot | 1.08 | 0.99 | 1.00 | 1.02 | 0.95 | 0.89 | 280 |
-//! | layout: std Arc made in lock | 1.04 | 1.03 | 0.97 | 1.03 | 0.95 | 0.86 | 279 |
+//! | DashMap, its own hasher | 0.60 | 0.57 | 1.02 | 0.92 | 0.98 | 0.61 | 262 |
+//! | DashMap, 256 shards | 1.04 | 1.07 | 1.08 | 1.18 | 1.38 | 1.23 | 263 |
+//! | **ifmatch::Store** | 1.01 | 1.01 | 1.06 | 1.10 | 0.99 | 0.56 | 263 |
+//! | **reference** | 1.03 | 1.08 | 1.16 | 1.18 | 1.16 | 0.94 | 263 |
+//! | shards: 64 | 1.05 | 1.04 | 1.17 | 1.13 | 0.93 | 1.00 | 262 |
+//! | shards: 4 per core | 1.05 | 1.00 | 1.19 | 0.98 | 0.80 | 0.92 | 262 |
+//! | sequencer: ticket | 1.07 | 1.04 | 1.12 | 1.21 | 0.07 | 1.12 | 263 |
+//! | sequencer: mutex around commits | 1.07 | 1.07 | 1.12 | 1.18 | 1.17 | 0.48 | 263 |
+//! | sequencer: mutex around everything | 1.02 | 0.41 | 1.16 | 0.45 | 0.55 | 0.49 | 263 |
+//! | layout: pointer slot | 0.74 | 0.81 | 0.91 | 0.93 | 0.88 | 0.82 | 242 |
+//! | layout: revision in slot | 1.05 | 1.06 | 1.17 | 1.18 | 1.15 | 1.04 | 280 |
+//! | layout: std Arc made in lock | 1.04 | 1.07 | 1.17 | 1.19 | 1.13 | 0.95 | 279 |
 //!
 //! Nested is the choice: around commits, a mutex is as good or better while the key is warm, and
 //! halves the rate of puts to cold keys, whose search it covers. The ticket is as good while every
