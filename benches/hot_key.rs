@@ -14,7 +14,7 @@
 //!
 //! 2026-11-22, 2 shared cores of an AMD EPYC, 5 rounds of 1 s, `DashMap` 6.2.1, `parking_lot` 0.12.5:
 //!
-//! | readers: writes/s; reads/s; longest write | ifmatch::Store | DashMap by hand | parking_lot RwLock | std RwLock |
+//! | readers: writes/s; reads/s; longest write | `ifmatch::Store` | DashMap by hand | parking_lot RwLock | std RwLock |
 //! | --- | --- | --- | --- | --- |
 //! | 1 | 2720 k; 6166 k; 8.3 ms | 2856 k; 9723 k; 8.3 ms | 4025 k; 3474 k; 8.3 ms | 2446 k; 6125 k; 8.1 ms |
 //! | 2 | 2081 k; 9825 k; 13.4 ms | 439 k; 20049 k; 31.8 ms | 2503 k; 8860 k; 12.0 ms | 1546 k; 10328 k; 12.2 ms |

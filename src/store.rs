@@ -126,11 +126,12 @@ where
 
     /// The number of keys.
     #[must_use]
-    pub fn len(&self) -> u64 {
-        match &self.inner.journal {
+    pub fn len(&self) -> usize {
+        let live = match &self.inner.journal {
             None => self.inner.sequencer.live(),
             Some(journal) => journal.log.durable_live(),
-        }
+        };
+        usize::try_from(live).expect("the keys are in memory")
     }
 
     /// Whether there is no key.

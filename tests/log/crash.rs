@@ -170,7 +170,7 @@ impl Ledger {
                 }
             }
         }
-        assert_eq!(store.len(), live);
+        assert_eq!(u64::try_from(store.len()).unwrap(), live);
     }
 }
 

@@ -89,7 +89,7 @@ impl History {
     pub(crate) fn assert_prefix(&self, store: &Store<Key, Value>, commits: usize, case: &str) {
         assert_eq!(state(store), self.states[commits], "{case}");
         let live = u64::try_from(self.states[commits].len()).unwrap();
-        assert_eq!(store.len(), live, "{case}");
+        assert_eq!(u64::try_from(store.len()).unwrap(), live, "{case}");
         let newest = if commits == 0 { 1 } else { self.revisions[commits - 1] };
         assert!(store.revision().get() >= newest, "{case}");
     }

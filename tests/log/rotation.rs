@@ -67,7 +67,7 @@ fn many_segments_under_many_writers_read_back_equal() {
 
             let clean = open(directory.path());
             assert_eq!((entries(&clean), clean.revision()), (expected.clone(), newest));
-            assert_eq!(clean.len(), u64::try_from(expected.len()).unwrap());
+            assert_eq!(clean.len(), expected.len());
             let unclean = open(crashed.path());
             assert!(!unclean.recovery().unwrap().clean);
             assert_eq!(entries(&unclean), expected, "{durability:?}");

@@ -162,7 +162,7 @@ impl Model {
 
     fn check_state(&self, store: &Store<String, u16>) {
         assert_eq!(store.revision(), self.newest);
-        assert_eq!(store.len(), u64::try_from(self.entries.len()).unwrap());
+        assert_eq!(store.len(), self.entries.len());
         assert_eq!(store.is_empty(), self.entries.is_empty());
         for key in KEYS {
             let entry = store.get(key);

@@ -44,7 +44,7 @@ impl ByHand {
     }
 
     fn assert_same(&self, store: &Store<u64, u64>, keys: u64) {
-        assert_eq!(store.len(), u64::try_from(self.map.len()).unwrap());
+        assert_eq!(store.len(), self.map.len());
         for key in 0..keys {
             let expected = self.map.get(&key).map(|entry| *entry);
             let found = store.get(key).map(|entry| (entry.revision().get(), *entry));

@@ -81,7 +81,7 @@ fn thousands_in_flight_share_their_syncs_and_keep_their_order() {
         let written: Vec<_> = block_on_all(pending).into_iter().map(Result::unwrap).collect();
         let in_order = written.is_sorted_by_key(|written| written.revision());
         assert!(in_order, "they are decided in the order of submission");
-        assert_eq!(store.len(), WRITES + 1);
+        assert_eq!(store.len(), usize::try_from(WRITES + 1).unwrap());
         store.close().unwrap();
 
         let files = read_files(directory.path());

@@ -398,7 +398,11 @@ fn a_hash_that_panics_while_the_map_grows_loses_nothing() {
             fuse.store(0, Atomically::Relaxed);
             if outcome.is_err() {
                 panics += 1;
-                assert_eq!(store.len(), count, "the create that panicked has not happened");
+                assert_eq!(
+                    u64::try_from(store.len()).unwrap(),
+                    count,
+                    "the create that panicked has not happened"
+                );
                 assert!(!store.contains(&key));
                 store.create(key, count).unwrap();
             }
