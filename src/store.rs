@@ -141,9 +141,6 @@ where
     }
 
     /// The newest revision that is shown. A new store is at 1, before its first commit.
-    ///
-    /// # Panics
-    /// Never.
     #[must_use]
     pub fn revision(&self) -> Revision {
         let revision = match &self.inner.journal {
@@ -159,8 +156,8 @@ where
         self.inner.identity
     }
 
-    #[cfg(feature = "log")]
     /// What was found when the store was opened; `None` for a store in memory.
+    #[cfg(feature = "log")]
     #[must_use]
     pub fn recovery(&self) -> Option<&Recovery> {
         self.inner.recovery.as_ref()

@@ -84,7 +84,7 @@ where
     /// or, if the bytes happen to fit, be misread: give a type that changes its shape another directory.
     ///
     /// # Errors
-    /// [`OpenError`]; what is in the directory is then as it was.
+    /// [`OpenError`]; the log in the directory is then as it was.
     pub fn open(self, directory: impl AsRef<Path>) -> Result<Store<K, V, S>, OpenError> {
         self.open_on(Arc::new(Files::new(directory.as_ref())))
     }

@@ -74,7 +74,7 @@ impl<K, V, S> Shards<K, V, S> {
 }
 
 /// The most shards a store can have.
-pub(crate) const MAX_SHARDS: usize = 1 << 16;
+const MAX_SHARDS: usize = 1 << 16;
 
 impl<K, V, S: BuildHasher> Shards<K, V, S> {
     pub(super) fn hash<Q: AsKey<K>>(&self, key: &Q) -> u64 {
@@ -112,7 +112,7 @@ impl<K: AsKey<K>, V, S: BuildHasher> Shards<K, V, S> {
     }
 
     /// Installs what recovery read: the commit `revision` put `value` under `key`, or deleted it. Returns whether
-    /// the key existed before.
+    /// the key existed before. Nobody else has the store yet, so what is replaced may be dropped under the lock.
     pub(super) fn restore(&self, revision: Revision, key: K, value: Option<V>) -> bool {
         let hash = self.hash(&key);
         let mut table = self.write(hash);

@@ -185,6 +185,7 @@ fn an_envelope_that_is_not_exactly_one_is_400() {
         "",
         "1",
         "[]",
+        r#"["b", 1]"#,
         "{",
         "{}",
         r#"{"key": "b"}"#,

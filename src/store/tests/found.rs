@@ -182,3 +182,31 @@ fn a_value_that_cannot_be_read_back_is_refused_and_given_back() {
     store.close().unwrap();
     assert!(Store::<String, OneWay>::builder().open_on(disk.directory()).unwrap().is_empty());
 }
+
+/// A segment that could not be finished, and whose file could not be removed, stood in the way of every later one.
+#[test]
+fn a_left_over_of_a_segment_is_replaced() {
+    let disk = Faulty::new();
+    let store = warm(&disk);
+    drop(disk.directory().create_file("00000000000000000002.segment.new").unwrap());
+    for number in 0..1000_u64 {
+        store.put(number.to_string(), number).unwrap();
+    }
+    store.close().unwrap();
+    assert!(open(&disk, Durability::Sync).unwrap().recovery().unwrap().segments > 5);
+}
+
+/// The log's threads held the map, and dropped its values some time after the store was gone.
+#[test]
+fn the_values_are_gone_when_the_store_is() {
+    for _ in 0..50 {
+        let disk = Faulty::new();
+        let store: Store<u64, Counted> = Store::builder().open_on(disk.directory()).unwrap();
+        let value = Counted::default();
+        for key in 0..10 {
+            store.put(key % 7, value.clone()).unwrap();
+        }
+        drop(store);
+        assert_eq!(Arc::strong_count(&value.count), 1);
+    }
+}
