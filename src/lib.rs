@@ -69,6 +69,7 @@ mod log;
 #[path = "log/absent.rs"]
 mod log;
 mod precondition;
+mod range;
 mod revision;
 #[cfg(feature = "log")]
 mod storage;
@@ -90,6 +91,7 @@ pub use key::AsKey;
 #[cfg(feature = "log")]
 pub use log::{Cut, Durability, Recovery};
 pub use precondition::Precondition;
+pub use range::{AsPrefix, AsRange, KeyRange};
 pub use revision::{InvalidRevision, Revision};
 pub use store::{Builder, Deleted, FastHash, Pending, Store, UPDATE_ATTEMPTS, Written};
 pub use versioned::Versioned;

@@ -13,6 +13,7 @@ const LAYERS: &[&str] = &[
     "identity",
     "revision",
     "key",
+    "range",
     "codec",
     "versioned",
     "precondition",
