@@ -10,6 +10,8 @@
 //! (in memory: the newest), and never wait.
 
 mod builder;
+#[allow(dead_code, reason = "the store does not read it yet")]
+mod index;
 mod journal;
 #[cfg(feature = "log")]
 mod open;

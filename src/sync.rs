@@ -4,9 +4,9 @@
 //! those of the model checker shuttle, behind the same signatures, so that what is checked is the
 //! code that ships. Nothing here may know what is stored.
 //!
-//! The order in which locks are taken, outermost first: shard (ascending), sequencer, log tail. The log group
-//! comes before the log tail, and is never taken with a shard or the sequencer. A thread that waits for the disk
-//! holds none of them.
+//! The order in which locks are taken, outermost first: shard (ascending), index (its top, then a leaf), sequencer,
+//! log tail. The log group comes before the log tail, and is never taken with a shard, the index or the sequencer. A
+//! thread that waits for the disk holds none of them.
 
 #[cfg(not(ifmatch_model))]
 pub(crate) use self::real::*;

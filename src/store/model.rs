@@ -17,7 +17,7 @@ use crate::{Pending, Precondition, Revision, Store, WriteError};
 type Numbers = Store<u32, u32>;
 
 /// Random schedules, then schedules that prefer few, well-placed preemptions (Burckhardt et al., ASPLOS 2010).
-fn check(body: impl Fn() + Send + Sync + Clone + 'static) {
+pub(super) fn check(body: impl Fn() + Send + Sync + Clone + 'static) {
     let iterations = std::env::var("IFMATCH_SCHEDULES")
         .ok()
         .and_then(|count| count.parse().ok())
