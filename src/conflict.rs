@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::identity::Identity;
 use crate::precondition::Precondition;
+use crate::range::KeyRange;
 use crate::revision::Revision;
 use crate::versioned::Versioned;
 
@@ -19,6 +20,23 @@ struct Details<K, V> {
     expected: Precondition,
     current: Option<Versioned<V>>,
     rejected: Option<V>,
+    index: usize,
+    scope: Scope<K, V>,
+}
+
+/// What the precondition was about.
+pub(crate) enum Scope<K, V> {
+    Key,
+    /// Nothing was to exist in the range.
+    None {
+        range: KeyRange<K>,
+        blockers: Vec<(K, Versioned<V>)>,
+        count: usize,
+    },
+    /// Nothing was to change in the range.
+    Unchanged {
+        range: KeyRange<K>,
+    },
 }
 
 impl<K, V> Conflict<K, V> {
@@ -29,7 +47,18 @@ impl<K, V> Conflict<K, V> {
         current: Option<Versioned<V>>,
         rejected: Option<V>,
     ) -> Self {
-        Self(Box::new(Details { identity, key, expected, current, rejected }))
+        let (index, scope) = (0, Scope::Key);
+        Self(Box::new(Details { identity, key, expected, current, rejected, index, scope }))
+    }
+
+    pub(crate) fn at_index(mut self, index: usize) -> Self {
+        self.0.index = index;
+        self
+    }
+
+    pub(crate) fn within(mut self, scope: Scope<K, V>) -> Self {
+        self.0.scope = scope;
+        self
     }
 
     /// The store that the revisions belong to.
@@ -38,13 +67,20 @@ impl<K, V> Conflict<K, V> {
         self.0.identity
     }
 
-    /// The key that was to be written.
+    /// The index of the precondition in its transaction: the number of `require` calls before it. 0 for a single write.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.0.index
+    }
+
+    /// The key that the precondition was about; of a range, the first key that is in the way, or that changed first.
     #[must_use]
     pub fn key(&self) -> &K {
         &self.0.key
     }
 
-    /// The precondition that failed.
+    /// The precondition that failed. Of a range in which nothing was to exist [`Absent`](Precondition::Absent), of one in
+    /// which nothing was to change the revision since when.
     #[must_use]
     pub fn expected(&self) -> Precondition {
         self.0.expected
@@ -62,7 +98,35 @@ impl<K, V> Conflict<K, V> {
         self.current().map(Versioned::revision)
     }
 
-    /// The value that was not written; `None` if the write was a delete.
+    /// The range that the precondition was about; `None` if it was about a key.
+    #[must_use]
+    pub fn range(&self) -> Option<&KeyRange<K>> {
+        match &self.0.scope {
+            Scope::Key => None,
+            Scope::None { range, .. } | Scope::Unchanged { range } => Some(range),
+        }
+    }
+
+    /// The first keys, at most 16, that are in a range in which nothing was to exist. Else empty.
+    #[must_use]
+    pub fn blockers(&self) -> &[(K, Versioned<V>)] {
+        match &self.0.scope {
+            Scope::None { blockers, .. } => blockers,
+            Scope::Key | Scope::Unchanged { .. } => &[],
+        }
+    }
+
+    /// How many keys are in a range in which nothing was to exist. Else 0.
+    #[must_use]
+    pub fn blocker_count(&self) -> usize {
+        match &self.0.scope {
+            Scope::None { count, .. } => *count,
+            Scope::Key | Scope::Unchanged { .. } => 0,
+        }
+    }
+
+    /// The value that was not written; `None` if the write was a delete, or a transaction, whose values are in
+    /// [`CommitError::into_txn`](crate::CommitError::into_txn).
     #[must_use]
     pub fn rejected(&self) -> Option<&V> {
         self.0.rejected.as_ref()
@@ -77,6 +141,24 @@ impl<K, V> Conflict<K, V> {
 
 impl<K, V> fmt::Display for Conflict<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.0.scope, self.expected()) {
+            (Scope::None { count: 1, .. }, _) => {
+                return f.write_str("conflict: a key is in a range that was expected to be empty");
+            }
+            (Scope::None { count, .. }, _) => {
+                return write!(
+                    f,
+                    "conflict: {count} keys are in a range that was expected to be empty"
+                );
+            }
+            (Scope::Unchanged { .. }, Precondition::Revision(revision)) => {
+                return write!(
+                    f,
+                    "conflict: the range was expected to be unchanged since revision {revision}"
+                );
+            }
+            _ => {}
+        }
         match self.expected() {
             Precondition::Any => f.write_str("conflict: the key was expected in any state")?,
             Precondition::Absent => f.write_str("conflict: the key was expected to be absent")?,

@@ -145,6 +145,25 @@ pub enum Reason {
         /// The limit, in bytes.
         max: u64,
     },
+    /// The transaction writes a key twice.
+    #[error("writes {first} and {second} of the transaction are of the same key")]
+    DuplicateKey {
+        /// The place of one among the writes, from 0.
+        first: usize,
+        /// The place of the other.
+        second: usize,
+    },
+    /// The transaction has more preconditions and writes than a transaction may have.
+    #[error("the transaction has {operations} operations, the limit is {max}")]
+    TooManyOperations {
+        /// How many it has.
+        operations: usize,
+        /// How many it may have.
+        max: usize,
+    },
+    /// Others were faster each time, a thousand times in a row: try again later.
+    #[error("too many others write the same keys and ranges")]
+    Contended,
     /// Revision 2^53 - 1 has been used: there is no next one.
     #[error("the largest revision has been used")]
     RevisionsExhausted,

@@ -57,8 +57,11 @@
 )]
 
 mod codec;
+mod commit_error;
 mod conflict;
 mod error;
+mod event;
+mod history;
 #[cfg(feature = "http")]
 pub mod http;
 mod identity;
@@ -75,6 +78,7 @@ mod revision;
 mod storage;
 mod store;
 mod sync;
+mod txn;
 mod versioned;
 
 #[cfg(feature = "postcard")]
@@ -82,10 +86,13 @@ pub use codec::Postcard;
 pub use codec::{Bincode, CodecError};
 #[cfg(feature = "log")]
 pub use codec::{Codec, DECODE_LIMIT};
+pub use commit_error::{CommitError, TransactError, TxError};
 pub use conflict::Conflict;
 #[cfg(feature = "log")]
 pub use error::OpenError;
 pub use error::{LogFailure, OutcomeUnknown, Reason, Refused, SyncError, WriteError};
+pub use event::{Commit, Event, WatchError};
+pub use history::{HistoryError, KeyHistory, KeyVersion, TooManySnapshots};
 pub use identity::Identity;
 pub use key::AsKey;
 #[cfg(feature = "log")]
@@ -93,7 +100,11 @@ pub use log::{Cut, Durability, Recovery};
 pub use precondition::Precondition;
 pub use range::{AsPrefix, AsRange, KeyRange};
 pub use revision::{InvalidRevision, Revision};
-pub use store::{Builder, Deleted, FastHash, Pending, Store, UPDATE_ATTEMPTS, Written};
+pub use store::{
+    Builder, Canceller, Deleted, FastHash, Pending, Read, Scan, Snapshot, Stats, Store, Submitted,
+    Transaction, UPDATE_ATTEMPTS, Watch, WatchBuilder, Written,
+};
+pub use txn::Txn;
 pub use versioned::Versioned;
 
 /// The README's programs compile and run.

@@ -4,6 +4,7 @@
 //!
 //! - [`record`] builds a commit's payload, outside all locks;
 //! - [`tail`] is where the sequencer appends, and cannot fail;
+//! - [`frontier`] is how far it is, which others look at;
 //! - [`group`] takes what was appended, writes and syncs it, and tells those who wait;
 //! - [`worker`] has the threads that do this for futures;
 //! - [`writer`] owns the open file and makes the next one;
@@ -16,6 +17,7 @@
 
 mod bytes;
 mod frame;
+mod frontier;
 mod group;
 mod record;
 mod recovery;
@@ -33,12 +35,13 @@ use crate::revision::Revision;
 use crate::storage::Directory;
 use crate::sync::{self, Arc, MutexGuard};
 
+pub(crate) use self::frontier::{Ended, Frontier};
 use self::group::Shared;
-pub(crate) use self::group::{Reclaim, RoomRefused};
+pub(crate) use self::group::{Follow, RoomRefused};
 pub(crate) use self::record::{Operation, Record, RecordBuilder, operations};
 pub(crate) use self::recovery::Apply;
 pub use self::recovery::{Cut, Recovery};
-pub(crate) use self::tail::{Shortage, Tail};
+pub(crate) use self::tail::{Shortage, Superseded, Tail};
 
 /// When a commit counts as done: what survives what.
 ///
@@ -108,13 +111,23 @@ impl Opened {
         &self.recovered.report
     }
 
-    /// Starts the log at the state that was read, in which `live` keys are live. `reclaim` is told the hashes of
-    /// keys whose older versions are no longer needed; it runs under no lock.
-    pub(crate) fn start(self, live: u64, reclaim: Reclaim) -> Result<Log, OpenError> {
+    /// How far the log will be at its start, with `live` keys in the state that was read. Others look at it, too.
+    pub(crate) fn frontier(&self, live: u64) -> Arc<Frontier> {
+        Arc::new(Frontier::new(self.newest(), live))
+    }
+
+    /// Starts the log at the state that was read.
+    pub(crate) fn start(self, frontier: Arc<Frontier>, follow: Follow) -> Result<Log, OpenError> {
         let recovery::Recovered { writer, position, newest, floor, reopened, .. } = self.recovered;
-        let tail = Tail::new(position, self.options.segment_bytes, (newest, floor), live, reopened);
+        let tail = Tail::new(
+            position,
+            self.options.segment_bytes,
+            (newest, floor),
+            frontier.durable_live().1,
+            reopened,
+        );
         let sync_each_batch = self.options.durability == Durability::Sync;
-        let shared = Arc::new(Shared::new(tail, writer, live, sync_each_batch, reclaim));
+        let shared = Arc::new(Shared::new(tail, writer, frontier, sync_each_batch, follow));
         let log = Log { shared };
         log.start_thread("ifmatch-log", Shared::run_log_thread)?;
         log.start_thread("ifmatch-notice", Shared::run_notice_thread)?;
@@ -134,16 +147,6 @@ impl Log {
         let shared = Arc::clone(&self.shared);
         let _detached = sync::spawn(name, move || body(&shared)).map_err(OpenError::Thread)?;
         Ok(())
-    }
-
-    /// The newest revision that may be shown.
-    pub(crate) fn durable(&self) -> u64 {
-        self.shared.durable()
-    }
-
-    /// How many keys are live at a revision that may be shown.
-    pub(crate) fn durable_live(&self) -> u64 {
-        self.shared.durable_live()
     }
 
     /// The open end, to append to; locked within the sequencer.

@@ -47,6 +47,21 @@ impl<K> KeyRange<K> {
         Self::new(Included(key.clone()), Included(key))
     }
 
+    /// The same range of other keys.
+    pub(crate) fn map<T>(self, mut key: impl FnMut(K) -> T) -> KeyRange<T> {
+        KeyRange { start: self.start.map(&mut key), end: self.end.map(key) }
+    }
+
+    /// What of it comes after `key`.
+    pub(crate) fn start_after(&mut self, key: K) {
+        self.start = Excluded(key);
+    }
+
+    /// What of it comes before `key`.
+    pub(crate) fn end_before(&mut self, key: K) {
+        self.end = Excluded(key);
+    }
+
     /// Where it begins.
     #[must_use]
     pub fn start(&self) -> Bound<&K> {

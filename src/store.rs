@@ -10,15 +10,28 @@
 //! (in memory: the newest), and never wait.
 
 mod builder;
-#[allow(dead_code, reason = "the store does not read it yet")]
+mod commit;
+mod examine;
 mod index;
+mod install;
 mod journal;
+mod map;
 #[cfg(feature = "log")]
 mod open;
+mod past;
 mod pending;
+mod pin;
+mod place;
+mod retention;
+mod scan;
 mod sequencer;
+mod settle;
 mod shards;
+mod snapshot;
+mod transact;
 mod versions;
+mod watch;
+mod window;
 mod write;
 
 #[cfg(all(test, feature = "log", not(ifmatch_model)))]
@@ -44,13 +57,19 @@ use crate::sync::{Arc, thread};
 use crate::versioned::{Draft, Versioned};
 
 use self::journal::Journal;
-use self::sequencer::{NoTurn, Population, Sequencer, Turn};
-use self::shards::Shards;
-use self::versions::Versions;
-use self::write::{Attempt, Change, Effect, Settled, Write};
+use self::map::Map;
+use self::pending::Told;
+use self::sequencer::{Aftermath, NoTurn, Population, Turn};
+use self::settle::{Attempt, Operation, Outcome, Settled};
+use self::write::{Change, Effect, Write};
 
 pub use self::builder::Builder;
-pub use self::pending::Pending;
+pub use self::past::Stats;
+pub use self::pending::{Pending, Submitted};
+pub use self::scan::Scan;
+pub use self::snapshot::Snapshot;
+pub use self::transact::{Read, Transaction};
+pub use self::watch::{Canceller, Watch, WatchBuilder};
 pub use self::write::{Deleted, Written};
 
 /// The default hasher: fast, and seeded at random for each store, but not built to withstand somebody who
@@ -84,8 +103,7 @@ pub struct Store<K, V, S = FastHash> {
 }
 
 struct Inner<K, V, S> {
-    shards: Arc<Shards<K, V, S>>,
-    sequencer: Sequencer,
+    map: Arc<Map<K, V, S>>,
     journal: Option<Journal<K, V>>,
     identity: Identity,
     #[cfg(feature = "log")]
@@ -117,21 +135,21 @@ where
 {
     /// The entry of `key`, if there is one.
     pub fn get(&self, key: impl AsKey<K>) -> Option<Versioned<V>> {
-        self.inner.shards.read(&key, |versions| versions.at(self.inner.shown()).cloned())
+        self.inner.map.shown(&key, Versioned::clone)
     }
 
     /// Whether there is an entry of `key`.
     pub fn contains(&self, key: impl AsKey<K>) -> bool {
-        let look = |versions: &Versions<V>| versions.at(self.inner.shown()).map(|_| ());
-        self.inner.shards.read(&key, look).is_some()
+        self.inner.map.shown(&key, |_| ()).is_some()
     }
 
     /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        let live = match &self.inner.journal {
-            None => self.inner.sequencer.live(),
-            Some(journal) => journal.log.durable_live(),
+        let sequencer = &self.inner.map.sequencer;
+        let live = match sequencer.frontier() {
+            None => sequencer.live(),
+            Some(frontier) => frontier.durable_live().1,
         };
         usize::try_from(live).expect("the keys are in memory")
     }
@@ -145,11 +163,7 @@ where
     /// The newest revision that is shown. A new store is at 1, before its first commit.
     #[must_use]
     pub fn revision(&self) -> Revision {
-        let revision = match &self.inner.journal {
-            None => self.inner.sequencer.visible(),
-            Some(journal) => journal.log.durable(),
-        };
-        Revision::try_from(revision).expect("the sequencer and recovery check the range")
+        stored(self.inner.map.sequencer.shown())
     }
 
     /// Which store this is: revisions mean nothing to another.
@@ -350,7 +364,7 @@ where
     ) -> Pending<K, V, Written, S> {
         let change = Change::Put(Draft::new(value));
         let write = Write::prepare(&self.inner, key.into_key(), change, precondition.into());
-        Pending::submit(self, write, written)
+        Pending::write(self, write, |told: Told<K, V>| told.write().map(written))
     }
 
     /// [`delete_if`](Self::delete_if) as a [`Pending`] write.
@@ -361,7 +375,17 @@ where
     ) -> Pending<K, V, Option<Deleted<V>>, S> {
         let write =
             Write::prepare(&self.inner, key.into_key(), Change::Delete, precondition.into());
-        Pending::submit(self, write, deleted)
+        Pending::write(self, write, |told: Told<K, V>| told.write().map(deleted))
+    }
+}
+
+impl<K, V, S> Drop for Inner<K, V, S> {
+    fn drop(&mut self) {
+        // The log first, so that watches are told of all that it still makes durable.
+        {
+            let _closed = self.journal.take();
+        }
+        map::wake(self.map.sequencer.end());
     }
 }
 
@@ -398,39 +422,29 @@ fn back_off(attempt: u32) -> bool {
     true
 }
 
+/// A revision that the store is or was at.
+fn stored(revision: u64) -> Revision {
+    Revision::try_from(revision).expect("the sequencer and recovery check the range")
+}
+
 impl<K, V, S> Inner<K, V, S> {
-    /// The newest revision that readers are shown. In memory whatever is installed is shown.
-    fn shown(&self) -> u64 {
-        self.journal.as_ref().map_or(u64::MAX, |journal| journal.log.durable())
-    }
-
-    /// Whether a version may have to stay when a newer one is installed.
-    fn keeps_versions(&self) -> bool {
-        self.journal.is_some()
-    }
-
-    /// Makes sure that installing one more version will not allocate.
-    fn make_room(&self, versions: &mut Versions<V>) {
-        if self.keeps_versions() {
-            versions.make_room();
-        }
-    }
-
-    /// Takes the turn for a commit.
+    /// Takes the turn for a commit of so many changes.
     fn enter<'a>(
         &'a self,
         record: Option<&'a Record>,
         population: Population,
-    ) -> Result<Turn<'a>, NoTurn> {
+        changes: usize,
+        aftermath: &'a mut Aftermath<K, V>,
+    ) -> Result<Turn<'a, K, V>, NoTurn> {
         let log = self.journal.as_ref().map(|journal| &journal.log);
-        self.sequencer.enter(log.zip(record), population)
+        self.map.sequencer.enter(log.zip(record), population, changes, aftermath)
     }
 
     /// Blocks until `settled` may be told, and tells it.
-    fn tell(&self, settled: Settled<K, V>) -> Result<Effect<V>, WriteError<K, V>> {
+    fn tell<O: Outcome>(&self, settled: Settled<O>) -> O {
         match self.wait(settled.rests_on) {
             Ok(()) => settled.outcome,
-            Err(failure) => settled.after_failure(failure),
+            Err(failure) => settled.outcome.after_failure(failure),
         }
     }
 
@@ -457,37 +471,39 @@ impl<K, V, S> Inner<K, V, S> {
 
 impl<K, V, S> Inner<K, V, S>
 where
-    K: AsKey<K>,
+    K: AsKey<K> + Clone + Ord,
     S: BuildHasher,
 {
     /// The newest entry, durable or not, and the revision that it, or its absence, rests on.
     fn newest<Q: AsKey<K>>(&self, key: &Q) -> (Option<Versioned<V>>, Option<Revision>) {
-        let newest = self.shards.read(key, |versions| {
+        let newest = self.map.shards.read(key, |versions| {
             let (revision, live) = versions.newest();
             Some((live.cloned(), Some(revision)))
         });
         newest.unwrap_or((None, None))
     }
 
-    /// Decides a write, making room for it where that is missing.
-    fn decide<Q: AsKey<K>>(&self, mut write: Write<K, V, Q>) -> Settled<K, V> {
+    /// Decides an operation, making room for it where that is missing.
+    fn decide<O: Operation<K, V>>(&self, mut operation: O) -> Settled<O::Outcome> {
         loop {
-            if let Attempt::Settled(settled) = write.attempt(self) {
+            if let Attempt::Settled(settled) = operation.attempt(self) {
                 return settled;
             }
             let log = &self.journal.as_ref().expect("only a log has no room").log;
-            match log.make_room(write.record_len()) {
+            match log.make_room(operation.record_len()) {
                 Ok(()) => {}
                 // The next attempt says why.
                 Err(RoomRefused::Ended) => {}
-                Err(RoomRefused::NoSpace(error)) => return write.refuse(Reason::NoSpace(error)),
+                Err(RoomRefused::NoSpace(error)) => {
+                    return operation.refuse(Reason::NoSpace(error));
+                }
             }
         }
     }
 
     fn run<Q: AsKey<K>>(
         &self,
-        write: Result<Write<K, V, Q>, Settled<K, V>>,
+        write: Result<Write<K, V, Q>, write::Settled<K, V>>,
     ) -> Result<Effect<V>, WriteError<K, V>> {
         let settled = write.map_or_else(|settled| settled, |write| self.decide(write));
         self.tell(settled)
@@ -500,7 +516,7 @@ where
         value: V,
         precondition: Precondition,
         wants_entry: bool,
-    ) -> Settled<K, V>
+    ) -> write::Settled<K, V>
     where
         for<'a> &'a K: AsKey<K>,
     {
@@ -536,8 +552,8 @@ impl<K, V, S> Clone for Store<K, V, S> {
 impl<K, V, S> fmt::Debug for Store<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
-            .field("visible", &self.inner.sequencer.visible())
-            .field("live", &self.inner.sequencer.live())
+            .field("visible", &self.inner.map.sequencer.visible())
+            .field("live", &self.inner.map.sequencer.live())
             .field("log", &self.inner.journal.as_ref().map(|journal| &journal.log))
             .finish_non_exhaustive()
     }

@@ -15,10 +15,47 @@ pub(crate) use self::real::*;
 pub(crate) use self::modelled::*;
 
 pub(crate) use std::sync::Arc;
+use std::time::Instant;
+
+/// Where one thread waits to be woken. A wake-up that comes first is not lost.
+#[derive(Debug)]
+pub(crate) struct Parker {
+    woken: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl Parker {
+    pub(crate) fn new() -> Self {
+        Self { woken: Mutex::new(false), wake: Condvar::new() }
+    }
+
+    /// Waits to be woken, at the longest until `deadline`. Returns whether it was.
+    pub(crate) fn park(&self, deadline: Option<Instant>) -> bool {
+        let mut woken = self.woken.lock();
+        while !*woken {
+            match deadline {
+                None => self.wake.wait(&mut woken),
+                Some(deadline) if Instant::now() >= deadline => return false,
+                Some(deadline) => {
+                    self.wake.wait_until(&mut woken, deadline);
+                }
+            }
+        }
+        *woken = false;
+        true
+    }
+
+    pub(crate) fn unpark(&self) {
+        *self.woken.lock() = true;
+        self.wake.notify_one();
+    }
+}
 
 #[cfg(not(ifmatch_model))]
 mod real {
-    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
+    pub(crate) use parking_lot::{
+        Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    };
     pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
     pub(crate) use std::thread::{self, JoinHandle};
 
@@ -91,6 +128,11 @@ mod modelled {
             guard.0 = Some(self.0.wait(inner).expect(UNPOISONED));
         }
 
+        /// Time does not pass in a modelled run.
+        pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: std::time::Instant) {
+            self.wait(guard);
+        }
+
         pub(crate) fn notify_one(&self) {
             self.0.notify_one();
         }
@@ -103,6 +145,7 @@ mod modelled {
     #[derive(Debug, Default)]
     pub(crate) struct RwLock<T>(checked::RwLock<T>);
 
+    pub(crate) type RwLockReadGuard<'a, T> = checked::RwLockReadGuard<'a, T>;
     pub(crate) type RwLockWriteGuard<'a, T> = checked::RwLockWriteGuard<'a, T>;
 
     impl<T> RwLock<T> {
@@ -110,7 +153,7 @@ mod modelled {
             Self(checked::RwLock::new(value))
         }
 
-        pub(crate) fn read(&self) -> checked::RwLockReadGuard<'_, T> {
+        pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
             self.0.read().expect(UNPOISONED)
         }
 

@@ -137,7 +137,11 @@ impl Problem {
                 ProblemKind::StorageFull
             }
             Reason::Poisoned(_) | Reason::Closed => ProblemKind::Unavailable,
-            Reason::Encode(_) | Reason::Unreadable(_) => ProblemKind::Internal,
+            Reason::Contended => ProblemKind::Contended,
+            Reason::DuplicateKey { .. }
+            | Reason::TooManyOperations { .. }
+            | Reason::Encode(_)
+            | Reason::Unreadable(_) => ProblemKind::Internal,
         };
         let problem = Self::new(kind, reason.to_string());
         match kind {

@@ -22,6 +22,37 @@ pub(crate) struct Tail(Infallible);
 #[derive(Debug)]
 pub(crate) struct Record(Infallible);
 
+/// There is none.
+#[derive(Debug)]
+pub(crate) struct Frontier(Infallible);
+
+#[derive(Clone, Debug)]
+pub(crate) enum Ended {
+    Closed,
+    Failed(LogFailure),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Superseded {
+    pub(crate) hash: u64,
+    pub(crate) from: u64,
+    pub(crate) until: u64,
+}
+
+impl Frontier {
+    pub(crate) fn durable(&self) -> u64 {
+        match self.0 {}
+    }
+
+    pub(crate) fn durable_live(&self) -> (u64, u64) {
+        match self.0 {}
+    }
+
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        match self.0 {}
+    }
+}
+
 pub(crate) enum Shortage {
     Room,
     Closed,
@@ -40,11 +71,15 @@ impl Record {
 }
 
 impl Tail {
-    pub(crate) fn room(&mut self, _: &Record) -> Result<(), Shortage> {
+    pub(crate) fn room(&mut self, _: &Record, _: usize) -> Result<(), Shortage> {
         match self.0 {}
     }
 
-    pub(crate) fn append(&mut self, _: u64, _: u64, _: Option<u64>, _: &Record) {
+    pub(crate) fn append(&mut self, _: u64, _: u64, _: &Record) {
+        match self.0 {}
+    }
+
+    pub(crate) fn supersede(&mut self, _: Superseded) {
         match self.0 {}
     }
 
@@ -54,14 +89,6 @@ impl Tail {
 }
 
 impl Log {
-    pub(crate) fn durable(&self) -> u64 {
-        match self.0 {}
-    }
-
-    pub(crate) fn durable_live(&self) -> u64 {
-        match self.0 {}
-    }
-
     pub(crate) fn tail(&self) -> MutexGuard<'_, Tail> {
         match self.0 {}
     }

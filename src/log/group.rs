@@ -14,23 +14,24 @@ use std::task::Waker;
 
 use crate::error::{LogFailure, SyncError};
 use crate::revision::Revision;
-use crate::sync::{Arc, AtomicU64, Condvar, Mutex, Ordering};
+use crate::sync::{Arc, Condvar, Mutex};
 
+use super::frontier::{Ended, Frontier};
 use super::segment;
-use super::tail::{Batch, Growth, Position, Tail};
+use super::tail::{Batch, Growth, Position, Superseded, Tail};
 use super::worker::Rooms;
 use super::writer::Writer;
 
-/// Gives back what is older than the versions shown at a revision, of the keys with these hashes.
-pub(crate) type Reclaim = Box<dyn Fn(u64, u64) + Send + Sync>;
+/// Is told, under no lock, when more is durable or when the log has ended, and which versions were superseded thereby.
+/// It returns who is to be woken.
+pub(crate) type Follow = Box<dyn Fn(&[Superseded]) -> Vec<Waker> + Send + Sync>;
 
 /// What all users of one log share.
 pub(super) struct Shared {
     pub(super) tail: Mutex<Tail>,
-    /// The newest revision that may be shown: durable in the sense of the store's durability.
-    durable: AtomicU64,
+    pub(super) frontier: Arc<Frontier>,
     sync_each_batch: bool,
-    reclaim: Reclaim,
+    follow: Follow,
     pub(super) group: Mutex<Group>,
     /// Blocking committers wait here.
     ready: Condvar,
@@ -45,8 +46,6 @@ pub(super) struct Group {
     /// Absent while somebody leads, and after the log was closed.
     pub(super) writer: Option<Writer>,
     pub(super) ending: Ending,
-    /// How many keys are live at `durable`.
-    durable_live: u64,
     /// The newest revision that was submitted as a future, and is to become durable whether or not it is awaited.
     pub(super) submitted: u64,
     /// Futures that wait for a revision; the second part tells futures apart.
@@ -70,17 +69,20 @@ pub(super) enum Ending {
 #[derive(Default)]
 pub(super) struct Aftermath {
     pub(super) wakers: Vec<Waker>,
-    superseded: Vec<u64>,
+    superseded: Vec<Superseded>,
+    /// More is durable than before, or the log has ended.
+    moved: bool,
 }
 
 impl Aftermath {
     pub(super) fn is_empty(&self) -> bool {
-        self.wakers.is_empty() && self.superseded.is_empty()
+        self.wakers.is_empty() && !self.moved
     }
 
     pub(super) fn merge(&mut self, mut other: Self) {
         self.wakers.append(&mut other.wakers);
         self.superseded.append(&mut other.superseded);
+        self.moved |= other.moved;
     }
 }
 
@@ -107,20 +109,16 @@ impl Shared {
     pub(super) fn new(
         tail: Tail,
         writer: Writer,
-        live: u64,
+        frontier: Arc<Frontier>,
         sync_each_batch: bool,
-        reclaim: Reclaim,
+        follow: Follow,
     ) -> Self {
         Self {
-            durable: AtomicU64::new(tail.newest()),
+            frontier,
             tail: Mutex::new(tail),
             sync_each_batch,
-            reclaim,
-            group: Mutex::new(Group {
-                writer: Some(writer),
-                durable_live: live,
-                ..Group::default()
-            }),
+            follow,
+            group: Mutex::new(Group { writer: Some(writer), ..Group::default() }),
             ready: Condvar::new(),
             work: Condvar::new(),
             notices: Condvar::new(),
@@ -128,12 +126,7 @@ impl Shared {
     }
 
     pub(super) fn durable(&self) -> u64 {
-        self.durable.load(Ordering::Acquire)
-    }
-
-    /// It takes the lock under which `durable` changes, so that the two are never seen out of step.
-    pub(super) fn durable_live(&self) -> u64 {
-        self.group.lock().durable_live
+        self.frontier.durable()
     }
 
     /// Waits until `revision` is durable, leading where nobody else does.
@@ -221,7 +214,9 @@ impl Shared {
             }
             Err(failure) => {
                 self.tail.lock().fail(&failure);
+                self.frontier.end(Ended::Failed(failure.clone()));
                 group.ending = Ending::Failed(failure);
+                aftermath.moved = true;
                 aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
                 aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
                 self.ready.notify_all();
@@ -271,8 +266,8 @@ impl Shared {
         self.tail.lock().written(batch, synced);
 
         let mut group = self.group.lock();
-        group.durable_live = live;
-        self.durable.store(newest, Ordering::Release);
+        aftermath.moved |= newest > self.durable();
+        self.frontier.advance(newest, live);
         let later = group.waiting.split_off(&(newest + 1, 0));
         let told = std::mem::replace(&mut group.waiting, later);
         aftermath.wakers.extend(told.into_values());
@@ -373,11 +368,12 @@ impl Shared {
         // A panic in somebody's waker or drop has been reported by the panic hook. It must not keep the others
         // from being served, nor end the notice thread. Wakers come last: one that blocks, which it must not,
         // keeps no memory.
-        for hash in aftermath.superseded {
-            let reclaim = || (self.reclaim)(hash, self.durable());
-            let _reported = catch_unwind(AssertUnwindSafe(reclaim));
+        let mut wakers = aftermath.wakers;
+        if aftermath.moved {
+            let follow = || (self.follow)(&aftermath.superseded);
+            wakers.extend(catch_unwind(AssertUnwindSafe(follow)).unwrap_or_default());
         }
-        for waker in aftermath.wakers {
+        for waker in wakers {
             let _reported = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
     }
@@ -398,10 +394,13 @@ impl Shared {
         if let Err(failure) = &closed {
             self.tail.lock().fail(failure);
         }
-        group.ending = match &closed {
-            Ok(()) => Ending::Closed,
-            Err(failure) => Ending::Failed(failure.clone()),
+        let (ending, ended) = match &closed {
+            Ok(()) => (Ending::Closed, Ended::Closed),
+            Err(failure) => (Ending::Failed(failure.clone()), Ended::Failed(failure.clone())),
         };
+        self.frontier.end(ended);
+        group.ending = ending;
+        aftermath.moved = true;
         aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
         aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
         drop(group);

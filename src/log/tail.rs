@@ -53,10 +53,19 @@ pub(super) struct Batch {
     /// The newest revision, and how many keys are live at it.
     pub(super) newest: u64,
     pub(super) live: u64,
-    /// The hashes of the keys that had an older version when a commit of this batch was installed.
-    pub(super) superseded: Vec<u64>,
+    /// The versions that commits of this batch superseded.
+    pub(super) superseded: Vec<Superseded>,
     /// The floor that this batch reserves; it has to be synced for that.
     pub(super) floor: Option<u64>,
+}
+
+/// A version that a commit superseded, for whoever is told when that is durable: the hash of its key, and from when until
+/// when it was the newest. The log makes nothing of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Superseded {
+    pub(crate) hash: u64,
+    pub(crate) from: u64,
+    pub(crate) until: u64,
 }
 
 /// Why nothing can be appended now.
@@ -137,8 +146,9 @@ impl Tail {
         tail
     }
 
-    /// Whether a frame for `record` can be appended. If so, [`append`](Self::append) will not allocate.
-    pub(crate) fn room(&mut self, record: &Record) -> Result<(), Shortage> {
+    /// Whether a frame for `record` can be appended. If so, [`append`](Self::append) will not allocate, nor
+    /// [`supersede`](Self::supersede) for each of so many `changes`.
+    pub(crate) fn room(&mut self, record: &Record, changes: usize) -> Result<(), Shortage> {
         match &self.condition {
             Condition::Open => {}
             Condition::Closed => return Err(Shortage::Closed),
@@ -152,27 +162,24 @@ impl Tail {
             return Err(Shortage::Room);
         }
         self.batch.bytes.reserve(frame_len);
-        self.batch.superseded.reserve(1);
+        self.batch.superseded.reserve(changes);
         Ok(())
     }
 
-    /// Appends the commit `revision`, after which `live` keys are live. `superseded` is the hash of a key
-    /// that has an older version to be given back once the commit is durable.
+    /// Appends the commit `revision`, after which `live` keys are live.
     ///
     /// Only after [`room`](Self::room) said yes under the same lock.
-    pub(crate) fn append(
-        &mut self,
-        revision: u64,
-        live: u64,
-        superseded: Option<u64>,
-        record: &Record,
-    ) {
+    pub(crate) fn append(&mut self, revision: u64, live: u64, record: &Record) {
         debug_assert!(self.newest < revision && revision <= self.floor, "reserved and in order");
         self.newest = revision;
         self.batch.newest = revision;
         self.batch.live = live;
-        self.batch.superseded.extend(superseded);
         self.push(Kind::Commit, record.payload(), record.checksum());
+    }
+
+    /// The commit just appended superseded a version.
+    pub(crate) fn supersede(&mut self, superseded: Superseded) {
+        self.batch.superseded.push(superseded);
     }
 
     /// Whether `revision` is in the batch that the next append joins: the two become durable at once, so that if
@@ -353,13 +360,13 @@ mod tests {
     fn a_large_record_joins_a_batch_that_others_have_begun() {
         let mut tail = tail(64 << 20);
         let (small, large) = (record(100), record(MAX_BATCH_BYTES + 1));
-        assert!(tail.room(&small).is_ok());
-        tail.append(2, 1, None, &small);
-        assert!(tail.room(&large).is_ok());
-        tail.append(3, 2, None, &large);
-        assert!(matches!(tail.room(&small), Err(Shortage::Room)), "the batch is full");
+        assert!(tail.room(&small, 1).is_ok());
+        tail.append(2, 1, &small);
+        assert!(tail.room(&large, 1).is_ok());
+        tail.append(3, 2, &large);
+        assert!(matches!(tail.room(&small, 1), Err(Shortage::Room)), "the batch is full");
         drop(tail.take());
-        assert!(tail.room(&small).is_ok());
+        assert!(tail.room(&small, 1).is_ok());
     }
 
     /// The file grew by exactly what it takes, which others took before it was asked again.
@@ -382,7 +389,7 @@ mod tests {
     fn there_is_room_for_exactly_what_is_set_aside() {
         let record = record(100);
         let needed = segment::HEADER_LEN + frame::frame_len(record.payload().len()) + MARKS;
-        assert!(tail(needed).room(&record).is_ok());
-        assert!(matches!(tail(needed - 1).room(&record), Err(Shortage::Room)));
+        assert!(tail(needed).room(&record, 1).is_ok());
+        assert!(matches!(tail(needed - 1).room(&record, 1), Err(Shortage::Room)));
     }
 }

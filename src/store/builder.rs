@@ -6,13 +6,16 @@ use std::marker::PhantomData;
 
 use crate::codec::Bincode;
 use crate::identity::Identity;
+use crate::log::Frontier;
 use crate::revision::Revision;
 use crate::sync::Arc;
 
+use super::map::Content;
 #[cfg(feature = "log")]
 use super::open::LogSettings;
+use super::retention::Bounds;
 use super::sequencer::Sequencer;
-use super::shards::Shards;
+use super::window::MIN_WINDOW;
 use super::{FastHash, Inner, Store};
 
 /// Makes a [`Store`]: in memory by [`build`](Self::build), on a log by `open` (feature `log`, a default).
@@ -44,6 +47,19 @@ pub(super) struct Settings {
     pub(super) shards: usize,
     pub(super) max_keys: u64,
     pub(super) first_revision: Revision,
+    pub(super) bounds: Bounds,
+    pub(super) window: usize,
+}
+
+impl Settings {
+    pub(super) fn sequencer<K, V>(
+        &self,
+        newest: u64,
+        live: u64,
+        log_end: Option<Arc<Frontier>>,
+    ) -> Sequencer<K, V> {
+        Sequencer::new(newest, live, self.max_keys, self.bounds, self.window, log_end)
+    }
 }
 
 impl<K, V> Default for Builder<K, V> {
@@ -54,6 +70,13 @@ impl<K, V> Default for Builder<K, V> {
                 shards: default_shards(),
                 max_keys: u64::MAX,
                 first_revision: FIRST_REVISION,
+                bounds: Bounds {
+                    versions: 1,
+                    commits: 0,
+                    max_deleted: 1 << 16,
+                    max_snapshots: 1 << 20,
+                },
+                window: 4_096,
             },
             #[cfg(feature = "log")]
             log: LogSettings::default(),
@@ -105,6 +128,52 @@ impl<K, V, S, C> Builder<K, V, S, C> {
         self
     }
 
+    /// Keeps the last `versions` versions of each key, the current one included, deletes included; for
+    /// [`Store::history`] and [`Store::get_at`]. Default: 1, which is no history.
+    ///
+    /// It is kept in memory and begins when the store is opened.
+    #[must_use]
+    pub fn history(mut self, versions: usize) -> Self {
+        self.settings.bounds.versions = versions.max(1);
+        self
+    }
+
+    /// Keeps all versions that were current during the last `commits` revisions, so that each of these can be read whole,
+    /// by [`Store::snapshot_at`] and [`Store::get_at`]. Default: 0.
+    ///
+    /// It is kept in memory and begins when the store is opened.
+    #[must_use]
+    pub fn history_commits(mut self, commits: u64) -> Self {
+        self.settings.bounds.commits = commits;
+        self
+    }
+
+    /// How many deleted keys have a [`history`](Self::history): past it, those that were deleted longest ago lose
+    /// theirs. Default: 65,536.
+    #[must_use]
+    pub fn max_deleted(mut self, keys: usize) -> Self {
+        self.settings.bounds.max_deleted = keys;
+        self
+    }
+
+    /// How many changes of recent commits are kept, at least 64, for [watches](Store::watch) to resume from and for
+    /// transactions to check ranges with. Default: 4,096.
+    ///
+    /// The newest commit is kept whatever it has, and what is not yet durable is kept beside. It costs the memory of the
+    /// values, new and old, that so many changes wrote, and a part of each write's time: see the README.
+    #[must_use]
+    pub fn watch_window(mut self, changes: usize) -> Self {
+        self.settings.window = changes.max(MIN_WINDOW);
+        self
+    }
+
+    /// How many snapshots, and scans that are not of a snapshot, there may be at a time. Default: 1,048,576.
+    #[must_use]
+    pub fn max_snapshots(mut self, max: u64) -> Self {
+        self.settings.bounds.max_snapshots = max;
+        self
+    }
+
     /// The revision of a new store's first commit, at least 2 (an empty store is at 1). An existing log goes on
     /// above it. Default: 2.
     ///
@@ -127,9 +196,9 @@ where
     pub fn build(self) -> Store<K, V, S> {
         let Self { hasher, settings, .. } = self;
         let newest = settings.first_revision.get() - 1;
+        let content = Content::new(settings.shards, hasher);
         Store::from_inner(Inner {
-            shards: Arc::new(Shards::new(settings.shards, hasher)),
-            sequencer: Sequencer::new(newest, 0, settings.max_keys),
+            map: Arc::new(content.into_map(settings.sequencer(newest, 0, None))),
             journal: None,
             identity: Identity::random(),
             #[cfg(feature = "log")]

@@ -13,8 +13,11 @@ pub(super) struct Journal<K, V> {
     futures: AtomicU64,
 }
 
-/// Makes the record of a put, or without a value of a delete, of at most so many bytes.
-pub(super) type Encode<K, V> = fn(&K, Option<&V>, u32) -> Result<Record, Reason>;
+/// Makes the record of puts, and without a value deletes, of at most so many bytes.
+pub(super) type Encode<K, V> = fn(&mut Operations<'_, K, V>, u32) -> Result<Record, Reason>;
+
+/// What one commit does.
+pub(super) type Operations<'a, K, V> = dyn Iterator<Item = (&'a K, Option<&'a V>)> + 'a;
 
 impl<K, V> Journal<K, V> {
     #[cfg(feature = "log")]
@@ -22,9 +25,9 @@ impl<K, V> Journal<K, V> {
         Self { log, encode, max_record_bytes, futures: AtomicU64::new(0) }
     }
 
-    /// The record of a put, or without a value of a delete.
-    pub(super) fn encode(&self, key: &K, value: Option<&V>) -> Result<Record, Reason> {
-        (self.encode)(key, value, self.max_record_bytes)
+    /// The record of a commit.
+    pub(super) fn encode(&self, operations: &mut Operations<'_, K, V>) -> Result<Record, Reason> {
+        (self.encode)(operations, self.max_record_bytes)
     }
 
     /// A number that tells one future of this log from another.

@@ -10,14 +10,15 @@ use serde::de::DeserializeOwned;
 use crate::codec::{Codec, CodecError};
 use crate::error::{OpenError, Reason};
 use crate::key::AsKey;
-use crate::log::{self, Durability, Opened, Operation, Options, Record, RecordBuilder, operations};
+use crate::log::{
+    self, Durability, Opened, Operation, Options, Record, RecordBuilder, Superseded, operations,
+};
 use crate::revision::Revision;
 use crate::storage::{Directory, Files};
 use crate::sync::Arc;
 
-use super::journal::Journal;
-use super::sequencer::Sequencer;
-use super::shards::Shards;
+use super::journal::{Journal, Operations};
+use super::map::Content;
 use super::{Builder, Inner, Store};
 
 /// What a builder says of the log.
@@ -100,27 +101,25 @@ where
             segment_bytes: log_settings.segment_bytes,
             first_revision: settings.first_revision.get(),
         };
-        let shards = Arc::new(Shards::new(settings.shards, hasher));
+        let content = Content::new(settings.shards, hasher);
         let mut live = 0;
         let opened = Opened::open(directory, options, &mut |revision, operations| {
-            replay::<K, V, S, C>(&shards, revision, operations, &mut live)
+            replay::<K, V, S, C>(&content, revision, operations, &mut live)
         })?;
         let newest = opened.newest();
         let identity = opened.identity();
         let recovery = opened.report().clone();
+        let frontier = opened.frontier(live);
+        let log_end = Some(Arc::clone(&frontier));
+        let map = Arc::new(content.into_map(settings.sequencer(newest, live, log_end)));
         // Weak, so that the log's threads never are the last to hold the values.
-        let reclaimed = Arc::downgrade(&shards);
-        let log = opened.start(
-            live,
-            Box::new(move |hash, shown| {
-                if let Some(shards) = reclaimed.upgrade() {
-                    shards.trim(hash, shown);
-                }
-            }),
-        )?;
+        let followed = Arc::downgrade(&map);
+        let follow = move |superseded: &[Superseded]| {
+            followed.upgrade().map(|map| map.follow(superseded)).unwrap_or_default()
+        };
+        let log = opened.start(frontier, Box::new(follow))?;
         Ok(Store::from_inner(Inner {
-            shards,
-            sequencer: Sequencer::new(newest, live, settings.max_keys),
+            map,
             journal: Some(Journal::new(log, encode::<K, V, C>, log_settings.max_record_bytes)),
             identity,
             recovery: Some(recovery),
@@ -130,18 +129,20 @@ where
 
 /// Encodes, and decodes again: what is acknowledged must not turn out unreadable when the log is opened next. Compact
 /// codecs cannot read back every type that they write (one that skips fields, or needs to look before it decodes).
-fn encode<K, V, C>(key: &K, value: Option<&V>, max: u32) -> Result<Record, Reason>
+fn encode<K, V, C>(operations: &mut Operations<'_, K, V>, max: u32) -> Result<Record, Reason>
 where
     K: Serialize + DeserializeOwned,
     V: Serialize + DeserializeOwned,
     C: Codec,
 {
     let mut builder = RecordBuilder::default();
-    let encoded = match value {
-        Some(value) => builder.put(|out| C::encode(key, out), |out| C::encode(value, out)),
-        None => builder.delete(|out| C::encode(key, out)),
-    };
-    encoded.map_err(Reason::Encode)?;
+    for (key, value) in operations {
+        let encoded = match value {
+            Some(value) => builder.put(|out| C::encode(key, out), |out| C::encode(value, out)),
+            None => builder.delete(|out| C::encode(key, out)),
+        };
+        encoded.map_err(Reason::Encode)?;
+    }
     let record = builder.finish(max).map_err(|too_large| Reason::RecordTooLarge {
         bytes: too_large.bytes,
         max: u64::from(max),
@@ -172,13 +173,13 @@ where
 
 /// Installs a commit that was read from the log; `live` is the number of keys.
 pub(super) fn replay<K, V, S, C>(
-    shards: &Shards<K, V, S>,
+    content: &Content<K, V, S>,
     revision: u64,
     operations: &[Operation<'_>],
     live: &mut u64,
 ) -> Result<(), CodecError>
 where
-    K: AsKey<K> + DeserializeOwned,
+    K: AsKey<K> + Clone + Ord + DeserializeOwned,
     V: DeserializeOwned,
     S: BuildHasher,
     C: Codec,
@@ -188,11 +189,11 @@ where
     for operation in operations {
         match *operation {
             Operation::Put { key, value } => {
-                let existed = shards.restore(revision, C::decode(key)?, Some(C::decode(value)?));
+                let existed = content.restore(revision, C::decode(key)?, Some(C::decode(value)?));
                 *live += u64::from(!existed);
             }
             Operation::Delete { key } => {
-                let existed = shards.restore(revision, C::decode(key)?, None);
+                let existed = content.restore(revision, C::decode(key)?, None);
                 *live -= u64::from(existed);
             }
         }

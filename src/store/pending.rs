@@ -6,21 +6,55 @@ use std::hash::BuildHasher;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use crate::error::{Reason, WriteError};
+use crate::commit_error::CommitError;
+use crate::error::{LogFailure, Reason, WriteError};
 use crate::key::AsKey;
 use crate::log::RoomRefused;
+use crate::revision::Revision;
 
-use super::write::{Attempt, Effect, Settled, Write};
-use super::{FastHash, Store};
+use super::commit::{self, Commit, Committed};
+use super::settle::{Attempt, Operation, Outcome, Settled};
+use super::write::{self, Deleted, Effect, Write, Written};
+use super::{FastHash, Inner, Store};
 
-/// A submitted write: a [`Future`], or something to [`wait`](Self::wait) for.
+/// What a [`Pending`] comes to: [`Written`] of a put, `Option<`[`Deleted`]`>` of a delete, the
+/// [`Revision`] of a transaction.
+pub trait Submitted<K, V>: Sized + sealed::Sealed {
+    /// What it comes to otherwise.
+    type Error;
+}
+
+impl<K, V> Submitted<K, V> for Written {
+    type Error = WriteError<K, V>;
+}
+
+impl<K, V> Submitted<K, V> for Option<Deleted<V>> {
+    type Error = WriteError<K, V>;
+}
+
+impl<K, V> Submitted<K, V> for Revision {
+    type Error = CommitError<K, V>;
+}
+
+mod sealed {
+    use crate::revision::Revision;
+
+    use super::{Deleted, Written};
+
+    pub trait Sealed {}
+    impl Sealed for Written {}
+    impl<V> Sealed for Option<Deleted<V>> {}
+    impl Sealed for Revision {}
+}
+
+/// A submitted write or transaction: a [`Future`], or something to [`wait`](Self::wait) for.
 ///
-/// If the log has room, which it nearly always has, the write is decided at once, in the order of submission, and
+/// If the log has room, which it nearly always has, it is decided at once, in the order of submission, and
 /// without waiting for the disk; what is pending is its becoming durable. Then dropping the `Pending` does not undo the
 /// write, which becomes durable all the same. A conflict comes through it, too. Many writes can be on their way at once
 /// and share a sync. It needs no particular runtime: a thread of the log writes and another wakes.
 ///
-/// If the log has **no room** at that moment, the write is decided only when it is polled or waited for: such writes
+/// If the log has **no room** at that moment, it is decided only when it is polled or waited for: such writes
 /// keep no order among themselves, and dropping one drops the write. So it is before the first commit after opening a
 /// log that had been closed in good order, when more is submitted at once than the log has set space aside for (64 KiB
 /// in a new log, growing with it to 4 MiB), and while its buffers are full (8 MiB). Who relies on the order waits for
@@ -28,37 +62,134 @@ use super::{FastHash, Store};
 ///
 /// Its waker is called on a thread that serves all futures of the store, and like every waker must not block.
 #[must_use = "the outcome, a conflict for example, is known only when it is awaited"]
-pub struct Pending<K, V, T, S = FastHash> {
+pub struct Pending<K, V, T: Submitted<K, V>, S = FastHash> {
     store: Store<K, V, S>,
     state: State<K, V>,
     future: u64,
-    finish: fn(Effect<V>) -> T,
+    finish: Finish<K, V, T>,
 }
+
+/// Makes what the caller gets.
+type Finish<K, V, T> = fn(Told<K, V>) -> Result<T, <T as Submitted<K, V>>::Error>;
 
 enum State<K, V> {
     Undecided {
-        write: Write<K, V, K>,
+        work: Work<K, V>,
         /// What [`Log::poll_room`](crate::log::Log::poll_room) wants to remember.
         asked: Option<u64>,
     },
-    Decided(Settled<K, V>),
+    Decided(Settled<Told<K, V>>),
     Done,
 }
 
-type Outcome<K, V, T> = Result<T, WriteError<K, V>>;
+/// What was submitted.
+pub(super) enum Work<K, V> {
+    Write(Box<Write<K, V, K>>),
+    Commit(Box<Commit<K, V>>),
+}
+
+/// What that came to.
+pub(super) enum Told<K, V> {
+    Write(Result<Effect<V>, WriteError<K, V>>),
+    Commit(Result<Committed, CommitError<K, V>>),
+}
+
+impl<K, V> Outcome for Told<K, V> {
+    fn after_failure(self, failure: LogFailure) -> Self {
+        match self {
+            Self::Write(outcome) => Self::Write(outcome.after_failure(failure)),
+            Self::Commit(outcome) => Self::Commit(outcome.after_failure(failure)),
+        }
+    }
+}
+
+impl<K, V> Told<K, V> {
+    pub(super) fn write(self) -> Result<Effect<V>, WriteError<K, V>> {
+        match self {
+            Self::Write(outcome) => outcome,
+            Self::Commit(_) => unreachable!("a write comes to what a write does"),
+        }
+    }
+
+    pub(super) fn commit(self) -> Result<Committed, CommitError<K, V>> {
+        match self {
+            Self::Commit(outcome) => outcome,
+            Self::Write(_) => unreachable!("a transaction comes to what a transaction does"),
+        }
+    }
+}
+
+impl<O> Settled<O> {
+    fn map<T>(self, told: fn(O) -> T) -> Settled<T> {
+        Settled { outcome: told(self.outcome), rests_on: self.rests_on }
+    }
+}
+
+impl<O> Attempt<O> {
+    fn map<T>(self, told: fn(O) -> T) -> Attempt<T> {
+        match self {
+            Self::Settled(settled) => Attempt::Settled(settled.map(told)),
+            Self::NoRoom => Attempt::NoRoom,
+        }
+    }
+}
+
+impl<K: AsKey<K> + Clone + Ord, V> Operation<K, V> for Work<K, V> {
+    type Outcome = Told<K, V>;
+
+    fn attempt<S: BuildHasher>(&mut self, store: &Inner<K, V, S>) -> Attempt<Told<K, V>> {
+        match self {
+            Self::Write(write) => write.attempt(store).map(Told::Write),
+            Self::Commit(commit) => commit.attempt(store).map(Told::Commit),
+        }
+    }
+
+    fn record_len(&self) -> usize {
+        match self {
+            Self::Write(write) => write.record_len(),
+            Self::Commit(commit) => commit.record_len(),
+        }
+    }
+
+    fn refuse(&mut self, reason: Reason) -> Settled<Told<K, V>> {
+        match self {
+            Self::Write(write) => write.refuse(reason).map(Told::Write),
+            Self::Commit(commit) => commit.refuse(reason).map(Told::Commit),
+        }
+    }
+}
 
 impl<K, V, T, S> Pending<K, V, T, S>
 where
-    K: AsKey<K>,
+    K: AsKey<K> + Clone + Ord,
+    T: Submitted<K, V>,
     S: BuildHasher,
 {
-    pub(super) fn submit(
+    pub(super) fn write(
         store: &Store<K, V, S>,
-        write: Result<Write<K, V, K>, Settled<K, V>>,
-        finish: fn(Effect<V>) -> T,
+        write: Result<Write<K, V, K>, write::Settled<K, V>>,
+        finish: Finish<K, V, T>,
     ) -> Self {
-        let state = match write {
-            Ok(mut write) => match write.attempt(&store.inner) {
+        let work = write.map(|write| Work::Write(Box::new(write)));
+        Self::submit(store, work.map_err(|settled| settled.map(Told::Write)), finish)
+    }
+
+    pub(super) fn commit(
+        store: &Store<K, V, S>,
+        commit: Result<Commit<K, V>, commit::Settled<K, V>>,
+        finish: Finish<K, V, T>,
+    ) -> Self {
+        let work = commit.map(|commit| Work::Commit(Box::new(commit)));
+        Self::submit(store, work.map_err(|settled| settled.map(Told::Commit)), finish)
+    }
+
+    fn submit(
+        store: &Store<K, V, S>,
+        work: Result<Work<K, V>, Settled<Told<K, V>>>,
+        finish: Finish<K, V, T>,
+    ) -> Self {
+        let state = match work {
+            Ok(mut work) => match work.attempt(&store.inner) {
                 Attempt::Settled(settled) => {
                     if let (Some(journal), Some(revision)) =
                         (&store.inner.journal, settled.rests_on)
@@ -67,7 +198,7 @@ where
                     }
                     State::Decided(settled)
                 }
-                Attempt::NoRoom => State::Undecided { write, asked: None },
+                Attempt::NoRoom => State::Undecided { work, asked: None },
             },
             Err(settled) => State::Decided(settled),
         };
@@ -78,41 +209,41 @@ where
     /// Blocks until the outcome is known.
     ///
     /// # Errors
-    /// As the blocking form of the write.
+    /// As the blocking form of the write, or of the transaction.
     ///
     /// # Panics
     /// If it was polled to completion before.
-    pub fn wait(self) -> Outcome<K, V, T> {
+    pub fn wait(self) -> Result<T, T::Error> {
         let settled = match self.state {
-            State::Undecided { write, .. } => self.store.inner.decide(write),
+            State::Undecided { work, .. } => self.store.inner.decide(work),
             State::Decided(settled) => settled,
             State::Done => panic_done(),
         };
-        self.store.inner.tell(settled).map(self.finish)
+        (self.finish)(self.store.inner.tell(settled))
     }
 
-    /// Decides the write if that is still to be done.
-    fn poll_decide(&mut self, waker: &Waker) -> Poll<Settled<K, V>> {
+    /// Decides the operation if that is still to be done.
+    fn poll_decide(&mut self, waker: &Waker) -> Poll<Settled<Told<K, V>>> {
         loop {
             match std::mem::replace(&mut self.state, State::Done) {
                 State::Decided(settled) => return Poll::Ready(settled),
                 State::Done => panic_done(),
-                State::Undecided { mut write, mut asked } => {
-                    if let Attempt::Settled(settled) = write.attempt(&self.store.inner) {
+                State::Undecided { mut work, mut asked } => {
+                    if let Attempt::Settled(settled) = work.attempt(&self.store.inner) {
                         return Poll::Ready(settled);
                     }
                     let log =
                         &self.store.inner.journal.as_ref().expect("only a log has no room").log;
-                    match log.poll_room(write.record_len(), self.future, &mut asked, waker) {
+                    match log.poll_room(work.record_len(), self.future, &mut asked, waker) {
                         None => {
-                            self.state = State::Undecided { write, asked };
+                            self.state = State::Undecided { work, asked };
                             return Poll::Pending;
                         }
                         Some(RoomRefused::NoSpace(error)) => {
-                            return Poll::Ready(write.refuse(Reason::NoSpace(error)));
+                            return Poll::Ready(work.refuse(Reason::NoSpace(error)));
                         }
                         // The next attempt says why.
-                        Some(RoomRefused::Ended) => self.state = State::Undecided { write, asked },
+                        Some(RoomRefused::Ended) => self.state = State::Undecided { work, asked },
                     }
                 }
             }
@@ -126,14 +257,15 @@ fn panic_done() -> ! {
 }
 
 /// Nothing in it is ever pinned.
-impl<K, V, T, S> Unpin for Pending<K, V, T, S> {}
+impl<K, V, T: Submitted<K, V>, S> Unpin for Pending<K, V, T, S> {}
 
 impl<K, V, T, S> Future for Pending<K, V, T, S>
 where
-    K: AsKey<K>,
+    K: AsKey<K> + Clone + Ord,
+    T: Submitted<K, V>,
     S: BuildHasher,
 {
-    type Output = Outcome<K, V, T>;
+    type Output = Result<T, T::Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Poll::Ready(settled) = self.poll_decide(context.waker()) else { return Poll::Pending };
@@ -148,13 +280,15 @@ where
                 self.state = State::Decided(settled);
                 Poll::Pending
             }
-            Some(Ok(())) => Poll::Ready(settled.outcome.map(self.finish)),
-            Some(Err(failure)) => Poll::Ready(settled.after_failure(failure).map(self.finish)),
+            Some(Ok(())) => Poll::Ready((self.finish)(settled.outcome)),
+            Some(Err(failure)) => {
+                Poll::Ready((self.finish)(settled.outcome.after_failure(failure)))
+            }
         }
     }
 }
 
-impl<K, V, T, S> fmt::Debug for Pending<K, V, T, S> {
+impl<K, V, T: Submitted<K, V>, S> fmt::Debug for Pending<K, V, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Undecided { .. } => "undecided",

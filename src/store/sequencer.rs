@@ -1,34 +1,77 @@
 //! The one order of all commits.
 //!
-//! A commit takes its turn with its shards locked and everything prepared: entries built, tables and log with room.
-//! Within the turn the revision is assigned, the frame appended, the entries installed, and `visible` stored, and
-//! nothing of that can fail. So whoever reads `visible` and then the shards finds every commit up to it whole, and
-//! the log has the commits in the order of their revisions.
+//! A commit takes its turn with its shards locked and everything prepared: entries built, tables, chains and log with
+//! room. Within the turn the revision is assigned, the frame appended, the entries installed, the window pushed, and
+//! `visible` stored, and nothing of that can fail. So whoever reads `visible` and then the shards finds every commit up
+//! to it whole, and the log has the commits in the order of their revisions.
 //!
 //! `visible` is the newest installed revision. What readers are shown is `shown`: the same in memory, the newest
 //! durable revision on a log.
+//!
+//! Here is also what must be in step with the order: the window of newest commits (`window.rs`), the revisions that
+//! snapshots pin and with them which versions stay (`retention.rs`), and who waits for commits.
 
-use crate::error::Reason;
-use crate::log::{Log, Record, Shortage, Tail};
+use std::collections::BTreeMap;
+use std::task::Waker;
+
+use crate::error::{LogFailure, Reason};
+use crate::log::{Ended, Frontier, Log, Record, Shortage, Superseded as LoggedHint, Tail};
 use crate::revision::Revision;
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
+
+use super::retention::{Bounds, Hint, Retention, Visits};
+use super::versions::Span;
+use super::window::{Changes, Evicted, Gone, Recent, Window};
 
 /// Alone on its cache lines, because every writer goes through it.
 #[repr(align(128))]
-pub(super) struct Sequencer {
-    turn: Mutex<()>,
+pub(super) struct Sequencer<K, V> {
+    state: Mutex<State<K, V>>,
     visible: AtomicU64,
     /// How many keys are live at `visible`.
     live: AtomicU64,
     max_keys: u64,
+    /// Whether superseded versions are likely to be kept, so that room for them is made before the turn. Only a guess.
+    keeps: AtomicU64,
+    /// How far the log is; absent in memory.
+    frontier: Option<Arc<Frontier>>,
+}
+
+/// What changes only within the sequencer.
+pub(super) struct State<K, V> {
+    pub(super) window: Window<K, V>,
+    pub(super) retention: Retention,
+    /// Those who wait for the next commit to be shown, by the numbers of their watches.
+    sleepers: Sleepers,
+    watches: u64,
+    /// The store is gone: there will be no more commits.
+    ended: bool,
+}
+
+type Sleepers = BTreeMap<u64, Waker>;
+
+/// A watch that wants to be woken.
+pub(super) struct Sleeper {
+    pub(super) number: u64,
+    pub(super) waker: Waker,
+}
+
+/// What comes after a position.
+pub(super) enum Awaited<K, V> {
+    Commits(Vec<Recent<K, V>>),
+    Nothing,
+    Cancelled,
+    /// The position has left the window.
+    Gone(Gone),
+    Closed,
+    Failed(LogFailure),
 }
 
 /// What a commit does to the number of keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Population {
-    Grows,
-    Stays,
-    Shrinks,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Population {
+    pub(super) created: u64,
+    pub(super) deleted: u64,
 }
 
 /// Why a commit cannot have its turn.
@@ -39,23 +82,61 @@ pub(super) enum NoTurn {
     Refused(Reason, Option<Revision>),
 }
 
+/// What is left to do once all locks are free. Dropping it drops what left the store.
+pub(super) struct Aftermath<K, V> {
+    evicted: Evicted<K, V>,
+    sleepers: Sleepers,
+    pub(super) visits: Visits,
+}
+
+impl<K, V> Default for Aftermath<K, V> {
+    fn default() -> Self {
+        Self { evicted: Evicted::new(), sleepers: Sleepers::new(), visits: Visits::new() }
+    }
+}
+
+impl<K, V> Aftermath<K, V> {
+    /// Those who are to be told of the commit.
+    pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.sleepers).into_values().collect()
+    }
+}
+
 /// One commit's time inside the sequencer.
-pub(super) struct Turn<'a> {
-    sequencer: &'a Sequencer,
-    _exclusive: MutexGuard<'a, ()>,
+pub(super) struct Turn<'a, K, V> {
+    sequencer: &'a Sequencer<K, V>,
+    state: MutexGuard<'a, State<K, V>>,
     /// The log's open end, locked for the time of the turn, and what is to be appended to it.
     tail: Option<(MutexGuard<'a, Tail>, &'a Record)>,
     revision: Revision,
     live: u64,
+    /// How many more versions there are beside those of live keys.
+    kept: i64,
+    aftermath: &'a mut Aftermath<K, V>,
 }
 
-impl Sequencer {
-    pub(super) fn new(newest: u64, live: u64, max_keys: u64) -> Self {
+impl<K, V> Sequencer<K, V> {
+    pub(super) fn new(
+        newest: u64,
+        live: u64,
+        max_keys: u64,
+        bounds: Bounds,
+        max_changes: usize,
+        frontier: Option<Arc<Frontier>>,
+    ) -> Self {
         Self {
-            turn: Mutex::new(()),
+            keeps: AtomicU64::new(u64::from(bounds.keeps_history() || frontier.is_some())),
+            state: Mutex::new(State {
+                window: Window::new(newest, max_changes),
+                retention: Retention::new(bounds, newest),
+                sleepers: Sleepers::new(),
+                watches: 0,
+                ended: false,
+            }),
             visible: AtomicU64::new(newest),
             live: AtomicU64::new(live),
             max_keys,
+            frontier,
         }
     }
 
@@ -67,33 +148,59 @@ impl Sequencer {
         self.live.load(Ordering::Acquire)
     }
 
-    /// Takes the turn for a commit with everything else prepared. Whatever can still be refused is refused here,
-    /// before anything has happened.
+    /// The newest revision that is shown.
+    pub(super) fn shown(&self) -> u64 {
+        match &self.frontier {
+            None => self.visible(),
+            Some(frontier) => frontier.durable(),
+        }
+    }
+
+    /// The newest revision that is shown, and how many keys are live at it. The state is locked.
+    fn shown_live(&self) -> (u64, u64) {
+        match &self.frontier {
+            None => (self.visible(), self.live()),
+            Some(frontier) => frontier.durable_live(),
+        }
+    }
+
+    pub(super) fn frontier(&self) -> Option<&Frontier> {
+        self.frontier.as_deref()
+    }
+
+    /// Whether it is worth making room for superseded versions beforehand.
+    pub(super) fn expects_to_keep(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<K, V>> {
+        self.state.lock()
+    }
+
+    /// Takes the turn for a commit of `changes` changes, with everything else prepared. Whatever can still be refused is
+    /// refused here, before anything has happened.
     pub(super) fn enter<'a>(
         &'a self,
         log: Option<(&'a Log, &'a Record)>,
         population: Population,
-    ) -> Result<Turn<'a>, NoTurn> {
-        let exclusive = self.turn.lock();
+        changes: usize,
+        aftermath: &'a mut Aftermath<K, V>,
+    ) -> Result<Turn<'a, K, V>, NoTurn> {
+        let mut state = self.state.lock();
         let visible = self.visible.load(Ordering::Relaxed);
         let newest = Revision::try_from(visible).ok();
         let next = visible + 1;
         let revision = Revision::try_from(next)
             .map_err(|_| NoTurn::Refused(Reason::RevisionsExhausted, newest))?;
-        let live = self.live.load(Ordering::Relaxed);
-        let live = match population {
-            Population::Grows if live >= self.max_keys => {
-                return Err(NoTurn::Refused(Reason::TooManyKeys { max: self.max_keys }, newest));
-            }
-            Population::Grows => live + 1,
-            Population::Stays => live,
-            Population::Shrinks => live - 1,
-        };
+        let live = self.live.load(Ordering::Relaxed) + population.created - population.deleted;
+        if population.created > population.deleted && live > self.max_keys {
+            return Err(NoTurn::Refused(Reason::TooManyKeys { max: self.max_keys }, newest));
+        }
         let tail = match log {
             None => None,
             Some((log, record)) => {
                 let mut tail = log.tail();
-                tail.room(record).map_err(|shortage| match shortage {
+                tail.room(record, changes).map_err(|shortage| match shortage {
                     Shortage::Room => NoTurn::Room,
                     Shortage::Closed => NoTurn::Refused(Reason::Closed, None),
                     Shortage::Failed(failure) => NoTurn::Refused(Reason::Poisoned(failure), None),
@@ -101,32 +208,246 @@ impl Sequencer {
                 Some((tail, record))
             }
         };
-        Ok(Turn { sequencer: self, _exclusive: exclusive, tail, revision, live })
+        state.window.make_room(changes, &mut aftermath.evicted);
+        Ok(Turn { sequencer: self, state, tail, revision, live, kept: 0, aftermath })
+    }
+
+    /// Commits after `position` up to `end`, of about `changes` changes; more are to be asked for again.
+    pub(super) fn commits(
+        &self,
+        position: u64,
+        end: u64,
+        changes: usize,
+    ) -> Result<Vec<Recent<K, V>>, Gone> {
+        self.state.lock().window.some_after(position, end, changes)
+    }
+
+    /// Pins the newest revision that is shown, or that is visible; returns it, and how many keys are live at it. `None`
+    /// if there are too many snapshots.
+    pub(super) fn pin(&self, view: View) -> Option<(u64, u64)> {
+        let mut state = self.state.lock();
+        let (revision, live) = match view {
+            View::Shown => self.shown_live(),
+            View::Visible => (self.visible(), self.live()),
+        };
+        if view == View::Shown && state.retention.is_full() {
+            return None;
+        }
+        state.retention.pin(revision);
+        Some({
+            self.keeps.fetch_add(1, Ordering::Relaxed);
+            (revision, live)
+        })
+    }
+
+    /// Pins a revision of the past.
+    pub(super) fn pin_at(&self, revision: u64) -> Result<bool, Span> {
+        let mut state = self.state.lock();
+        let known = Span { from: state.retention.floor(), until: self.shown() + 1 };
+        if revision < known.from || revision >= known.until {
+            return Err(known);
+        }
+        if state.retention.is_full() {
+            return Ok(false);
+        }
+        state.retention.pin(revision);
+        self.keeps.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    /// Takes a pin back. Returns what is to be visited.
+    pub(super) fn unpin(&self, revision: u64) -> Visits {
+        let chunks = {
+            let mut state = self.state.lock();
+            self.keeps.fetch_sub(1, Ordering::Relaxed);
+            state.retention.unpin(revision)
+        };
+        let mut visits = Visits::new();
+        for chunk in chunks {
+            let mut state = self.state.lock();
+            let shown = self.shown();
+            for hint in chunk {
+                state.retention.move_on(hint, shown, &mut visits);
+            }
+        }
+        visits
+    }
+
+    /// A batch of the log became durable, which superseded versions as `hints` say. Returns what is to be visited, and
+    /// who is to be woken.
+    pub(super) fn follow(&self, hints: &[LoggedHint]) -> (Visits, Vec<Waker>) {
+        let mut visits = Visits::new();
+        for chunk in hints.chunks(256) {
+            let mut state = self.state.lock();
+            let shown = self.shown();
+            for &LoggedHint { hash, from, until } in chunk {
+                let hint = Hint { hash, span: Span { from, until } };
+                state.retention.move_on(hint, shown, &mut visits);
+            }
+        }
+        let sleepers = {
+            let mut state = self.state.lock();
+            state.retention.age(self.shown(), &mut visits);
+            std::mem::take(&mut state.sleepers)
+        };
+        (visits, sleepers.into_values().collect())
+    }
+
+    /// There will be no more commits. Returns who is to be told.
+    pub(super) fn end(&self) -> Vec<Waker> {
+        let sleepers = {
+            let mut state = self.state.lock();
+            state.ended = true;
+            std::mem::take(&mut state.sleepers)
+        };
+        sleepers.into_values().collect()
+    }
+
+    /// Since when commits are kept, and the newest that is shown.
+    pub(super) fn watchable(&self) -> (u64, u64) {
+        let state = self.state.lock();
+        (state.window.start(), self.shown())
+    }
+
+    /// A number for a watch.
+    pub(super) fn number_watch(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.watches += 1;
+        state.watches
+    }
+
+    /// Shown commits after `position`, of about `changes` changes. If there are none, whoever wants to sleep is woken when
+    /// there may be.
+    pub(super) fn await_commits(
+        &self,
+        position: u64,
+        changes: usize,
+        sleeper: &mut Option<Sleeper>,
+        cancelled: &AtomicU64,
+    ) -> Awaited<K, V> {
+        let mut state = self.state.lock();
+        // Read before what is shown, because nothing more is shown after it.
+        let log_ended = self.frontier.as_ref().and_then(|frontier| frontier.ended());
+        match state.window.some_after(position, self.shown(), changes) {
+            Ok(commits) if commits.is_empty() => {}
+            Ok(commits) => return Awaited::Commits(commits),
+            Err(gone) => return Awaited::Gone(gone),
+        }
+        if let Some(Ended::Failed(failure)) = log_ended {
+            return Awaited::Failed(failure);
+        }
+        if state.ended || log_ended.is_some() {
+            return Awaited::Closed;
+        }
+        if cancelled.load(Ordering::Acquire) != 0 {
+            return Awaited::Cancelled;
+        }
+        let replaced =
+            sleeper.take().and_then(|sleeper| state.sleepers.insert(sleeper.number, sleeper.waker));
+        drop(state);
+        drop(replaced);
+        Awaited::Nothing
+    }
+
+    /// A watch does not want to be woken any more. Its waker is returned, to be woken or dropped under no lock.
+    pub(super) fn forget_sleeper(&self, number: u64) -> Option<Waker> {
+        self.state.lock().sleepers.remove(&number)
     }
 }
 
-impl Turn<'_> {
+/// Which state a snapshot is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// The newest that is shown.
+    Shown,
+    /// The newest, durable or not.
+    Visible,
+}
+
+impl<K, V> Turn<'_, K, V> {
     /// The revision of this commit.
     pub(super) fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// Whether a version of revision `older` can never be shown once this commit is in.
-    pub(super) fn hides(&self, older: Revision) -> bool {
-        self.tail.as_ref().is_none_or(|(tail, _)| tail.shares_batch(older.get()))
+    /// What changes only within the sequencer.
+    pub(super) fn state(&self) -> &State<K, V> {
+        &self.state
     }
 
-    /// Appends the commit to the log. `superseded` is the hash of a key that keeps an older version for now.
-    pub(super) fn append(&mut self, superseded: Option<u64>) {
+    /// Whether a newest version, installed at `older`, has to stay when this commit supersedes it.
+    pub(super) fn keeps(&self, older: Revision) -> bool {
+        let can_be_shown =
+            self.tail.as_ref().is_some_and(|(tail, _)| !tail.shares_batch(older.get()));
+        can_be_shown || self.state.retention.will_need(older.get())
+    }
+
+    /// Appends the commit to the log: from here on it happens.
+    pub(super) fn append(&mut self) {
         if let Some((tail, record)) = &mut self.tail {
-            tail.append(self.revision.get(), self.live, superseded, record);
+            tail.append(self.revision.get(), self.live, record);
         }
     }
 
+    /// How many versions a key has to keep, the newest included.
+    pub(super) fn kept_by_count(&self) -> usize {
+        self.state.retention.bounds().versions
+    }
+
+    /// A version was replaced, and is not kept.
+    pub(super) fn replaced(&mut self) {
+        self.state.retention.give_up(self.revision.get());
+    }
+
+    /// So many more versions are kept beside those of live keys.
+    pub(super) fn count_kept(&mut self, more: i64) {
+        self.kept += more;
+    }
+
+    /// Whether there is no log.
+    pub(super) fn in_memory(&self) -> bool {
+        self.tail.is_none()
+    }
+
+    /// A version was superseded, and history by count does not keep it.
+    pub(super) fn superseded(&mut self, hash: u64, span: Span) {
+        match &mut self.tail {
+            Some((tail, _)) => {
+                tail.supersede(LoggedHint { hash, from: span.from, until: span.until });
+            }
+            None => {
+                let visits = &mut self.aftermath.visits;
+                self.state.retention.move_on(Hint { hash, span }, self.revision.get(), visits);
+            }
+        }
+    }
+
+    /// A key was deleted, and its tombstone is kept.
+    pub(super) fn buried(&mut self, hash: u64) {
+        self.state.retention.note_deleted(hash, self.revision.get());
+    }
+
+    /// A key that was deleted at `tombstone` is put again.
+    pub(super) fn unburied(&mut self, hash: u64, tombstone: Revision) {
+        self.state.retention.note_created_again(hash, tombstone.get());
+    }
+
     /// Ends the turn: the commit is installed, and visible.
-    pub(super) fn publish(self) -> Revision {
+    pub(super) fn publish(mut self, changes: Changes<K, V>) -> Revision {
+        let revision = self.revision.get();
+        let state = &mut *self.state;
+        state.retention.count_kept(self.kept);
+        let in_memory = self.sequencer.frontier.is_none();
+        let shown = if in_memory { revision } else { self.sequencer.shown() };
+        state.window.push(revision, changes, shown, &mut self.aftermath.evicted);
         self.sequencer.live.store(self.live, Ordering::Release);
-        self.sequencer.visible.store(self.revision.get(), Ordering::Release);
+        self.sequencer.visible.store(revision, Ordering::Release);
+        if in_memory {
+            state.retention.age(revision, &mut self.aftermath.visits);
+            if !state.sleepers.is_empty() {
+                self.aftermath.sleepers = std::mem::take(&mut state.sleepers);
+            }
+        }
         self.revision
     }
 }

@@ -8,11 +8,9 @@ use std::hash::{BuildHasher, Hasher};
 use hashbrown::HashTable;
 
 use crate::key::AsKey;
-use crate::revision::Revision;
-use crate::sync::{RwLock, RwLockWriteGuard};
-use crate::versioned::Draft;
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::versions::{Left, Versions};
+use super::versions::Versions;
 
 pub(super) struct Shards<K, V, S> {
     shards: Box<[Shard<K, V>]>,
@@ -28,7 +26,9 @@ pub(super) type Table<K, V> = HashTable<Slot<K, V>>;
 /// A key and its versions.
 #[derive(Debug)]
 pub(super) struct Slot<K, V> {
+    /// Here for look-ups, which then touch one line less, and shared with the index and the window.
     pub(super) key: K,
+    pub(super) shared: triomphe::Arc<K>,
     pub(super) versions: Versions<V>,
 }
 
@@ -40,36 +40,28 @@ impl<K, V, S> Shards<K, V, S> {
         Self { shards, hasher }
     }
 
-    /// The table's own bits are the lowest (the place) and the highest seven (the tag): the shard is picked by
-    /// others, so that the keys of one shard still spread over its table.
     fn shard(&self, hash: u64) -> &RwLock<Table<K, V>> {
-        let bits = usize::try_from((hash >> 40) & 0xffff).unwrap_or(0);
-        &self.shards[bits & (self.shards.len() - 1)].0
+        &self.shards[self.number(hash)].0
     }
 
     pub(super) fn write(&self, hash: u64) -> RwLockWriteGuard<'_, Table<K, V>> {
         self.shard(hash).write()
     }
 
-    /// Gives back, of the keys with this hash, what is older than what is shown at `shown`.
-    pub(super) fn trim(&self, hash: u64, shown: u64) {
-        let mut garbage = Vec::new();
-        let mut removed = Vec::new();
-        let mut table = self.write(hash);
-        let mut gone = 0_usize;
-        for slot in table.iter_hash_mut(hash) {
-            if slot.versions.trim(shown, &mut garbage) == Left::Nothing {
-                gone += 1;
-            }
-        }
-        for _ in 0..gone {
-            let is_gone = |slot: &Slot<K, V>| slot.versions.is_gone(shown);
-            if let Ok(entry) = table.find_entry(hash, is_gone) {
-                removed.push(entry.remove().0);
-            }
-        }
-        drop(table);
-        drop((garbage, removed));
+    /// The number of the shard of this hash; shards are locked in the order of their numbers. The table's own bits are
+    /// the lowest (the place) and the highest seven (the tag): the shard is picked by others, so that the keys of one
+    /// shard still spread over its table.
+    pub(super) fn number(&self, hash: u64) -> usize {
+        let bits = usize::try_from((hash >> 40) & 0xffff).unwrap_or(0);
+        bits & (self.shards.len() - 1)
+    }
+
+    pub(super) fn read_number(&self, number: usize) -> RwLockReadGuard<'_, Table<K, V>> {
+        self.shards[number].0.read()
+    }
+
+    pub(super) fn write_number(&self, number: usize) -> RwLockWriteGuard<'_, Table<K, V>> {
+        self.shards[number].0.write()
     }
 }
 
@@ -97,44 +89,19 @@ impl<K, V, S: BuildHasher> Shards<K, V, S> {
 }
 
 impl<K: AsKey<K>, V, S: BuildHasher> Shards<K, V, S> {
-    /// Makes sure that one more slot fits. A full table is replaced by a larger one only after every key's hash is
+    /// Makes sure that so many more slots fit. A full table is replaced by a larger one only after every key's hash is
     /// known, so that a panic in K's `Hash` loses nothing.
-    pub(super) fn make_room(&self, table: &mut Table<K, V>) {
-        if table.len() < table.capacity() {
+    pub(super) fn make_room(&self, table: &mut Table<K, V>, slots: usize) {
+        let needed = table.len() + slots;
+        if needed <= table.capacity() {
             return;
         }
         let hashes: Vec<u64> = table.iter().map(|slot| self.hash(&slot.key)).collect();
-        let mut larger = Table::with_capacity((table.len() * 2).max(4));
+        let mut larger = Table::with_capacity((table.len() * 2).max(needed).max(4));
         for (slot, hash) in table.drain().zip(hashes) {
             larger.insert_unique(hash, slot, |_| unreachable!("the table is large enough"));
         }
         *table = larger;
-    }
-
-    /// Installs what recovery read: the commit `revision` put `value` under `key`, or deleted it. Returns whether
-    /// the key existed before. Nobody else has the store yet, so what is replaced may be dropped under the lock.
-    pub(super) fn restore(&self, revision: Revision, key: K, value: Option<V>) -> bool {
-        let hash = self.hash(&key);
-        let mut table = self.write(hash);
-        match (table.find_entry(hash, |slot| key.is_key(&slot.key)), value) {
-            (Ok(mut slot), Some(value)) => {
-                let slot = slot.get_mut();
-                let entry = Draft::new(value).seal(revision, slot.versions.newest().1);
-                slot.versions = Versions::One(entry);
-                true
-            }
-            (Ok(slot), None) => {
-                let _removed = slot.remove();
-                true
-            }
-            (Err(_), None) => false,
-            (Err(_), Some(value)) => {
-                self.make_room(&mut table);
-                let versions = Versions::One(Draft::new(value).seal(revision, None));
-                insert(&mut table, hash, Slot { key, versions });
-                false
-            }
-        }
     }
 }
 

@@ -122,7 +122,9 @@ fn what_is_not_durable_is_not_shown_and_what_was_shown_stays_shown() {
         let store = store.clone();
         thread::spawn(move || write(&store))
     });
-    eventually("the writes are decided", || store.inner.sequencer.visible() == before.get() + 3);
+    eventually("the writes are decided", || {
+        store.inner.map.sequencer.visible() == before.get() + 3
+    });
 
     assert_eq!(store.get("kept").unwrap().revision(), shown);
     assert!(store.contains("deleted"));
@@ -149,7 +151,7 @@ fn a_conflict_is_told_only_when_what_it_shows_is_durable() {
         let store = store.clone();
         thread::spawn(move || store.put_if("a", 2, first).unwrap())
     };
-    eventually("the winner is decided", || store.inner.sequencer.visible() > first.get());
+    eventually("the winner is decided", || store.inner.map.sequencer.visible() > first.get());
     let (told, tells) = mpsc::channel();
     let loser = {
         let store = store.clone();
@@ -191,18 +193,22 @@ fn an_absence_is_told_only_when_the_delete_is_durable() {
 fn versions_that_nobody_can_see_are_given_back() {
     let disk = Faulty::new();
     let store: Store<String, Counted> =
-        Store::builder().segment_bytes(4096).open_on(disk.directory()).unwrap();
+        Store::builder().segment_bytes(4096).watch_window(64).open_on(disk.directory()).unwrap();
     let value = Counted::default();
     for round in 0..50_u64 {
         for key in ["a", "b", "c"] {
             store.put(key, value.clone()).unwrap();
         }
         store.delete("b").unwrap();
+        assert_eq!(store.stats().superseded(), 0, "round {round}");
+        for _ in 0..64 {
+            store.put("the window's", Counted::default()).unwrap();
+        }
         let expected = 1 + 2;
         assert_eq!(Arc::strong_count(&value.count), expected, "round {round}");
         let slots: usize = ["a", "b", "c"]
             .iter()
-            .filter(|key| store.inner.shards.read(*key, |_| Some(())).is_some())
+            .filter(|key| store.inner.map.shards.read(*key, |_| Some(())).is_some())
             .count();
         assert_eq!(slots, 2, "the tombstone is gone");
     }
@@ -225,10 +231,10 @@ fn versions_are_given_back_after_futures_nobody_waited_for() {
         drop(store.submit_put_if("a", number, Precondition::Any));
     }
     let is_single = |versions: &Versions<u64>| matches!(versions, Versions::One(_)).then_some(());
-    eventually("one version is left", || store.inner.shards.read(&"a", is_single).is_some());
+    eventually("one version is left", || store.inner.map.shards.read(&"a", is_single).is_some());
     drop(store.submit_delete_if("a", Precondition::Any));
     eventually("the delete is shown", || !store.contains("a"));
-    eventually("the slot is gone", || store.inner.shards.read(&"a", |_| Some(())).is_none());
+    eventually("the slot is gone", || store.inner.map.shards.read(&"a", |_| Some(())).is_none());
 }
 
 #[test]
@@ -266,7 +272,7 @@ fn a_failed_write_poisons_all_who_wait() {
         })
         .collect();
     let before = store.revision().get();
-    eventually("one leads", || store.inner.sequencer.visible() == before + 4);
+    eventually("one leads", || store.inner.map.sequencer.visible() == before + 4);
     disk.set_failing(Call::Sync, true);
     disk.set_failing(Call::Write, true);
     disk.release_syncs();

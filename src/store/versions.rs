@@ -1,14 +1,15 @@
 //! The versions of one key.
 //!
-//! Nearly always there is one, and it costs no more than a pointer. While a newer version waits for its sync the
-//! one that is shown stays beside it; a deleted key keeps a tombstone until the delete is shown. For example, with
-//! revision 6 shown, a key that was written at 4, deleted at 7 and written again at 9:
+//! Nearly always there is one, and it costs no more than a pointer. Older ones stay beside it while somebody can be
+//! shown them: until a newer one is durable, for a snapshot, for history. A deleted key keeps a tombstone for as long as
+//! there is anything older. For example, a key that was written at 4, deleted at 7, and written again at 8 and 9, when
+//! nobody needed 8:
 //!
 //! ```text
-//! Many [ 4: value | 7: deleted | 9: value ]     shown at 6: the value of 4
+//! Many [ 4..7: value | 7..8: deleted | 9..: value ]     at 6: the value of 4; at 8: not known any more
 //! ```
 //!
-//! When 8 is shown, 4 is given back; when 9 is, 7 too, and the key is back to `One`.
+//! Each version says until when it was the newest, so that a hole is seen as one.
 
 use smallvec::{SmallVec, smallvec};
 
@@ -29,26 +30,56 @@ pub(super) type Chain<V> = SmallVec<[Node<V>; 3]>;
 #[derive(Debug)]
 pub(super) struct Node<V> {
     revision: Revision,
+    /// The revision that superseded it; [`NEVER`] for the newest.
+    until: u64,
     /// `None`: it was deleted.
     live: Option<Versioned<V>>,
 }
 
+const NEVER: u64 = u64::MAX;
+
 impl<V> Node<V> {
     pub(super) fn live(entry: Versioned<V>) -> Self {
-        Self { revision: entry.revision(), live: Some(entry) }
+        Self { revision: entry.revision(), until: NEVER, live: Some(entry) }
     }
 
     pub(super) fn deleted(revision: Revision) -> Self {
-        Self { revision, live: None }
+        Self { revision, until: NEVER, live: None }
     }
+}
+
+/// When a version was the newest of its key: from one revision until, but not at, another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) from: u64,
+    pub(super) until: u64,
+}
+
+/// A superseded version, as whoever decides on its end sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Superseded {
+    pub(super) span: Span,
+    /// How many versions of the key are newer.
+    pub(super) rank: usize,
+    /// The revision that deleted the key, if it is deleted.
+    pub(super) deleted_at: Option<u64>,
 }
 
 /// What is left after a trim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Left {
     Versions,
-    /// Only a tombstone that everybody sees: the key can go.
-    Nothing,
+    /// Only a tombstone, whose revision this is: once it is shown, the key can go.
+    Tombstone(Revision),
+}
+
+/// What is known of a key at some revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum At<'a, V> {
+    Live(&'a Versioned<V>),
+    Deleted,
+    /// No version that is kept tells.
+    NotKept,
 }
 
 impl<V> Versions<V> {
@@ -63,14 +94,64 @@ impl<V> Versions<V> {
         }
     }
 
-    /// What the key was at `revision`.
+    /// What the key was at `revision`, which is shown or pinned, so that what it was is kept.
     pub(super) fn at(&self, revision: u64) -> Option<&Versioned<V>> {
+        match self.look(revision) {
+            At::Live(entry) => Some(entry),
+            At::Deleted | At::NotKept => None,
+        }
+    }
+
+    /// What the key was at any `revision`, as far as that is kept.
+    pub(super) fn look(&self, revision: u64) -> At<'_, V> {
         match self {
-            Self::One(entry) => (entry.revision().get() <= revision).then_some(entry),
+            Self::One(entry) if entry.revision().get() <= revision => At::Live(entry),
+            Self::One(_) => At::NotKept,
             Self::Many(chain) => {
-                let shown = chain.iter().rev().find(|node| node.revision.get() <= revision)?;
-                shown.live.as_ref()
+                match chain.iter().rev().find(|node| node.revision.get() <= revision) {
+                    Some(node) if revision < node.until => {
+                        node.live.as_ref().map_or(At::Deleted, At::Live)
+                    }
+                    _ => At::NotKept,
+                }
             }
+        }
+    }
+
+    /// All that is kept, oldest first: revision, until when, entry.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Span, Option<&Versioned<V>>)> {
+        let (one, many) = match self {
+            Self::One(entry) => (Some(entry), &[][..]),
+            Self::Many(chain) => (None, chain.as_slice()),
+        };
+        let one =
+            one.map(|entry| (Span { from: entry.revision().get(), until: NEVER }, Some(entry)));
+        let many = many.iter().map(|node| {
+            (Span { from: node.revision.get(), until: node.until }, node.live.as_ref())
+        });
+        one.into_iter().chain(many)
+    }
+
+    /// How many versions there are, tombstones included.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(chain) => chain.len(),
+        }
+    }
+
+    /// When the version with `rank` newer ones was the newest.
+    pub(super) fn span(&self, rank: usize) -> Option<Span> {
+        let Self::Many(chain) = self else { return None };
+        let node = &chain[chain.len().checked_sub(rank + 1)?];
+        Some(Span { from: node.revision.get(), until: node.until })
+    }
+
+    /// Whether [`install`](Self::install) can keep the version before, without allocating.
+    pub(super) fn has_room(&self) -> bool {
+        match self {
+            Self::One(_) => false,
+            Self::Many(chain) => chain.len() < chain.capacity(),
         }
     }
 
@@ -84,22 +165,26 @@ impl<V> Versions<V> {
         }
     }
 
-    /// Installs the newest version, after [`make_room`](Self::make_room). If it `hides` the one before, which then
-    /// nobody can ever be shown, that one is returned; else it stays.
-    pub(super) fn install(&mut self, node: Node<V>, hides: bool) -> Option<Versioned<V>> {
+    /// Installs the newest version. If the one before is to be kept, there must be room; else it is returned, if it was
+    /// not a tombstone.
+    pub(super) fn install(&mut self, node: Node<V>, keep: bool) -> Option<Versioned<V>> {
         debug_assert!(self.newest().0 < node.revision, "versions are installed in order");
         match self {
-            Self::One(_) if !hides || node.live.is_none() => unreachable!("room was made"),
-            Self::One(entry) => node.live.map(|live| std::mem::replace(entry, live)),
-            Self::Many(chain) if hides => {
-                let newest = chain.last_mut().expect("a chain is never empty");
-                let hidden = std::mem::replace(newest, node).live;
-                self.collapse();
-                hidden
-            }
-            Self::Many(chain) => {
+            Self::One(entry) if !keep => match node.live {
+                Some(live) => Some(std::mem::replace(entry, live)),
+                None => unreachable!("room was made for a tombstone"),
+            },
+            Self::One(_) => unreachable!("room was made"),
+            Self::Many(chain) if keep => {
+                chain.last_mut().expect("a chain is never empty").until = node.revision.get();
                 chain.push(node);
                 None
+            }
+            Self::Many(chain) => {
+                let newest = chain.last_mut().expect("a chain is never empty");
+                let replaced = std::mem::replace(newest, node).live;
+                self.collapse();
+                replaced
             }
         }
     }
@@ -113,24 +198,38 @@ impl<V> Versions<V> {
         }
     }
 
-    /// Whether all that is left is a tombstone that is shown.
-    pub(super) fn is_gone(&self, shown: u64) -> bool {
+    /// The revision of the tombstone, if that is all there is.
+    pub(super) fn lone_tombstone(&self) -> Option<Revision> {
         match self {
-            Self::One(_) => false,
             Self::Many(chain) => match chain.as_slice() {
-                [node] => node.live.is_none() && node.revision.get() <= shown,
-                _ => false,
+                [Node { live: None, revision, .. }] => Some(*revision),
+                _ => None,
             },
+            Self::One(_) => None,
         }
     }
 
-    /// Takes out what nobody can see any more once `shown` is shown, into `garbage`.
-    pub(super) fn trim(&mut self, shown: u64, garbage: &mut Vec<Versioned<V>>) -> Left {
+    /// Takes out the superseded versions that `is_needed` denies, into `garbage`.
+    pub(super) fn trim(
+        &mut self,
+        mut is_needed: impl FnMut(Superseded) -> bool,
+        garbage: &mut Vec<Versioned<V>>,
+    ) -> Left {
         let Self::Many(chain) = self else { return Left::Versions };
-        let unseen = chain.iter().rposition(|node| node.revision.get() <= shown).unwrap_or(0);
-        garbage.extend(chain.drain(..unseen).filter_map(|node| node.live));
+        let newest = chain.last().expect("a chain is never empty");
+        let deleted_at = newest.live.is_none().then(|| newest.revision.get());
+        let mut rank = chain.len();
+        chain.retain(|node| {
+            rank -= 1;
+            let span = Span { from: node.revision.get(), until: node.until };
+            let stays = rank == 0 || is_needed(Superseded { span, rank, deleted_at });
+            if !stays {
+                garbage.extend(node.live.take());
+            }
+            stays
+        });
         self.collapse();
-        if self.is_gone(shown) { Left::Nothing } else { Left::Versions }
+        self.lone_tombstone().map_or(Left::Versions, Left::Tombstone)
     }
 }
 
@@ -151,66 +250,73 @@ mod tests {
     fn example() -> Versions<u64> {
         let mut versions = Versions::One(entry(4));
         versions.make_room();
-        versions.install(Node::deleted(revision(7)), false);
+        versions.install(Node::deleted(revision(7)), true);
+        versions.make_room();
+        versions.install(Node::live(entry(8)), true);
         versions.make_room();
         versions.install(Node::live(entry(9)), false);
         versions
     }
 
     #[test]
-    fn each_revision_shows_its_own_version() {
+    fn each_revision_shows_its_own_version_and_a_hole_is_not_filled() {
         let versions = example();
+        let (four, nine) = (entry(4), entry(9));
         let cases = [
-            (3, None),
-            (4, Some(4)),
-            (6, Some(4)),
-            (7, None),
-            (8, None),
-            (9, Some(9)),
-            (99, Some(9)),
+            (3, At::NotKept),
+            (4, At::Live(&four)),
+            (6, At::Live(&four)),
+            (7, At::Deleted),
+            (8, At::NotKept),
+            (9, At::Live(&nine)),
+            (99, At::Live(&nine)),
         ];
-        for (shown, expected) in cases {
-            assert_eq!(versions.at(shown).map(|entry| **entry), expected, "at {shown}");
+        for (at, expected) in cases {
+            assert_eq!(versions.look(at), expected, "at {at}");
         }
     }
 
     #[test]
-    fn a_trim_keeps_what_is_shown_and_what_will_be() {
-        let cases: [(u64, usize, bool); 5] =
-            [(3, 0, false), (6, 0, false), (7, 1, false), (8, 1, false), (9, 1, true)];
-        for (shown, freed, single) in cases {
+    fn a_trim_takes_what_is_not_needed_and_nothing_else() {
+        for needed in 0..4_u64 {
             let mut versions = example();
-            let before: Vec<_> =
-                (shown..12).map(|at| versions.at(at).map(|entry| **entry)).collect();
             let mut garbage = Vec::new();
-            assert_eq!(versions.trim(shown, &mut garbage), Left::Versions);
-            assert_eq!(garbage.len(), freed, "trimmed at {shown}");
-            assert_eq!(matches!(versions, Versions::One(_)), single, "trimmed at {shown}");
-            let after: Vec<_> =
-                (shown..12).map(|at| versions.at(at).map(|entry| **entry)).collect();
-            assert_eq!(before, after, "trimmed at {shown}");
+            let is_needed = |version: Superseded| needed & (1 << (version.rank - 1)) != 0;
+            assert_eq!(versions.trim(is_needed, &mut garbage), Left::Versions);
+            let (keeps_deleted, keeps_four) = (needed & 1 != 0, needed & 2 != 0);
+            assert_eq!(garbage.len(), usize::from(!keeps_four));
+            assert_eq!(versions.look(6) != At::NotKept, keeps_four, "{needed}");
+            assert_eq!(versions.look(7) == At::Deleted, keeps_deleted, "{needed}");
+            assert_eq!(versions.look(8), At::NotKept, "{needed}");
+            assert_eq!(versions.newest().0, revision(9));
+            assert_eq!(matches!(versions, Versions::One(_)), needed == 0, "{needed}");
         }
     }
 
     #[test]
-    fn a_hidden_version_is_replaced_and_the_shown_one_stays() {
+    fn a_version_that_is_not_kept_is_replaced_and_the_others_stay() {
         let mut versions = example();
-        versions.make_room();
-        let hidden = versions.install(Node::live(entry(11)), true);
-        assert_eq!(hidden.map(|entry| *entry), Some(9));
-        let shown: Vec<_> = [6, 10, 11].map(|at| versions.at(at).map(|entry| **entry)).into();
-        assert_eq!(shown, [Some(4), None, Some(11)]);
+        let replaced = versions.install(Node::live(entry(11)), false);
+        assert_eq!(replaced.map(|entry| *entry), Some(9));
+        assert_eq!(versions.look(6), At::Live(&entry(4)));
+        assert_eq!(versions.look(10), At::NotKept);
+        assert_eq!(versions.look(11), At::Live(&entry(11)));
     }
 
     #[test]
-    fn a_tombstone_goes_only_when_it_is_shown() {
+    fn what_is_left_of_a_deleted_key_is_its_tombstone() {
         let mut versions = Versions::One(entry(4));
         versions.make_room();
-        versions.install(Node::deleted(revision(7)), false);
+        versions.install(Node::deleted(revision(7)), true);
         let mut garbage = Vec::new();
-        assert_eq!(versions.trim(6, &mut garbage), Left::Versions);
-        assert_eq!(versions.at(6).map(|entry| **entry), Some(4));
-        assert_eq!(versions.trim(7, &mut garbage), Left::Nothing);
+        let mut asked = Vec::new();
+        let keep = |version: Superseded| {
+            asked.push(version.deleted_at);
+            true
+        };
+        assert_eq!(versions.trim(keep, &mut garbage), Left::Versions);
+        assert_eq!(asked, [Some(7)]);
+        assert_eq!(versions.trim(|_| false, &mut garbage), Left::Tombstone(revision(7)));
         assert_eq!(garbage.len(), 1);
     }
 }

@@ -7,6 +7,7 @@
 use std::hash::BuildHasher;
 
 use hashbrown::hash_table::OccupiedEntry;
+use triomphe::Arc;
 
 use crate::conflict::Conflict;
 use crate::error::{LogFailure, OutcomeUnknown, Reason, Refused, WriteError};
@@ -18,9 +19,11 @@ use crate::revision::Revision;
 use crate::versioned::{Draft, Versioned};
 
 use super::Inner;
-use super::sequencer::{NoTurn, Population};
+use super::place;
+use super::sequencer::{Aftermath, NoTurn, Population};
+use super::settle::{self, Operation, Outcome};
 use super::shards::{self, Slot, Table};
-use super::versions::{Node, Versions};
+use super::window::{self, Changes};
 
 /// What a write makes of its key.
 pub(super) enum Change<V> {
@@ -115,22 +118,16 @@ impl<V> Deleted<V> {
     }
 }
 
-/// A write that was decided, and what it rests on.
-pub(crate) struct Settled<K, V> {
-    pub(super) outcome: Result<Effect<V>, WriteError<K, V>>,
-    /// The newest revision that the outcome reveals; `None` if it reveals nothing that is not durable.
-    pub(super) rests_on: Option<Revision>,
+pub(crate) type Settled<K, V> = settle::Settled<Result<Effect<V>, WriteError<K, V>>>;
+
+fn refused<K, V>(reason: Reason, change: Change<V>) -> Settled<K, V> {
+    let refused = Refused::new(reason, change.into_rejected());
+    Settled { outcome: Err(WriteError::Refused(refused)), rests_on: None }
 }
 
-impl<K, V> Settled<K, V> {
-    fn refused(reason: Reason, change: Change<V>) -> Self {
-        let refused = Refused::new(reason, change.into_rejected());
-        Self { outcome: Err(WriteError::Refused(refused)), rests_on: None }
-    }
-
-    /// The outcome, after the log failed before what it rests on was durable.
-    pub(super) fn after_failure(self, failure: LogFailure) -> Result<Effect<V>, WriteError<K, V>> {
-        let rejected = match self.outcome {
+impl<K, V> Outcome for Result<Effect<V>, WriteError<K, V>> {
+    fn after_failure(self, failure: LogFailure) -> Self {
+        let rejected = match self {
             Ok(
                 Effect::Put(Written { revision, .. }, _)
                 | Effect::Deleted(Deleted { revision, .. }),
@@ -144,23 +141,35 @@ impl<K, V> Settled<K, V> {
     }
 }
 
-pub(crate) enum Attempt<K, V> {
-    Settled(Settled<K, V>),
-    /// The log has no room for the record now: the write is as it was, to be attempted again.
-    NoRoom,
-}
+type Attempt<K, V> = settle::Attempt<Result<Effect<V>, WriteError<K, V>>>;
 
 /// A key in whatever form the caller had it, until an owned one is needed.
 enum Name<K, Q> {
     Given(Q),
     Owned(K),
+    /// Ready to become a key of the map.
+    New(NewKey<K>),
 }
 
-impl<K: AsKey<K>, Q: AsKey<K>> Name<K, Q> {
+/// A key that is to be a key of the map: as it is looked up, and shared.
+pub(super) struct NewKey<K> {
+    pub(super) key: K,
+    pub(super) shared: Arc<K>,
+}
+
+impl<K: Clone> NewKey<K> {
+    pub(super) fn new(key: K) -> Self {
+        let shared = Arc::new(key.clone());
+        Self { key, shared }
+    }
+}
+
+impl<K: AsKey<K> + Clone, Q: AsKey<K>> Name<K, Q> {
     fn names(&self, key: &K) -> bool {
         match self {
             Self::Given(given) => given.is_key(key),
             Self::Owned(owned) => owned.is_key(key),
+            Self::New(new) => new.key.is_key(key),
         }
     }
 
@@ -168,7 +177,12 @@ impl<K: AsKey<K>, Q: AsKey<K>> Name<K, Q> {
         match self {
             Self::Given(given) => given.into_key(),
             Self::Owned(owned) => owned,
+            Self::New(new) => new.key,
         }
+    }
+
+    fn into_new(self) -> Self {
+        Self::New(NewKey::new(self.into_key()))
     }
 }
 
@@ -187,7 +201,7 @@ const UNSETTLED: &str = "a settled write is not attempted again";
 
 impl<K, V, Q> Write<K, V, Q>
 where
-    K: AsKey<K>,
+    K: AsKey<K> + Clone + Ord,
     Q: AsKey<K>,
 {
     /// Prepares a write: hashes, and for a log encodes and checks its size. If it cannot be, it is settled already.
@@ -197,7 +211,7 @@ where
         change: Change<V>,
         precondition: Precondition,
     ) -> Result<Self, Settled<K, V>> {
-        let hash = store.shards.hash(&key);
+        let hash = store.map.shards.hash(&key);
         let (name, record) = match &store.journal {
             None => (Name::Given(key), None),
             Some(journal) => {
@@ -206,9 +220,9 @@ where
                     Change::Put(draft) => Some(draft.value()),
                     Change::Delete => None,
                 };
-                match journal.encode(&key, value) {
+                match journal.encode(&mut std::iter::once((&key, value))) {
                     Ok(record) => (Name::Owned(key), Some(record)),
-                    Err(reason) => return Err(Settled::refused(reason, change)),
+                    Err(reason) => return Err(refused(reason, change)),
                 }
             }
         };
@@ -221,35 +235,7 @@ where
         Self { wants_entry: true, ..self }
     }
 
-    /// The bytes of the record, for which room may be missing.
-    pub(super) fn record_len(&self) -> usize {
-        self.record.as_ref().map_or(0, |record| record.payload().len())
-    }
-
-    /// Gives the write up, for `reason`.
-    pub(super) fn refuse(&mut self, reason: Reason) -> Settled<K, V> {
-        Settled::refused(reason, self.change.take().expect(UNSETTLED))
-    }
-
-    /// Tries to decide the write. It takes locks for a short time, and never waits for the disk.
-    pub(super) fn attempt<S: BuildHasher>(&mut self, store: &Inner<K, V, S>) -> Attempt<K, V> {
-        loop {
-            let mut garbage = Garbage::Nothing;
-            let decision = self.decide(store, &mut garbage);
-            drop(garbage);
-            match decision {
-                Decision::Attempt(attempt) => return attempt,
-                Decision::Conflict { current, newest } => {
-                    return self.conflict(store.identity, current, newest);
-                }
-                Decision::NeedsOwnedKey => {
-                    self.name = self.name.take().map(|name| Name::Owned(name.into_key()));
-                }
-            }
-        }
-    }
-
-    /// The part of an attempt under the shard's lock. No user code but the key's `Eq` and `Hash` runs here.
+    /// The part of an attempt under the shard's lock. No user code but the key's `Eq`, `Hash` and `Ord` runs here.
     fn decide<S: BuildHasher>(
         &mut self,
         store: &Inner<K, V, S>,
@@ -257,7 +243,7 @@ where
     ) -> Decision<K, V> {
         let name = self.name.as_ref().expect(UNSETTLED);
         let deletes = matches!(self.change, Some(Change::Delete));
-        let mut table = store.shards.write(self.hash);
+        let mut table = store.map.shards.write(self.hash);
         match table.find_entry(self.hash, |slot| name.names(&slot.key)) {
             Ok(slot) => {
                 let (newest, live) = slot.get().versions.newest();
@@ -274,8 +260,13 @@ where
                 Decision::Conflict { current: None, newest: None }
             }
             Err(_) if deletes => Decision::Attempt(settled(Effect::Nothing, None)),
-            Err(_) if matches!(name, Name::Given(_)) => Decision::NeedsOwnedKey,
-            Err(_) => Decision::Attempt(self.create(store, &mut table)),
+            Err(_) => match name {
+                Name::New(key) => {
+                    let shared = Arc::clone(&key.shared);
+                    Decision::Attempt(self.create(store, &mut table, shared, garbage))
+                }
+                _ => Decision::NeedsOwnedKey,
+            },
         }
     }
 
@@ -283,18 +274,27 @@ where
         &mut self,
         store: &Inner<K, V, S>,
         table: &mut Table<K, V>,
+        shared: Arc<K>,
+        garbage: &mut Garbage<K, V>,
     ) -> Attempt<K, V> {
-        store.shards.make_room(table);
-        let mut turn = match store.enter(self.record.as_ref(), Population::Grows) {
-            Ok(turn) => turn,
-            Err(refusal) => return no_turn(&mut self.change, refusal),
-        };
-        turn.append(None);
-        let entry = take_draft(&mut self.change).seal(turn.revision(), None);
-        let effect = self.effect_of_put(&entry);
+        let map = &store.map;
+        map.shards.make_room(table, 1);
+        map.index.insert(Arc::clone(&shared));
+        let population = Population { created: 1, deleted: 0 };
+        let mut turn =
+            match store.enter(self.record.as_ref(), population, 1, &mut garbage.aftermath) {
+                Ok(turn) => turn,
+                Err(refusal) => {
+                    let _shared = map.index.remove(&shared);
+                    return no_turn(&mut self.change, refusal);
+                }
+            };
+        turn.append();
+        let (change, versions) = place::create(&turn, &shared, take_draft(&mut self.change));
+        let effect = self.effect_of_put(&change);
         let key = self.name.take().expect(UNSETTLED).into_key();
-        shards::insert(table, self.hash, Slot { key, versions: Versions::One(entry) });
-        settled(effect, Some(turn.publish()))
+        shards::insert(table, self.hash, Slot { key, shared, versions });
+        settled(effect, Some(turn.publish(Changes::One(change))))
     }
 
     fn overwrite<S: BuildHasher>(
@@ -303,25 +303,28 @@ where
         mut slot: OccupiedEntry<'_, Slot<K, V>>,
         garbage: &mut Garbage<K, V>,
     ) -> Attempt<K, V> {
-        let versions = &mut slot.get_mut().versions;
-        store.make_room(versions);
-        let (older, live) = versions.newest();
-        let population = if live.is_some() { Population::Stays } else { Population::Grows };
-        let mut turn = match store.enter(self.record.as_ref(), population) {
-            Ok(turn) => turn,
-            Err(refusal) => {
-                versions.collapse();
-                return no_turn(&mut self.change, refusal);
+        let Slot { shared, versions, .. } = slot.get_mut();
+        let created = u64::from(versions.newest().1.is_none());
+        let population = Population { created, deleted: 0 };
+        if store.map.sequencer.expects_to_keep() {
+            versions.make_room();
+        }
+        let mut turn = loop {
+            match store.enter(self.record.as_ref(), population, 1, &mut garbage.aftermath) {
+                Ok(turn) if place::can_put(&turn, versions) => break turn,
+                // A snapshot was taken just now.
+                Ok(_) => versions.make_room(),
+                Err(refusal) => {
+                    versions.collapse();
+                    return no_turn(&mut self.change, refusal);
+                }
             }
         };
-        let hides = turn.hides(older);
-        turn.append((!hides).then_some(self.hash));
-        let entry = take_draft(&mut self.change).seal(turn.revision(), live);
-        let effect = self.effect_of_put(&entry);
-        if let Some(hidden) = versions.install(Node::live(entry), hides) {
-            *garbage = Garbage::Version(hidden);
-        }
-        settled(effect, Some(turn.publish()))
+        turn.append();
+        let draft = take_draft(&mut self.change);
+        let change = place::put(&mut turn, self.hash, shared, versions, draft);
+        let effect = self.effect_of_put(&change);
+        settled(effect, Some(turn.publish(Changes::One(change))))
     }
 
     fn delete<S: BuildHasher>(
@@ -330,33 +333,39 @@ where
         mut slot: OccupiedEntry<'_, Slot<K, V>>,
         garbage: &mut Garbage<K, V>,
     ) -> Attempt<K, V> {
-        let versions = &mut slot.get_mut().versions;
-        store.make_room(versions);
-        let (older, live) = versions.newest();
-        let previous = live.expect("only what exists is deleted").clone();
-        let mut turn = match store.enter(self.record.as_ref(), Population::Shrinks) {
-            Ok(turn) => turn,
-            Err(refusal) => {
-                versions.collapse();
-                return no_turn(&mut self.change, refusal);
+        let Slot { shared, versions, .. } = slot.get_mut();
+        let previous = versions.newest().1.expect("only what exists is deleted").clone();
+        let population = Population { created: 0, deleted: 1 };
+        if store.map.sequencer.expects_to_keep() {
+            versions.make_room();
+        }
+        let mut turn = loop {
+            match store.enter(self.record.as_ref(), population, 1, &mut garbage.aftermath) {
+                Ok(turn) if place::leaves_nothing(&turn, versions) => break turn,
+                Ok(turn) if place::can_bury(&turn, versions) => break turn,
+                Ok(_) => versions.make_room(),
+                Err(refusal) => {
+                    versions.collapse();
+                    return no_turn(&mut self.change, refusal);
+                }
             }
         };
         let revision = turn.revision();
-        if store.keeps_versions() {
-            // The tombstone itself goes once it is shown, whatever it hides.
-            let hides = turn.hides(older);
-            turn.append(Some(self.hash));
-            if let Some(hidden) = versions.install(Node::deleted(revision), hides) {
-                *garbage = Garbage::Version(hidden);
-            }
-        } else {
-            turn.append(None);
-            *garbage = Garbage::Slot(slot.remove().0);
+        turn.append();
+        let effect = Effect::Deleted(Deleted { revision, previous: previous.clone() });
+        if place::leaves_nothing(&turn, versions) {
+            let change = place::forget(&mut turn, shared, &previous);
+            let revision = turn.publish(Changes::One(change));
+            let indexed = store.map.index.remove(&slot.get().key);
+            garbage.slot = Some((slot.remove().0, indexed));
+            return settled(effect, Some(revision));
         }
-        settled(Effect::Deleted(Deleted { revision, previous }), Some(turn.publish()))
+        let change = place::bury(&mut turn, self.hash, shared, versions);
+        settled(effect, Some(turn.publish(Changes::One(change))))
     }
 
-    fn effect_of_put(&self, entry: &Versioned<V>) -> Effect<V> {
+    fn effect_of_put(&self, change: &window::Change<K, V>) -> Effect<V> {
+        let entry = change.entry.as_ref().expect("a put has an entry");
         Effect::Put(Written::of(entry), self.wants_entry.then(|| entry.clone()))
     }
 
@@ -373,6 +382,40 @@ where
     }
 }
 
+impl<K, V, Q> Operation<K, V> for Write<K, V, Q>
+where
+    K: AsKey<K> + Clone + Ord,
+    Q: AsKey<K>,
+{
+    type Outcome = Result<Effect<V>, WriteError<K, V>>;
+
+    fn attempt<S: BuildHasher>(&mut self, store: &Inner<K, V, S>) -> Attempt<K, V> {
+        loop {
+            let mut garbage = Garbage::default();
+            let decision = self.decide(store, &mut garbage);
+            store.map.settle(garbage.aftermath);
+            drop(garbage.slot);
+            match decision {
+                Decision::Attempt(attempt) => return attempt,
+                Decision::Conflict { current, newest } => {
+                    return self.conflict(store.identity, current, newest);
+                }
+                Decision::NeedsOwnedKey => {
+                    self.name = self.name.take().map(Name::into_new);
+                }
+            }
+        }
+    }
+
+    fn record_len(&self) -> usize {
+        self.record.as_ref().map_or(0, |record| record.payload().len())
+    }
+
+    fn refuse(&mut self, reason: Reason) -> Settled<K, V> {
+        refused(reason, self.change.take().expect(UNSETTLED))
+    }
+}
+
 /// What the part under the lock came to.
 enum Decision<K, V> {
     Attempt(Attempt<K, V>),
@@ -385,12 +428,20 @@ enum Decision<K, V> {
     NeedsOwnedKey,
 }
 
-/// What a write took out of the table, to be dropped under no lock. It is never read.
-#[allow(dead_code)]
-enum Garbage<K, V> {
-    Nothing,
-    Version(Versioned<V>),
-    Slot(Slot<K, V>),
+/// What a write took out of the table, and what is to be done after it, under no lock.
+struct Garbage<K, V> {
+    aftermath: Aftermath<K, V>,
+    /// It is never read, only dropped.
+    slot: Option<Removed<K, V>>,
+}
+
+/// A slot that was taken out of the map, and its key, of the index.
+pub(super) type Removed<K, V> = (Slot<K, V>, Option<Arc<K>>);
+
+impl<K, V> Default for Garbage<K, V> {
+    fn default() -> Self {
+        Self { aftermath: Aftermath::default(), slot: None }
+    }
 }
 
 fn settled<K, V>(effect: Effect<V>, rests_on: Option<Revision>) -> Attempt<K, V> {
@@ -401,7 +452,7 @@ fn no_turn<K, V>(change: &mut Option<Change<V>>, refusal: NoTurn) -> Attempt<K, 
     match refusal {
         NoTurn::Room => Attempt::NoRoom,
         NoTurn::Refused(reason, rests_on) => {
-            let refused = Settled::refused(reason, change.take().expect(UNSETTLED));
+            let refused = refused(reason, change.take().expect(UNSETTLED));
             Attempt::Settled(Settled { rests_on, ..refused })
         }
     }

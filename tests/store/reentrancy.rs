@@ -142,6 +142,13 @@ fn reenter(store: &Subject, key: u64) -> (impl FnOnce() + Send + 'static, Arc<At
     (hook, proof)
 }
 
+/// Commits so much that what was replaced before is kept for watches no longer.
+fn push_out_of_the_window(store: &Subject, key: u64) {
+    for _ in 0..200 {
+        store.put(Key(key), Value(0)).unwrap();
+    }
+}
+
 /// Waits for what may happen on the log's own thread.
 fn assert_ran(name: &str, proof: &AtomicU64) {
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -153,10 +160,10 @@ fn assert_ran(name: &str, proof: &AtomicU64) {
 
 /// Runs `test` on a store in memory with one shard, and on one with a log.
 fn everywhere(test: fn(&str, &Subject)) {
-    within(20, move || test("in memory", &Store::builder().shards(1).build()));
+    within(20, move || test("in memory", &Store::builder().shards(1).watch_window(64).build()));
     within(20, move || {
         let directory = scratch();
-        let store = Store::builder().shards(1).open(directory.path()).unwrap();
+        let store = Store::builder().shards(1).watch_window(64).open(directory.path()).unwrap();
         test("on a log", &store);
     });
 }
@@ -179,6 +186,7 @@ fn dropping_a_value_may_use_the_store() {
             let (hook, proof) = reenter(store, key);
             on(Moment::DropOfValue, value, hook);
             write(store, key);
+            push_out_of_the_window(store, key);
             assert_ran(&format!("{name}, {case}"), &proof);
         }
         let rejected = fresh();
@@ -235,7 +243,8 @@ fn dropping_a_key_may_use_the_store() {
 fn encoding_may_use_the_store() {
     within(20, || {
         let directory = scratch();
-        let store: Subject = Store::builder().shards(1).open(directory.path()).unwrap();
+        let store: Subject =
+            Store::builder().shards(1).watch_window(64).open(directory.path()).unwrap();
         let key = fresh();
         for moment in [Moment::EncodingOfKey, Moment::EncodingOfValue] {
             let value = fresh();
@@ -322,7 +331,8 @@ impl Drop for Reenters {
 fn a_waker_may_use_the_store() {
     within(20, || {
         let directory = scratch();
-        let store: Subject = Store::builder().shards(1).open(directory.path()).unwrap();
+        let store: Subject =
+            Store::builder().shards(1).watch_window(64).open(directory.path()).unwrap();
         let (key, woken, dropped) = (fresh(), Arc::default(), Arc::default());
         let mut pending = 0_u64;
         for _ in 0..50 {

@@ -119,7 +119,7 @@ fn a_refused_overwrite_leaves_no_chain() {
     store.close().unwrap();
     assert!(matches!(reason(&store.put("warm", 2).unwrap_err()), Reason::Closed));
     let is_single = |versions: &Versions<u64>| matches!(versions, Versions::One(_)).then_some(());
-    assert!(store.inner.shards.read(&"warm", is_single).is_some());
+    assert!(store.inner.map.shards.read(&"warm", is_single).is_some());
 }
 
 /// One refusal was given to all futures that had asked for room, however little they wanted.

@@ -1,0 +1,190 @@
+//! What a watch tells: commits, as far as they concern it.
+
+use std::fmt;
+
+use crate::error::LogFailure;
+use crate::revision::Revision;
+use crate::versioned::Versioned;
+
+/// One commit, with those of its changes that a watch asked for. A transaction comes whole, in one `Commit`.
+pub struct Commit<K, V> {
+    pub(crate) revision: Revision,
+    pub(crate) events: Vec<Event<K, V>>,
+}
+
+impl<K, V> Commit<K, V> {
+    /// The revision of the commit. A watch resumes [`since`](crate::WatchBuilder::since) it.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Its changes, at least one; each of another key.
+    #[must_use]
+    pub fn events(&self) -> &[Event<K, V>] {
+        &self.events
+    }
+
+    /// Its changes, by value.
+    #[must_use]
+    pub fn into_events(self) -> Vec<Event<K, V>> {
+        self.events
+    }
+}
+
+/// A change of a key.
+#[non_exhaustive]
+pub enum Event<K, V> {
+    /// The key was created or changed.
+    #[non_exhaustive]
+    Put {
+        /// The key.
+        key: K,
+        /// The entry that was written.
+        entry: Versioned<V>,
+        /// The entry that it replaced, if the watch asked for it and there was one.
+        previous: Option<Versioned<V>>,
+    },
+    /// The key was deleted.
+    #[non_exhaustive]
+    Delete {
+        /// The key.
+        key: K,
+        /// The revision of the delete.
+        revision: Revision,
+        /// The entry that was deleted, if the watch asked for it.
+        previous: Option<Versioned<V>>,
+    },
+}
+
+impl<K, V> Event<K, V> {
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &K {
+        match self {
+            Self::Put { key, .. } | Self::Delete { key, .. } => key,
+        }
+    }
+
+    /// The entry that was written; `None` if the key was deleted.
+    #[must_use]
+    pub fn entry(&self) -> Option<&Versioned<V>> {
+        match self {
+            Self::Put { entry, .. } => Some(entry),
+            Self::Delete { .. } => None,
+        }
+    }
+
+    /// The entry that was replaced or deleted, if the watch asked for it and there was one.
+    #[must_use]
+    pub fn previous(&self) -> Option<&Versioned<V>> {
+        match self {
+            Self::Put { previous, .. } | Self::Delete { previous, .. } => previous.as_ref(),
+        }
+    }
+
+    /// The revision of the commit.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        match self {
+            Self::Put { entry, .. } => entry.revision(),
+            Self::Delete { revision, .. } => *revision,
+        }
+    }
+}
+
+impl<K: Clone, V> Clone for Event<K, V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Put { key, entry, previous } => {
+                Self::Put { key: key.clone(), entry: entry.clone(), previous: previous.clone() }
+            }
+            Self::Delete { key, revision, previous } => {
+                Self::Delete { key: key.clone(), revision: *revision, previous: previous.clone() }
+            }
+        }
+    }
+}
+
+impl<K: Clone, V> Clone for Commit<K, V> {
+    fn clone(&self) -> Self {
+        Self { revision: self.revision, events: self.events.clone() }
+    }
+}
+
+impl<K: fmt::Debug, V> fmt::Debug for Commit<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commit")
+            .field("revision", &self.revision)
+            .field("events", &self.events)
+            .finish()
+    }
+}
+
+impl<K: fmt::Debug, V> fmt::Debug for Event<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Put { key, entry, .. } => f
+                .debug_struct("Put")
+                .field("key", key)
+                .field("revision", &entry.revision())
+                .finish_non_exhaustive(),
+            Self::Delete { key, revision, .. } => f
+                .debug_struct("Delete")
+                .field("key", key)
+                .field("revision", revision)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Why a watch did not open, or has nothing to tell.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// What came after the revision asked for is not kept any more: read the state, and watch since its revision.
+    #[error("changes are known only since revision {oldest}")]
+    #[non_exhaustive]
+    Compacted {
+        /// The oldest revision since which a watch can be opened.
+        oldest: Revision,
+    },
+    /// The store has not come to the revision asked for.
+    #[error("the newest revision is {newest}")]
+    #[non_exhaustive]
+    Future {
+        /// The newest revision.
+        newest: Revision,
+    },
+    /// The watch was too slow: commits up to a revision are not kept any more, and it has not told them. It goes on after
+    /// that revision when it is asked next; a [`snapshot`](crate::Store::snapshot) taken now makes up for what is missing.
+    #[error("the watch was too slow: it missed commits up to revision {resume}")]
+    #[non_exhaustive]
+    Lagged {
+        /// What comes after this revision will be told.
+        resume: Revision,
+    },
+    /// Everything was told, and there will be no more: the store was closed, or nobody has it any more.
+    #[error("the store is closed")]
+    Closed,
+    /// Everything that became durable was told, and no more will, because the log failed.
+    #[error("the log of the store failed")]
+    Failed(#[source] LogFailure),
+    /// The watch was cancelled.
+    #[error("the watch was cancelled")]
+    Cancelled,
+    /// There was nothing to tell for so long.
+    #[error("nothing came in time")]
+    Timeout,
+    /// There is nothing to tell now.
+    #[error("there is nothing now")]
+    Empty,
+}
+
+impl WatchError {
+    /// Whether this was the end: nothing will come any more.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Closed | Self::Failed(_) | Self::Cancelled)
+    }
+}

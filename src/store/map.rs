@@ -1,0 +1,187 @@
+//! All that is in memory: the shards, the ordered index of their keys, the one order of commits; and what follows when
+//! a version is no longer needed.
+
+use std::hash::BuildHasher;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
+use crate::key::AsKey;
+use crate::log::Superseded;
+use crate::revision::Revision;
+use crate::sync::Arc;
+use crate::versioned::{Draft, Versioned};
+
+use super::index::Index;
+use super::sequencer::{Aftermath, Sequencer, State};
+use super::shards::{self, Shards, Slot};
+use super::versions::{Left, Versions};
+
+/// Snapshots, scans and the log's threads share it with the store.
+pub(super) struct Map<K, V, S> {
+    pub(super) shards: Shards<K, V, S>,
+    pub(super) index: Index<K>,
+    /// Watchers share this with the store, and nothing else.
+    pub(super) sequencer: Arc<Sequencer<K, V>>,
+}
+
+/// What a map has while it is read back from a log, before there are commits.
+pub(super) struct Content<K, V, S> {
+    shards: Shards<K, V, S>,
+    index: Index<K>,
+}
+
+impl<K: Ord, V, S> Content<K, V, S> {
+    pub(super) fn new(shards: usize, hasher: S) -> Self {
+        Self { shards: Shards::new(shards, hasher), index: Index::new() }
+    }
+
+    pub(super) fn into_map(self, sequencer: Sequencer<K, V>) -> Map<K, V, S> {
+        Map { shards: self.shards, index: self.index, sequencer: Arc::new(sequencer) }
+    }
+}
+
+impl<K, V, S: BuildHasher> Map<K, V, S> {
+    /// The entry of a key that is shown.
+    pub(super) fn shown<Q: AsKey<K>, T>(
+        &self,
+        key: &Q,
+        look: impl FnOnce(&Versioned<V>) -> T,
+    ) -> Option<T> {
+        self.shards.read(key, |versions| {
+            // Read under the shard's lock: what is shown then is not taken out before the lock is given back.
+            let entry = match self.sequencer.frontier() {
+                None => versions.newest().1,
+                Some(frontier) => versions.at(frontier.durable()),
+            };
+            entry.map(look)
+        })
+    }
+
+    /// The entry of a key at a pinned revision.
+    pub(super) fn at<Q: AsKey<K>>(&self, key: &Q, revision: u64) -> Option<Versioned<V>> {
+        self.shards.read(key, |versions| versions.at(revision).cloned())
+    }
+}
+
+impl<K: Ord, V, S> Map<K, V, S> {
+    /// What a commit left to be done; no lock is held.
+    pub(super) fn settle(&self, mut aftermath: Aftermath<K, V>) {
+        self.visit(&aftermath.visits);
+        wake(aftermath.take_wakers());
+    }
+
+    /// Takes a snapshot's pin back.
+    pub(super) fn unpin(&self, revision: u64) {
+        let visits = self.sequencer.unpin(revision);
+        self.visit(&visits);
+    }
+
+    /// A batch of the log became durable, which superseded versions; or the log ended.
+    pub(super) fn follow(&self, superseded: &[Superseded]) -> Vec<Waker> {
+        let (visits, wakers) = self.sequencer.follow(superseded);
+        self.visit(&visits);
+        wakers
+    }
+
+    /// Takes out what is no longer needed of the keys with these hashes.
+    fn visit(&self, hashes: &[u64]) {
+        for &hash in hashes {
+            // A panic in somebody's drop, or in the key's order, has been reported by the panic hook. It must not keep
+            // the memory of other keys.
+            let _reported = catch_unwind(AssertUnwindSafe(|| self.take_out(hash)));
+        }
+    }
+
+    fn take_out(&self, hash: u64) {
+        let mut garbage = Vec::new();
+        let mut removed = Vec::new();
+        let mut table = self.shards.write(hash);
+        // What is decided here stays so: pins come and go, and revisions are given, only under this lock.
+        let mut state = self.sequencer.lock();
+        let shown = self.sequencer.shown();
+        let mut gone = 0_usize;
+        for slot in table.iter_hash_mut(hash) {
+            let left = trim(&mut slot.versions, hash, shown, &mut state, &mut garbage);
+            if is_gone(left, shown) {
+                gone += 1;
+            }
+        }
+        drop(state);
+        for _ in 0..gone {
+            let is_gone = |slot: &Slot<K, V>| {
+                slot.versions.lone_tombstone().is_some_and(|revision| revision.get() <= shown)
+            };
+            if let Ok(entry) = table.find_entry(hash, is_gone) {
+                let indexed = self.index.remove(&entry.get().key);
+                removed.push((entry.remove().0, indexed));
+                self.sequencer.lock().retention.count_kept(-1);
+            }
+        }
+        drop(table);
+        drop((garbage, removed));
+    }
+}
+
+fn is_gone(left: Left, shown: u64) -> bool {
+    matches!(left, Left::Tombstone(revision) if revision.get() <= shown)
+}
+
+fn trim<K, V>(
+    versions: &mut Versions<V>,
+    hash: u64,
+    shown: u64,
+    state: &mut State<K, V>,
+    garbage: &mut Vec<Versioned<V>>,
+) -> Left {
+    versions.trim(
+        |version| {
+            let needed = state.retention.needs(version, shown);
+            if needed {
+                state.retention.note_again(hash, version, shown);
+            } else {
+                state.retention.give_up(version.span.until);
+                state.retention.count_kept(-1);
+            }
+            needed
+        },
+        garbage,
+    )
+}
+
+/// Wakes, whatever the wakers do.
+pub(super) fn wake(wakers: Vec<Waker>) {
+    for waker in wakers {
+        let _reported = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
+}
+
+impl<K: AsKey<K> + Clone + Ord, V, S: BuildHasher> Content<K, V, S> {
+    /// Installs what recovery read: the commit `revision` put `value` under `key`, or deleted it. Returns whether
+    /// the key existed before. Nobody else has the store yet, so what is replaced may be dropped under the lock.
+    pub(super) fn restore(&self, revision: Revision, key: K, value: Option<V>) -> bool {
+        let hash = self.shards.hash(&key);
+        let mut table = self.shards.write(hash);
+        match (table.find_entry(hash, |slot| key.is_key(&slot.key)), value) {
+            (Ok(mut slot), Some(value)) => {
+                let slot = slot.get_mut();
+                let entry = Draft::new(value).seal(revision, slot.versions.newest().1);
+                slot.versions = Versions::One(entry);
+                true
+            }
+            (Ok(slot), None) => {
+                let _removed = slot.remove();
+                let _indexed = self.index.remove(&key);
+                true
+            }
+            (Err(_), None) => false,
+            (Err(_), Some(value)) => {
+                self.shards.make_room(&mut table, 1);
+                let versions = Versions::One(Draft::new(value).seal(revision, None));
+                let shared = triomphe::Arc::new(key.clone());
+                self.index.insert(triomphe::Arc::clone(&shared));
+                shards::insert(&mut table, hash, Slot { key, shared, versions });
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Which superseded versions stay, and until when.
+//!
+//! A version stays while one of these needs it: history by count (it is among its key's newest), history by commits (it
+//! was superseded recently), a snapshot (which sees it), or readers of a log (what superseded it is not durable). That is
+//! decided by [`Retention::needs`], inside the sequencer and under the key's shard lock, whenever a version may be taken
+//! out: it is exact, and all that safety rests on.
+//!
+//! That memory is given back rests on *hints*: a superseded version is noted where the one that keeps it will find it,
+//! and moves on from there, in the order above. A snapshot has a list of what was superseded while it was the newest to
+//! see it; when it goes, each item moves to the next older snapshot that sees it too, or is taken out. (ZFS calls these
+//! dead lists.) A hint too many does no harm.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::versions::{Span, Superseded};
+
+/// What a store keeps of the past.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Versions of each key, the current one included; at least one.
+    pub(super) versions: usize,
+    /// All versions of so many commits.
+    pub(super) commits: u64,
+    /// How many deleted keys have a history by count.
+    pub(super) max_deleted: usize,
+    pub(super) max_snapshots: u64,
+}
+
+impl Bounds {
+    pub(super) fn keeps_history(&self) -> bool {
+        self.versions > 1 || self.commits > 0
+    }
+}
+
+/// A version that was superseded, and the hash of its key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hint {
+    pub(super) hash: u64,
+    pub(super) span: Span,
+}
+
+#[derive(Debug)]
+pub(super) struct Retention {
+    bounds: Bounds,
+    /// Revisions that snapshots see.
+    pins: BTreeMap<u64, Pin>,
+    snapshots: u64,
+    /// What history by commits keeps, oldest first.
+    aging: VecDeque<Hint>,
+    /// Deleted keys with a history by count: when, and their hashes.
+    deleted: BTreeSet<(u64, u64)>,
+    /// The history by count of keys that were deleted up to here is given up.
+    forgotten: u64,
+    /// Every version that was superseded after this revision is kept, so that all is known from here.
+    floor: u64,
+    /// How many superseded versions, and tombstones of keys, there are.
+    kept: u64,
+}
+
+#[derive(Debug, Default)]
+struct Pin {
+    snapshots: u64,
+    hints: Vec<Vec<Hint>>,
+}
+
+/// So many hints are moved at a time, so that the sequencer is not held for long.
+const CHUNK: usize = 256;
+
+impl Pin {
+    /// Chunks, because growing one long list would copy it within the sequencer.
+    fn note(&mut self, hint: Hint) {
+        match self.hints.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(hint),
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(hint);
+                self.hints.push(chunk);
+            }
+        }
+    }
+}
+
+/// Keys to be visited: their hashes.
+pub(super) type Visits = Vec<u64>;
+
+impl Retention {
+    pub(super) fn new(bounds: Bounds, floor: u64) -> Self {
+        Self {
+            bounds,
+            pins: BTreeMap::new(),
+            snapshots: 0,
+            aging: VecDeque::new(),
+            deleted: BTreeSet::new(),
+            forgotten: 0,
+            floor,
+            kept: 0,
+        }
+    }
+
+    pub(super) fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    pub(super) fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    pub(super) fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    pub(super) fn snapshots(&self) -> u64 {
+        self.snapshots
+    }
+
+    /// Whether there are as many snapshots as there may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.snapshots >= self.bounds.max_snapshots
+    }
+
+    pub(super) fn pin(&mut self, revision: u64) {
+        self.snapshots += 1;
+        self.pins.entry(revision).or_default().snapshots += 1;
+    }
+
+    /// Takes a pin back. What only it kept has to be [`moved on`](Self::move_on), a chunk at a time.
+    pub(super) fn unpin(&mut self, revision: u64) -> Vec<Vec<Hint>> {
+        self.snapshots -= 1;
+        let pin = self.pins.get_mut(&revision).expect("a snapshot is pinned");
+        pin.snapshots -= 1;
+        if pin.snapshots > 0 {
+            return Vec::new();
+        }
+        self.pins.remove(&revision).map(|pin| pin.hints).unwrap_or_default()
+    }
+
+    /// Whether the newest version of a key, which was installed at `from`, is needed once it is superseded.
+    pub(super) fn will_need(&self, from: u64) -> bool {
+        self.bounds.keeps_history()
+            || self.pins.last_key_value().is_some_and(|(newest, _)| *newest >= from)
+    }
+
+    /// Whether a superseded version has to stay, with `shown` the newest revision that is shown.
+    pub(super) fn needs(&self, version: Superseded, shown: u64) -> bool {
+        let Superseded { span, rank, deleted_at } = version;
+        let forgotten = deleted_at.is_some_and(|revision| revision <= self.forgotten);
+        span.until > shown
+            || (rank < self.bounds.versions && !forgotten)
+            || self.is_recent(span, shown)
+            || self.pins.range(span.from..span.until).next().is_some()
+    }
+
+    fn is_recent(&self, span: Span, shown: u64) -> bool {
+        self.bounds.commits > 0 && span.until > shown.saturating_sub(self.bounds.commits)
+    }
+
+    /// A version that was superseded at `until` is given up, or was never kept.
+    pub(super) fn give_up(&mut self, until: u64) {
+        self.floor = self.floor.max(until);
+    }
+
+    pub(super) fn count_kept(&mut self, more: i64) {
+        self.kept = self.kept.checked_add_signed(more).expect("what is given back was kept");
+    }
+
+    /// Notes a version, which is no longer kept by count and whose successor is shown, where it is kept now; or adds
+    /// its key to `visits`.
+    pub(super) fn move_on(&mut self, hint: Hint, shown: u64, visits: &mut Visits) {
+        if self.is_recent(hint.span, shown) {
+            self.aging.push_back(hint);
+        } else {
+            self.leave_to_snapshots(hint, visits);
+        }
+    }
+
+    fn leave_to_snapshots(&mut self, hint: Hint, visits: &mut Visits) {
+        match self.pins.range_mut(hint.span.from..hint.span.until).next_back() {
+            Some((_, pin)) => pin.note(hint),
+            None => visits.push(hint.hash),
+        }
+    }
+
+    /// A key was deleted.
+    pub(super) fn note_deleted(&mut self, hash: u64, revision: u64) {
+        if self.bounds.versions > 1 {
+            self.deleted.insert((revision, hash));
+        }
+    }
+
+    /// A key that was deleted at `revision` exists again.
+    pub(super) fn note_created_again(&mut self, hash: u64, revision: u64) {
+        if self.bounds.versions > 1 {
+            self.deleted.remove(&(revision, hash));
+        }
+    }
+
+    /// Moves on what history keeps no longer, now that `shown` is the newest revision that is shown.
+    pub(super) fn age(&mut self, shown: u64, visits: &mut Visits) {
+        if !self.bounds.keeps_history() {
+            return;
+        }
+        while let Some(hint) = self.aging.front()
+            && !self.is_recent(hint.span, shown)
+        {
+            let hint = self.aging.pop_front().expect("there is one");
+            self.leave_to_snapshots(hint, visits);
+        }
+        while self.deleted.len() > self.bounds.max_deleted
+            && let Some(&(revision, hash)) = self.deleted.first()
+            && revision <= shown
+        {
+            self.deleted.pop_first();
+            self.forgotten = self.forgotten.max(revision);
+            visits.push(hash);
+        }
+    }
+
+    /// Notes again what a visit could not take out though history by count gave it up: the visits of forgotten keys.
+    pub(super) fn note_again(&mut self, hash: u64, version: Superseded, shown: u64) {
+        let by_count = version.rank < self.bounds.versions;
+        if by_count && version.deleted_at.is_some_and(|revision| revision <= self.forgotten) {
+            let mut visits = Visits::new();
+            self.move_on(Hint { hash, span: version.span }, shown, &mut visits);
+            debug_assert!(visits.is_empty(), "it is needed by somebody");
+        }
+    }
+}

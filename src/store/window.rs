@@ -1,0 +1,219 @@
+//! The newest commits, for those who follow: watchers, and transactions that check what changed in a range.
+//!
+//! It is filled inside the sequencer, in revision order, without a gap. What is older than its bound leaves it, but
+//! nothing that is not yet shown: a batch of the log that is larger than the window is still seen whole.
+
+use std::collections::VecDeque;
+
+use smallvec::SmallVec;
+use triomphe::Arc;
+
+use crate::versioned::Versioned;
+
+/// The least that a window holds. Transactions need some.
+pub(super) const MIN_WINDOW: usize = 64;
+
+pub(super) struct Window<K, V> {
+    commits: VecDeque<Recent<K, V>>,
+    /// How many changes they have.
+    changes: usize,
+    max_changes: usize,
+    /// All commits after this revision are here.
+    start: u64,
+}
+
+/// One commit.
+pub(super) struct Recent<K, V> {
+    pub(super) revision: u64,
+    changes: Changes<K, V>,
+}
+
+/// Most commits change one key.
+pub(super) enum Changes<K, V> {
+    One(Change<K, V>),
+    Many(Arc<Vec<Change<K, V>>>),
+}
+
+/// What a commit did to a key.
+pub(super) struct Change<K, V> {
+    pub(super) key: Arc<K>,
+    /// `None`: it was deleted.
+    pub(super) entry: Option<Versioned<V>>,
+    /// What it replaced.
+    pub(super) previous: Option<Versioned<V>>,
+}
+
+/// Commits that left the window, to be dropped under no lock.
+pub(super) type Evicted<K, V> = SmallVec<[Recent<K, V>; 1]>;
+
+impl<K, V> Recent<K, V> {
+    pub(super) fn changes(&self) -> &[Change<K, V>] {
+        match &self.changes {
+            Changes::One(change) => std::slice::from_ref(change),
+            Changes::Many(changes) => changes,
+        }
+    }
+}
+
+impl<K, V> Clone for Change<K, V> {
+    fn clone(&self) -> Self {
+        let Self { key, entry, previous } = self;
+        Self { key: Arc::clone(key), entry: entry.clone(), previous: previous.clone() }
+    }
+}
+
+impl<K, V> Clone for Recent<K, V> {
+    fn clone(&self) -> Self {
+        let changes = match &self.changes {
+            Changes::One(change) => Changes::One(change.clone()),
+            Changes::Many(changes) => Changes::Many(Arc::clone(changes)),
+        };
+        Self { revision: self.revision, changes }
+    }
+}
+
+/// Why commits cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gone {
+    /// What is asked for has to come after this.
+    pub(super) start: u64,
+}
+
+impl<K, V> Window<K, V> {
+    pub(super) fn new(start: u64, max_changes: usize) -> Self {
+        let max_changes = max_changes.max(MIN_WINDOW);
+        Self { commits: VecDeque::new(), changes: 0, max_changes, start }
+    }
+
+    /// All commits after this revision are here.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
+    pub(super) fn changes(&self) -> usize {
+        self.changes
+    }
+
+    /// Makes sure that [`push`](Self::push) will not allocate, for a commit of `changes` changes.
+    pub(super) fn make_room(&mut self, changes: usize, evicted: &mut Evicted<K, V>) {
+        self.commits.reserve(1);
+        if changes > 1 {
+            evicted.reserve(changes);
+        }
+    }
+
+    /// Adds the newest commit. For each of its changes at most one old commit leaves, which is shown.
+    pub(super) fn push(
+        &mut self,
+        revision: u64,
+        changes: Changes<K, V>,
+        shown: u64,
+        evicted: &mut Evicted<K, V>,
+    ) {
+        let commit = Recent { revision, changes };
+        let added = commit.changes().len();
+        self.changes += added;
+        self.commits.push_back(commit);
+        for _ in 0..added {
+            if self.changes <= self.max_changes || self.commits.len() == 1 {
+                return;
+            }
+            if self.commits.front().is_none_or(|oldest| oldest.revision > shown) {
+                return;
+            }
+            let oldest = self.commits.pop_front().expect("there is one");
+            self.changes -= oldest.changes().len();
+            self.start = oldest.revision;
+            evicted.push(oldest);
+        }
+    }
+
+    /// The commits after `position`, up to `end`.
+    pub(super) fn after(
+        &self,
+        position: u64,
+        end: u64,
+    ) -> Result<impl ExactSizeIterator<Item = &Recent<K, V>>, Gone> {
+        if position < self.start {
+            return Err(Gone { start: self.start });
+        }
+        let first = self.commits.partition_point(|commit| commit.revision <= position);
+        let last = self.commits.partition_point(|commit| commit.revision <= end);
+        Ok(self.commits.range(first..last.max(first)))
+    }
+
+    /// The commits after `position`, up to `end`, until they have `changes` changes.
+    pub(super) fn some_after(
+        &self,
+        position: u64,
+        end: u64,
+        changes: usize,
+    ) -> Result<Vec<Recent<K, V>>, Gone> {
+        let mut room = changes;
+        let commits = self.after(position, end)?.take_while(|commit| {
+            let fits = room > 0;
+            room = room.saturating_sub(commit.changes().len());
+            fits
+        });
+        Ok(commits.cloned().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::revision::Revision;
+    use crate::versioned::Draft;
+
+    fn change(revision: u64) -> Change<u64, u64> {
+        let revision = Revision::try_from(revision).unwrap();
+        let entry = Draft::new(7).seal(revision, None);
+        Change { key: Arc::new(1), entry: Some(entry), previous: None }
+    }
+
+    fn push(window: &mut Window<u64, u64>, revision: u64, changes: usize, shown: u64) -> usize {
+        let mut evicted = Evicted::new();
+        window.make_room(changes, &mut evicted);
+        let changes = match changes {
+            1 => Changes::One(change(revision)),
+            many => Changes::Many(Arc::new((0..many).map(|_| change(revision)).collect())),
+        };
+        window.push(revision, changes, shown, &mut evicted);
+        evicted.len()
+    }
+
+    fn revisions(window: &Window<u64, u64>, position: u64, end: u64) -> Result<Vec<u64>, Gone> {
+        window.after(position, end).map(|found| found.map(|commit| commit.revision).collect())
+    }
+
+    #[test]
+    fn what_came_after_any_kept_revision_is_told_without_a_gap() {
+        let mut window = Window::new(1, MIN_WINDOW);
+        for revision in 2..=101 {
+            assert_eq!(push(&mut window, revision, 1, revision), usize::from(revision > 65));
+        }
+        assert_eq!(window.start(), 37);
+        assert_eq!(revisions(&window, 36, 101), Err(Gone { start: 37 }));
+        assert_eq!(revisions(&window, 37, 101), Ok((38..=101).collect()));
+        assert_eq!(revisions(&window, 99, 100), Ok(vec![100]));
+        assert_eq!(revisions(&window, 101, 101), Ok(vec![]));
+        assert_eq!(revisions(&window, 150, 101), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_not_shown_stays_and_leaves_once_it_is() {
+        let mut window = Window::new(1, MIN_WINDOW);
+        for revision in 2..=201 {
+            assert_eq!(push(&mut window, revision, 1, 1), 0);
+        }
+        assert_eq!(revisions(&window, 1, 201), Ok((2..=201).collect()));
+        // A commit of many changes makes room for itself and for what waited.
+        assert_eq!(push(&mut window, 202, 50, 201), 50);
+        assert_eq!(push(&mut window, 203, 200, 202), 151);
+        assert_eq!(
+            revisions(&window, 202, 203),
+            Ok(vec![203]),
+            "the newest commit stays, however large"
+        );
+    }
+}
