@@ -56,7 +56,7 @@ impl<V> KeyHistory<V> {
         &self.versions
     }
 
-    /// From this revision on, nothing of the key's past is missing.
+    /// What the key was at this revision is known, and every change after it is here.
     #[must_use]
     pub fn since(&self) -> Revision {
         self.since

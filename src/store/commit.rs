@@ -302,7 +302,8 @@ where
         self.inner.tell(settled).map(|committed| committed.revision)
     }
 
-    /// [`commit`](Self::commit) as a [`Pending`] transaction. It does not block the thread, but for the locks of memory.
+    /// [`commit`](Self::commit) as a [`Pending`] transaction. It does not wait for the disk; it does take locks of memory,
+    /// and if others change the ranges it requires again and again, sleeps for up to a millisecond between attempts.
     pub fn submit(&self, txn: Txn<K, V>) -> Pending<K, V, Revision, S> {
         let commit = Commit::prepare(&self.inner, txn);
         Pending::commit(self, commit, |told: Awaited<K, V>| {

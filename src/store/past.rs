@@ -192,7 +192,7 @@ where
             return Ok(known);
         }
         // Read after the versions: what was taken out before is below it.
-        let floor = map.sequencer.lock().retention.floor();
+        let floor = map.sequencer.floor();
         if at >= floor {
             return Ok(None);
         }
@@ -209,7 +209,7 @@ where
             Some(all.map(|(span, entry)| (span, entry.cloned())).collect::<Vec<_>>())
         });
         let kept = kept.unwrap_or_default();
-        let floor = map.sequencer.lock().retention.floor();
+        let floor = map.sequencer.floor();
         // From here on there is no gap among what is kept.
         let mut whole_from = kept.last().map(|(span, _)| span.from);
         for pair in kept.windows(2).rev() {
@@ -238,7 +238,7 @@ where
             superseded: state.retention.kept(),
             window_changes: state.window.changes(),
             window_start: super::stored(state.window.start()),
-            oldest_at: super::stored(state.retention.floor()),
+            oldest_at: super::stored(state.retention.floor(sequencer.shown())),
         }
     }
 }

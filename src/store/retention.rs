@@ -51,8 +51,11 @@ pub(super) struct Retention {
     deleted: BTreeSet<(u64, u64)>,
     /// The history by count of keys that were deleted up to here is given up.
     forgotten: u64,
-    /// Every version that was superseded after this revision is kept, so that all is known from here.
+    /// Every version that was superseded after this revision is kept, so that all is known from here; but for `unseen`.
     floor: u64,
+    /// Versions that were replaced before they could be shown, in the batches of the log that are not yet durable: the
+    /// newest of each batch. They raise the floor once they would be shown. At most one batch is being written.
+    unseen: Vec<u64>,
     /// How many superseded versions, and tombstones of keys, there are.
     kept: u64,
 }
@@ -71,11 +74,7 @@ impl Pin {
     fn note(&mut self, hint: Hint) {
         match self.hints.last_mut() {
             Some(chunk) if chunk.len() < CHUNK => chunk.push(hint),
-            _ => {
-                let mut chunk = Vec::with_capacity(CHUNK);
-                chunk.push(hint);
-                self.hints.push(chunk);
-            }
+            _ => self.hints.push(vec![hint]),
         }
     }
 }
@@ -93,6 +92,7 @@ impl Retention {
             deleted: BTreeSet::new(),
             forgotten: 0,
             floor,
+            unseen: Vec::new(),
             kept: 0,
         }
     }
@@ -101,8 +101,10 @@ impl Retention {
         &self.bounds
     }
 
-    pub(super) fn floor(&self) -> u64 {
-        self.floor
+    /// From this revision on all is known, up to `shown`, the newest that is shown.
+    pub(super) fn floor(&self, shown: u64) -> u64 {
+        let unseen = self.unseen.iter().filter(|until| **until <= shown);
+        unseen.fold(self.floor, |floor, until| floor.max(*until))
     }
 
     pub(super) fn kept(&self) -> u64 {
@@ -157,6 +159,24 @@ impl Retention {
     /// A version that was superseded at `until` is given up, or was never kept.
     pub(super) fn give_up(&mut self, until: u64) {
         self.floor = self.floor.max(until);
+    }
+
+    /// A version that is not shown yet was replaced at `until`. `same_batch` tells of a revision whether it becomes
+    /// durable together with that.
+    pub(super) fn replace_unseen(
+        &mut self,
+        until: u64,
+        shown: u64,
+        same_batch: impl Fn(u64) -> bool,
+    ) {
+        match self.unseen.last_mut() {
+            Some(newest) if same_batch(*newest) => *newest = until,
+            _ => {
+                self.floor = self.floor(shown);
+                self.unseen.retain(|until| *until > shown);
+                self.unseen.push(until);
+            }
+        }
     }
 
     pub(super) fn count_kept(&mut self, more: i64) {

@@ -240,10 +240,17 @@ impl<K, V> Sequencer<K, V> {
         })
     }
 
+    /// From this revision on all is known.
+    pub(super) fn floor(&self) -> u64 {
+        let state = self.state.lock();
+        state.retention.floor(self.shown())
+    }
+
     /// Pins a revision of the past.
     pub(super) fn pin_at(&self, revision: u64) -> Result<bool, Span> {
         let mut state = self.state.lock();
-        let known = Span { from: state.retention.floor(), until: self.shown() + 1 };
+        let shown = self.shown();
+        let known = Span { from: state.retention.floor(shown), until: shown + 1 };
         if revision < known.from || revision >= known.until {
             return Err(known);
         }
@@ -396,7 +403,14 @@ impl<K, V> Turn<'_, K, V> {
 
     /// A version was replaced, and is not kept.
     pub(super) fn replaced(&mut self) {
-        self.state.retention.give_up(self.revision.get());
+        let (retention, revision) = (&mut self.state.retention, self.revision.get());
+        match &self.tail {
+            None => retention.give_up(revision),
+            Some((tail, _)) => {
+                let shown = self.sequencer.shown();
+                retention.replace_unseen(revision, shown, |older| tail.shares_batch(older));
+            }
+        }
     }
 
     /// So many more versions are kept beside those of live keys.
