@@ -160,6 +160,20 @@ fn what_is_left_of_many_keys_is_in_few_leaves() {
 }
 
 #[test]
+fn leaves_hold_little_room_that_is_not_used() {
+    let room = |index: &Index<u32>| -> usize {
+        index.top.read().leaves.iter().map(|leaf| leaf.read().capacity()).sum()
+    };
+    let random = || (0..20_000_u32).map(|key| key.wrapping_mul(0x9e37_79b9));
+    let index = new(LEAF_KEYS, random());
+    assert!(room(&index) <= index.len() * 5 / 4, "{} for {}", room(&index), index.len());
+    for key in random().filter(|key| key % 61 > 0) {
+        index.remove(&key).expect("it is there");
+    }
+    assert!(room(&index) <= index.len() * 4, "{} for {}", room(&index), index.len());
+}
+
+#[test]
 fn an_index_can_be_emptied_from_both_ends() {
     for keys in [Vec::from_iter(0..100), Vec::from_iter((0..100).rev())] {
         let index = new(4, 0..100);
