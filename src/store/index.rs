@@ -105,9 +105,6 @@ impl<K: Ord> Index<K> {
         let mut leaf = top.leaves[at].write();
         let removed = leaf.remove(place);
         let is_thin = self.is_thin(leaf.len());
-        if is_thin {
-            leaf.shrink_to_fit();
-        }
         drop(leaf);
         let at = if is_thin { top.merge(at, self.leaf_keys) } else { at };
         top.name(at);

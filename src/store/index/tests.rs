@@ -319,12 +319,15 @@ fn keys(index: &Picked) -> Vec<u8> {
     out.iter().map(|key| key.key).collect()
 }
 
-/// Leaves of four: 10 20 | 30 40 | 50 60 70 80 | 90 100 110 120, and more by `extra`.
+/// Leaves of four: 10 20 | 30 40 | 50 60 70 80 | 90 100 110 120, and `extra`.
 fn picked(extra: &[u8]) -> Picked {
     let index: Picked = Shared::new(Index::with_leaves_of(4));
-    for key in [10, 30, 50, 70, 20, 40, 60, 80, 90, 100, 110, 120].iter().chain(extra) {
-        index.insert(Arc::new(picky(*key, &index)));
-    }
+    let insert = |key| index.insert(Arc::new(picky(key, &index)));
+    (1..=12).for_each(|key| insert(key * 10));
+    insert(25);
+    index.remove(&picky(25, &index)).expect("it is there");
+    assert_eq!(leaf_sizes(&index), [2, 2, 4, 4]);
+    extra.iter().copied().for_each(insert);
     index
 }
 
