@@ -43,3 +43,29 @@ fn pages_have_every_key_that_stays_while_leaves_split_and_merge() {
         assert_eq!(index.len(), 5);
     });
 }
+
+/// Both let go of the leaf to take the lock of all, and by then it may be elsewhere.
+#[test]
+fn a_key_goes_where_its_leaf_has_moved() {
+    check(|| {
+        let index: Shared<Index<u32>> = Shared::new(Index::with_leaves_of(2));
+        for key in [0, 10, 20, 30, 40, 50] {
+            index.insert(Arc::new(key));
+        }
+        let mover = {
+            let index = Shared::clone(&index);
+            thread::spawn(move || {
+                index.insert(Arc::new(5));
+                for key in [10, 0] {
+                    index.remove(&key).expect("nobody else removes it");
+                }
+            })
+        };
+        index.remove(&20).expect("nobody else removes it");
+        index.insert(Arc::new(45));
+        mover.join().expect("no thread panics");
+        let mut out = Vec::new();
+        index.ascending(Unbounded, Unbounded, 100, &mut out);
+        assert_eq!(out.iter().map(|key| **key).collect::<Vec<_>>(), [5, 30, 40, 45, 50]);
+    });
+}

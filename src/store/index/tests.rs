@@ -160,6 +160,20 @@ fn what_is_left_of_many_keys_is_in_few_leaves() {
 }
 
 #[test]
+fn leaves_hold_little_room_that_is_not_used() {
+    let room = |index: &Index<u32>| -> usize {
+        index.top.read().leaves.iter().map(|leaf| leaf.read().capacity()).sum()
+    };
+    let random = || (0..20_000_u32).map(|key| key.wrapping_mul(0x9e37_79b9));
+    let index = new(LEAF_KEYS, random());
+    assert!(room(&index) <= index.len() * 5 / 4, "{} for {}", room(&index), index.len());
+    for key in random().filter(|key| key % 61 > 0) {
+        index.remove(&key).expect("it is there");
+    }
+    assert!(room(&index) <= index.len() * 4, "{} for {}", room(&index), index.len());
+}
+
+#[test]
 fn an_index_can_be_emptied_from_both_ends() {
     for keys in [Vec::from_iter(0..100), Vec::from_iter((0..100).rev())] {
         let index = new(4, 0..100);
@@ -305,12 +319,15 @@ fn keys(index: &Picked) -> Vec<u8> {
     out.iter().map(|key| key.key).collect()
 }
 
-/// Leaves of four: 10 20 | 30 40 | 50 60 70 80 | 90 100 110 120, and more by `extra`.
+/// Leaves of four: 10 20 | 30 40 | 50 60 70 80 | 90 100 110 120, and `extra`.
 fn picked(extra: &[u8]) -> Picked {
     let index: Picked = Shared::new(Index::with_leaves_of(4));
-    for key in [10, 30, 50, 70, 20, 40, 60, 80, 90, 100, 110, 120].iter().chain(extra) {
-        index.insert(Arc::new(picky(*key, &index)));
-    }
+    let insert = |key| index.insert(Arc::new(picky(key, &index)));
+    (1..=12).for_each(|key| insert(key * 10));
+    insert(25);
+    index.remove(&picky(25, &index)).expect("it is there");
+    assert_eq!(leaf_sizes(&index), [2, 2, 4, 4]);
+    extra.iter().copied().for_each(insert);
     index
 }
 
