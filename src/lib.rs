@@ -26,6 +26,35 @@
 //! # Ok::<(), ifmatch::WriteError<String, String>>(())
 //! ```
 //!
+//! # Many keys, order, time
+//!
+//! A [`Txn`] has preconditions and writes over many keys, also "nothing exists under this prefix", and is committed whole
+//! under one revision or not at all; [`Store::transact`] is the same as a closure that reads and writes, and is
+//! serializable. Keys have an order: [`Store::range`], [`Store::prefix`]. A [`Snapshot`] is the state at one revision, taken
+//! at no cost, and [`Store::watch`] tells everything that comes after it, in order, without a gap. With
+//! [`Builder::history`] the past can be read.
+//!
+//! ```
+//! use ifmatch::{Precondition, Store, Txn};
+//!
+//! let store: Store<String, u32> = Store::new();
+//! let stock = store.create("stock", 3)?;
+//! let order = Txn::new()
+//!     .require("stock", stock) // as we have read it
+//!     .require("order/1", Precondition::Absent)
+//!     .put("stock", 2)
+//!     .put("order/1", 1);
+//! let revision = store.commit(order)?;
+//!
+//! let snapshot = store.snapshot();
+//! assert_eq!(snapshot.prefix("order/").count(), 1);
+//!
+//! let mut watch = store.watch().since(snapshot.revision()).open()?;
+//! store.delete("order/1")?;
+//! assert_eq!(watch.recv()?.events()[0].key(), "order/1");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # In memory or on a log
 //!
 //! [`Store::new`] lives in memory and asks nothing of its types but what a map does. [`Builder::open`] puts the same
@@ -42,7 +71,7 @@
 //! # Features
 //!
 //! The default is the store and the log (`log`), without an async runtime; a write can still be awaited ([`Pending`]).
-//! `http` adds an axum router that answers a lost race with `409 Conflict`, and its pieces for routers of your own;
+//! `stream` makes a [`Watch`] a futures `Stream`; `http` adds an axum router that answers a lost race with `409 Conflict`, and its pieces for routers of your own;
 //! `cli` the command `ifmatch`; `postcard` another codec; `full` is all of them.
 //!
 //! # The map of the code

@@ -1,7 +1,12 @@
 //! The store: a map from keys to versioned values, with one order of all writes.
 //!
-//! - [`shards`] holds the map, [`versions`] what one key was and is;
-//! - [`mod@write`] is the commit path of a write, [`sequencer`] the turn that each commit takes;
+//! - [`map`] is all that is in memory: [`shards`] holds the slots, [`index`] the keys in order, [`versions`] what one key
+//!   was and is;
+//! - [`sequencer`] is the turn that each commit takes, [`window`] the newest commits, [`retention`] which versions stay;
+//! - [`mod@write`] is the commit path of a single write, [`commit`], [`examine`] and [`install`] that of a transaction,
+//!   [`place`] what both do to a key within the turn; [`settle`] is what they have in common;
+//! - [`transact`] is a transaction as a closure;
+//! - [`pin`] keeps a revision readable, for [`snapshot`], [`scan`], [`past`]; [`watch`] tells of commits;
 //! - [`journal`] is the log for one type of keys and values, which `open` makes and reads back;
 //! - [`pending`] lets a write be awaited; [`builder`] makes stores.
 //!
@@ -95,9 +100,9 @@ pub const UPDATE_ATTEMPTS: u32 = 1_000;
 /// taken back by a crash.
 ///
 /// No guard leaves the store and no lock is held while code of yours runs, so that it cannot deadlock. There are two
-/// exceptions. `Hash` and `Eq` of the key type necessarily run under a shard's lock, and must not use the store; if
-/// they panic, the operation has not happened, and nothing else is affected. And wakers of a [`Pending`] must not block:
-/// one thread calls those of all futures.
+/// exceptions. `Hash`, `Eq` and `Ord` of the key type necessarily run under locks, and must not use the store; if
+/// they panic, the operation has not happened (a delete may have), and nothing else is affected. And wakers of a
+/// [`Pending`] or a [`Watch`] must not block: one thread calls those of all futures, and who commits those of watches.
 pub struct Store<K, V, S = FastHash> {
     inner: Arc<Inner<K, V, S>>,
 }
