@@ -101,7 +101,7 @@ pub const UPDATE_ATTEMPTS: u32 = 1_000;
 ///
 /// No guard leaves the store and no lock is held while code of yours runs, so that it cannot deadlock. There are two
 /// exceptions. `Hash`, `Eq` and `Ord` of the key type necessarily run under locks, and must not use the store; if
-/// they panic, the operation has not happened (a delete may have), and nothing else is affected. And wakers of a
+/// they panic, the operation has not happened, and nothing else is affected. And wakers of a
 /// [`Pending`] or a [`Watch`] must not block: one thread calls those of all futures, and who commits those of watches.
 pub struct Store<K, V, S = FastHash> {
     inner: Arc<Inner<K, V, S>>,

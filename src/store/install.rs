@@ -298,7 +298,7 @@ where
         };
         let revision = turn.publish(changes);
         for (slot, indexed) in &mut self.removed {
-            *indexed = map.index.remove(&slot.key);
+            *indexed = map.unlist(&slot.key);
         }
         revision
     }

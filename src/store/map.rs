@@ -64,6 +64,12 @@ impl<K, V, S: BuildHasher> Map<K, V, S> {
 }
 
 impl<K: Ord, V, S> Map<K, V, S> {
+    /// Takes a key out of the index whose slot is gone. If the order of keys panics, which its hook has reported, the key
+    /// stays there and does no harm: the commit has happened, and nothing may fail any more.
+    pub(super) fn unlist(&self, key: &K) -> Option<triomphe::Arc<K>> {
+        catch_unwind(AssertUnwindSafe(|| self.index.remove(key))).ok().flatten()
+    }
+
     /// What a commit left to be done; no lock is held.
     pub(super) fn settle(&self, mut aftermath: Aftermath<K, V>) {
         self.visit(&aftermath.visits);
@@ -112,8 +118,9 @@ impl<K: Ord, V, S> Map<K, V, S> {
                 slot.versions.lone_tombstone().is_some_and(|revision| revision.get() <= shown)
             };
             if let Ok(entry) = table.find_entry(hash, is_gone) {
-                let indexed = self.index.remove(&entry.get().key);
-                removed.push((entry.remove().0, indexed));
+                let slot = entry.remove().0;
+                let indexed = self.unlist(&slot.key);
+                removed.push((slot, indexed));
                 self.sequencer.lock().retention.count_kept(-1);
             }
         }

@@ -356,8 +356,9 @@ where
         if place::leaves_nothing(&turn, versions) {
             let change = place::forget(&mut turn, shared, &previous);
             let revision = turn.publish(Changes::One(change));
-            let indexed = store.map.index.remove(&slot.get().key);
-            garbage.slot = Some((slot.remove().0, indexed));
+            let slot = slot.remove().0;
+            let indexed = store.map.unlist(&slot.key);
+            garbage.slot = Some((slot, indexed));
             return settled(effect, Some(revision));
         }
         let change = place::bury(&mut turn, self.hash, shared, versions);
