@@ -10,6 +10,7 @@ mod home;
 mod key;
 mod limit;
 mod model;
+mod names;
 mod oracle;
 mod pending;
 mod race;
