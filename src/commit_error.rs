@@ -80,12 +80,15 @@ impl<K, V> CommitError<K, V> {
     /// Whether others were faster: another attempt may commit.
     pub(crate) fn is_overtaken(&self) -> bool {
         match self {
-            Self::Conflicts { .. } | Self::Compacted { .. } => true,
+            Self::Conflicts { .. }
+            | Self::Compacted { .. }
+            | Self::Refused { reason: Reason::Contended, .. } => true,
             Self::Refused { .. } | Self::Future { .. } | Self::OutcomeUnknown(_) => false,
         }
     }
 
-    /// The transaction, which was certainly not committed; `None` if the outcome is unknown.
+    /// The transaction, which was certainly not committed; `None` if the outcome is unknown. (If it had nothing to write,
+    /// and was refused because the log failed, it comes back empty.)
     #[must_use]
     pub fn into_txn(self) -> Option<Txn<K, V>> {
         match self {
@@ -164,8 +167,8 @@ pub struct TxError(pub(crate) Cause);
 
 pub(crate) enum Cause {
     Application(Box<dyn Error + Send + Sync>),
-    /// The transaction has too many operations.
-    TooManyOperations,
+    /// The transaction has too many operations: so many.
+    TooManyOperations(usize),
 }
 
 impl TxError {
@@ -179,7 +182,7 @@ impl TxError {
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         match &self.0 {
             Cause::Application(error) => error.downcast_ref(),
-            Cause::TooManyOperations => None,
+            Cause::TooManyOperations(_) => None,
         }
     }
 
@@ -193,7 +196,7 @@ impl TxError {
                 Ok(error) => Ok(*error),
                 Err(error) => Err(Self(Cause::Application(error))),
             },
-            Cause::TooManyOperations => Err(self),
+            Cause::TooManyOperations(_) => Err(self),
         }
     }
 }
@@ -208,7 +211,7 @@ impl fmt::Display for TxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Cause::Application(error) => error.fmt(f),
-            Cause::TooManyOperations => f.write_str("the transaction has too many operations"),
+            Cause::TooManyOperations(_) => f.write_str("the transaction has too many operations"),
         }
     }
 }
@@ -217,7 +220,7 @@ impl fmt::Debug for TxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Cause::Application(error) => error.fmt(f),
-            Cause::TooManyOperations => f.write_str("TooManyOperations"),
+            Cause::TooManyOperations(_) => f.write_str("TooManyOperations"),
         }
     }
 }

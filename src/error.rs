@@ -161,7 +161,7 @@ pub enum Reason {
         /// How many it may have.
         max: usize,
     },
-    /// Others were faster each time, a thousand times in a row: try again later.
+    /// Others were faster each time, a hundred times in a row: try again later.
     #[error("too many others write the same keys and ranges")]
     Contended,
     /// Revision 2^53 - 1 has been used: there is no next one.

@@ -164,7 +164,7 @@ pub enum WatchError {
         /// What comes after this revision will be told.
         resume: Revision,
     },
-    /// Everything was told, and there will be no more: the store was closed, or nobody has it any more.
+    /// Everything was told, and there will be no more: a store on a log was closed, or nobody has the store any more.
     #[error("the store is closed")]
     Closed,
     /// Everything that became durable was told, and no more will, because the log failed.

@@ -84,7 +84,7 @@ pub use self::write::{Deleted, Written};
 /// [`RandomState`](std::collections::hash_map::RandomState) (SipHash) to [`Builder::hasher`].
 pub type FastHash = foldhash::quality::RandomState;
 
-/// How often [`Store::update`] and [`Store::get_or_create`] try before they return the last conflict.
+/// How often [`Store::update`], [`Store::get_or_create`] and [`Store::transact`] try before they return the last conflict.
 pub const UPDATE_ATTEMPTS: u32 = 1_000;
 
 /// A versioned key-value store, in memory or on a log.

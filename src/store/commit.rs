@@ -73,7 +73,8 @@ pub(crate) struct Commit<K, V> {
     pub(super) writes: Vec<KeyWrite<K, V>>,
     /// The numbers of the shards, ascending, and whether they are written.
     pub(super) shards: Vec<(usize, bool)>,
-    pub(super) has_ranges: bool,
+    /// How many conditions on ranges there are.
+    pub(super) ranges: usize,
     pub(super) record: Option<Record>,
 }
 
@@ -94,8 +95,9 @@ pub(super) struct KeyWrite<K, V> {
     pub(super) deletes: bool,
 }
 
-/// How often an attempt starts again because others were faster, before it is refused as [`Reason::Contended`].
-const ROUNDS: u32 = 1_000;
+/// How often an attempt starts again because others were faster, before it is refused as [`Reason::Contended`]. It sleeps
+/// between the last ones, 5 ms in all.
+const ROUNDS: u32 = 100;
 
 impl<K, V> Commit<K, V>
 where
@@ -132,7 +134,7 @@ where
                 },
             );
         let required: Vec<_> = required.collect();
-        let has_ranges = required.len() < txn.requirements.len();
+        let ranges = txn.requirements.len() - required.len();
         let writes = txn.changes.into_iter().map(|(key, value)| KeyWrite {
             hash: hasher.hash(&key),
             key,
@@ -151,7 +153,7 @@ where
         shards.dedup_by_key(|(number, _)| *number);
         shards.reverse();
         let requirements = txn.requirements;
-        Ok(Self { requirements, required, writes, shards, has_ranges, record })
+        Ok(Self { requirements, required, writes, shards, ranges, record })
     }
 
     /// The condition on a key.
@@ -228,7 +230,7 @@ where
             };
         }
         let mut checked = 0;
-        if self.has_ranges {
+        if self.ranges > 0 {
             match self.look(store) {
                 Ok(at) => checked = at,
                 Err(failed) => return *failed,
@@ -237,8 +239,9 @@ where
         for round in 0..ROUNDS {
             let mut locked = Locked::default();
             let installed = locked.install(self, store, checked, round);
-            let aftermath = locked.unlock();
+            let (aftermath, removed) = locked.unlock();
             store.map.settle(aftermath);
+            drop(removed);
             match installed {
                 Installed::Done(committed) => {
                     let rests_on = Some(committed.revision);
@@ -288,7 +291,7 @@ where
     S: BuildHasher,
 {
     /// Commits a transaction. Returns its revision; a transaction that writes nothing takes none, and returns the revision
-    /// at which its preconditions held. It takes no lock on a shard for writing then.
+    /// at which its preconditions held; they are looked at without a lock on a shard for writing.
     ///
     /// # Errors
     /// [`CommitError::Conflicts`] with every precondition that does not hold; [`CommitError::Compacted`] or
@@ -303,7 +306,7 @@ where
     }
 
     /// [`commit`](Self::commit) as a [`Pending`] transaction. It does not wait for the disk; it does take locks of memory,
-    /// and if others change the ranges it requires again and again, sleeps for up to a millisecond between attempts.
+    /// and if others change the ranges that it requires again and again, sleeps for up to 5 ms before it is refused.
     pub fn submit(&self, txn: Txn<K, V>) -> Pending<K, V, Revision, S> {
         let commit = Commit::prepare(&self.inner, txn);
         Pending::commit(self, commit, |told: Awaited<K, V>| {

@@ -67,7 +67,7 @@ struct Place {
     bucket: Option<usize>,
 }
 
-/// So many changes are matched with ranges inside the sequencer; twice as many each time that was too few.
+/// So often a changed key is compared with a range inside the sequencer; twice as often each time that was too few.
 const MATCHED_IN_TURN: usize = 64;
 
 impl<K, V> Default for Locked<'_, K, V> {
@@ -101,7 +101,7 @@ where
         }
         let places = self.places(commit, map);
         let population = self.population(commit, &places);
-        let limit = MATCHED_IN_TURN << round.min(10);
+        let limit = (MATCHED_IN_TURN << round.min(10)) / commit.ranges.max(1);
         if self.changes(commit, &places) == 0 {
             return nothing_to_write(commit, map, checked, limit);
         }
@@ -117,11 +117,11 @@ where
         installed
     }
 
-    /// Gives the locks back. What is left to do has to be done after.
-    pub(super) fn unlock(self) -> Aftermath<K, V> {
+    /// Gives the locks back. What is left to do has to be done after, and what was removed dropped then, which is
+    /// somebody else's code.
+    pub(super) fn unlock(self) -> (Aftermath<K, V>, Vec<Removed<K, V>>) {
         drop(self.guards);
-        drop(self.removed);
-        self.aftermath
+        (self.aftermath, self.removed)
     }
 
     fn guard_of<S>(commit: &Commit<K, V>, map: &Map<K, V, S>, hash: u64) -> usize {
@@ -278,7 +278,7 @@ where
         }
     }
 
-    /// The turn itself: nothing here allocates or fails.
+    /// The turn itself: nothing here fails.
     fn write_all<S>(
         &mut self,
         writes: &mut [KeyWrite<K, V>],
@@ -354,7 +354,7 @@ fn still_hold<K: Ord, V>(
     (checked, visible): (u64, u64),
     limit: usize,
 ) -> Result<(), Installed> {
-    if !commit.has_ranges || checked == visible {
+    if commit.ranges == 0 || checked == visible {
         return Ok(());
     }
     let commits = state.window.after(checked, visible).map_err(|_| Installed::Overtaken)?;

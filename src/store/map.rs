@@ -12,6 +12,7 @@ use crate::sync::Arc;
 use crate::versioned::{Draft, Versioned};
 
 use super::index::Index;
+use super::retention::Visit;
 use super::sequencer::{Aftermath, Sequencer, State};
 use super::shards::{self, Shards, Slot};
 use super::versions::{Left, Versions};
@@ -77,8 +78,8 @@ impl<K: Ord, V, S> Map<K, V, S> {
     }
 
     /// Takes a snapshot's pin back.
-    pub(super) fn unpin(&self, revision: u64) {
-        let visits = self.sequencer.unpin(revision);
+    pub(super) fn unpin(&self, revision: u64, counted: bool) {
+        let visits = self.sequencer.unpin(revision, counted);
         self.visit(&visits);
     }
 
@@ -89,16 +90,16 @@ impl<K: Ord, V, S> Map<K, V, S> {
         wakers
     }
 
-    /// Takes out what is no longer needed of the keys with these hashes.
-    fn visit(&self, hashes: &[u64]) {
-        for &hash in hashes {
+    /// Takes out what is no longer needed.
+    fn visit(&self, visits: &[Visit]) {
+        for &visit in visits {
             // A panic in somebody's drop, or in the key's order, has been reported by the panic hook. It must not keep
             // the memory of other keys.
-            let _reported = catch_unwind(AssertUnwindSafe(|| self.take_out(hash)));
+            let _reported = catch_unwind(AssertUnwindSafe(|| self.take_out(visit)));
         }
     }
 
-    fn take_out(&self, hash: u64) {
+    fn take_out(&self, Visit { hash, from }: Visit) {
         let mut garbage = Vec::new();
         let mut removed = Vec::new();
         let mut table = self.shards.write(hash);
@@ -107,7 +108,7 @@ impl<K: Ord, V, S> Map<K, V, S> {
         let shown = self.sequencer.shown();
         let mut gone = 0_usize;
         for slot in table.iter_hash_mut(hash) {
-            let left = trim(&mut slot.versions, hash, shown, &mut state, &mut garbage);
+            let left = trim(&mut slot.versions, (hash, from), shown, &mut state, &mut garbage);
             if is_gone(left, shown) {
                 gone += 1;
             }
@@ -135,12 +136,13 @@ fn is_gone(left: Left, shown: u64) -> bool {
 
 fn trim<K, V>(
     versions: &mut Versions<V>,
-    hash: u64,
+    (hash, from): (u64, Option<u64>),
     shown: u64,
     state: &mut State<K, V>,
     garbage: &mut Vec<Versioned<V>>,
 ) -> Left {
     versions.trim(
+        from,
         |version| {
             let needed = state.retention.needs(version, shown);
             if needed {

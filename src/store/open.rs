@@ -112,7 +112,7 @@ where
         let frontier = opened.frontier(live);
         let log_end = Some(Arc::clone(&frontier));
         let map = Arc::new(content.into_map(settings.sequencer(newest, live, log_end)));
-        // Weak, so that the log's threads never are the last to hold the values.
+        // Weak, so that the log's threads do not keep the values.
         let followed = Arc::downgrade(&map);
         let follow = move |superseded: &[Superseded]| {
             followed.upgrade().map(|map| map.follow(superseded)).unwrap_or_default()

@@ -41,7 +41,7 @@ impl Stats {
         self.revision
     }
 
-    /// How many snapshots there are, and scans that are not of a snapshot, and transactions under way.
+    /// How many snapshots there are, and scans that are not of a snapshot.
     #[must_use]
     pub fn snapshots(&self) -> u64 {
         self.snapshots
@@ -178,6 +178,10 @@ where
         if at > newest {
             return Err(out_of_reach(revision, Span { from: 0, until: newest + 1 }));
         }
+        let opened = map.sequencer.lock().retention.opened();
+        if at < opened {
+            return Err(out_of_reach(revision, Span { from: opened, until: newest + 1 }));
+        }
         let mut oldest_of_key = None;
         let found = map.shards.read(&key, |versions| {
             oldest_of_key =
@@ -218,7 +222,8 @@ where
             }
             whole_from = Some(pair[0].0.from);
         }
-        let whole_from = whole_from.map_or(floor, |from| from.min(floor));
+        let opened = map.sequencer.lock().retention.opened();
+        let whole_from = whole_from.map_or(floor, |from| from.min(floor)).max(opened);
         let versions = kept
             .into_iter()
             .map(|(span, entry)| KeyVersion { revision: super::stored(span.from), entry });
@@ -229,16 +234,16 @@ where
     #[must_use]
     pub fn stats(&self) -> Stats {
         let sequencer = &self.inner.map.sequencer;
-        let (keys, revision) = (self.len(), self.revision());
         let state = sequencer.lock();
+        let (shown, live) = sequencer.shown_live();
         Stats {
-            keys,
-            revision,
+            keys: usize::try_from(live).expect("the keys are in memory"),
+            revision: super::stored(shown),
             snapshots: state.retention.snapshots(),
             superseded: state.retention.kept(),
             window_changes: state.window.changes(),
             window_start: super::stored(state.window.start()),
-            oldest_at: super::stored(state.retention.floor(sequencer.shown())),
+            oldest_at: super::stored(state.retention.floor(shown)),
         }
     }
 }

@@ -11,19 +11,27 @@ pub(super) struct Pin<K, V, S> {
     /// How many keys are live, if that is known.
     live: Option<u64>,
     /// Kept as a function so that dropping a pin asks nothing of the types.
-    unpin: fn(&Map<K, V, S>, u64),
+    unpin: fn(&Map<K, V, S>, u64, bool),
+    /// Whether it counts as a snapshot.
+    counted: bool,
 }
 
 impl<K: Ord, V, S> Pin<K, V, S> {
     /// Pins the newest revision of a view; `None` if there are too many snapshots.
     pub(super) fn new(map: &Shared<Map<K, V, S>>, view: View) -> Option<Self> {
         let (revision, live) = map.sequencer.pin(view)?;
-        Some(Self { map: Shared::clone(map), revision, live: Some(live), unpin: Map::unpin })
+        Some(Self {
+            map: Shared::clone(map),
+            revision,
+            live: Some(live),
+            unpin: Map::unpin,
+            counted: view == View::Shown,
+        })
     }
 
     /// Takes over a pin of the past.
     pub(super) fn of_past(map: &Shared<Map<K, V, S>>, revision: u64) -> Self {
-        Self { map: Shared::clone(map), revision, live: None, unpin: Map::unpin }
+        Self { map: Shared::clone(map), revision, live: None, unpin: Map::unpin, counted: true }
     }
 }
 
@@ -39,6 +47,6 @@ impl<K, V, S> Pin<K, V, S> {
 
 impl<K, V, S> Drop for Pin<K, V, S> {
     fn drop(&mut self) {
-        (self.unpin)(&self.map, self.revision);
+        (self.unpin)(&self.map, self.revision, self.counted);
     }
 }

@@ -1,4 +1,5 @@
-//! What a commit does to one key, within its turn: nothing here allocates or fails.
+//! What a commit does to one key, within its turn: nothing here fails. It allocates only to note, for snapshots and
+//! history, what is superseded.
 
 use triomphe::Arc;
 

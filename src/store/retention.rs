@@ -51,6 +51,8 @@ pub(super) struct Retention {
     deleted: BTreeSet<(u64, u64)>,
     /// The history by count of keys that were deleted up to here is given up.
     forgotten: u64,
+    /// The revision that the store was opened at: nothing before is known.
+    opened: u64,
     /// Every version that was superseded after this revision is kept, so that all is known from here; but for `unseen`.
     floor: u64,
     /// Versions that were replaced before they could be shown, in the batches of the log that are not yet durable: the
@@ -62,7 +64,7 @@ pub(super) struct Retention {
 
 #[derive(Debug, Default)]
 struct Pin {
-    snapshots: u64,
+    count: u64,
     hints: Vec<Vec<Hint>>,
 }
 
@@ -79,8 +81,16 @@ impl Pin {
     }
 }
 
-/// Keys to be visited: their hashes.
-pub(super) type Visits = Vec<u64>;
+/// What may be taken out now.
+pub(super) type Visits = Vec<Visit>;
+
+/// A version of a key with this hash that is not needed any more, or all such versions of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visit {
+    pub(super) hash: u64,
+    /// The revision that installed it; `None`: all.
+    pub(super) from: Option<u64>,
+}
 
 impl Retention {
     pub(super) fn new(bounds: Bounds, floor: u64) -> Self {
@@ -91,6 +101,7 @@ impl Retention {
             aging: VecDeque::new(),
             deleted: BTreeSet::new(),
             forgotten: 0,
+            opened: floor,
             floor,
             unseen: Vec::new(),
             kept: 0,
@@ -99,6 +110,11 @@ impl Retention {
 
     pub(super) fn bounds(&self) -> &Bounds {
         &self.bounds
+    }
+
+    /// Nothing before this revision is known.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened
     }
 
     /// From this revision on all is known, up to `shown`, the newest that is shown.
@@ -120,17 +136,18 @@ impl Retention {
         self.snapshots >= self.bounds.max_snapshots
     }
 
-    pub(super) fn pin(&mut self, revision: u64) {
-        self.snapshots += 1;
-        self.pins.entry(revision).or_default().snapshots += 1;
+    /// Pins a revision; a snapshot's pin is counted.
+    pub(super) fn pin(&mut self, revision: u64, counted: bool) {
+        self.snapshots += u64::from(counted);
+        self.pins.entry(revision).or_default().count += 1;
     }
 
     /// Takes a pin back. What only it kept has to be [`moved on`](Self::move_on), a chunk at a time.
-    pub(super) fn unpin(&mut self, revision: u64) -> Vec<Vec<Hint>> {
-        self.snapshots -= 1;
+    pub(super) fn unpin(&mut self, revision: u64, counted: bool) -> Vec<Vec<Hint>> {
+        self.snapshots -= u64::from(counted);
         let pin = self.pins.get_mut(&revision).expect("a snapshot is pinned");
-        pin.snapshots -= 1;
-        if pin.snapshots > 0 {
+        pin.count -= 1;
+        if pin.count > 0 {
             return Vec::new();
         }
         self.pins.remove(&revision).map(|pin| pin.hints).unwrap_or_default()
@@ -196,7 +213,11 @@ impl Retention {
     fn leave_to_snapshots(&mut self, hint: Hint, visits: &mut Visits) {
         match self.pins.range_mut(hint.span.from..hint.span.until).next_back() {
             Some((_, pin)) => pin.note(hint),
-            None => visits.push(hint.hash),
+            None => {
+                // From here on it cannot be pinned.
+                self.give_up(hint.span.until);
+                visits.push(Visit { hash: hint.hash, from: Some(hint.span.from) });
+            }
         }
     }
 
@@ -214,14 +235,21 @@ impl Retention {
         }
     }
 
-    /// Moves on what history keeps no longer, now that `shown` is the newest revision that is shown.
-    pub(super) fn age(&mut self, shown: u64, visits: &mut Visits) {
+    /// Moves on what history keeps no longer, now that `shown` is the newest revision that is shown; not too much at a
+    /// time. Returns whether that is all.
+    pub(super) fn age(&mut self, shown: u64, visits: &mut Visits) -> bool {
         if !self.bounds.keeps_history() {
-            return;
+            return true;
         }
+        let before = visits.len();
+        let mut moved = 0;
         while let Some(hint) = self.aging.front()
             && !self.is_recent(hint.span, shown)
         {
+            if moved == CHUNK {
+                return false;
+            }
+            moved += 1;
             let hint = self.aging.pop_front().expect("there is one");
             self.leave_to_snapshots(hint, visits);
         }
@@ -229,10 +257,14 @@ impl Retention {
             && let Some(&(revision, hash)) = self.deleted.first()
             && revision <= shown
         {
+            if visits.len() - before >= CHUNK {
+                return false;
+            }
             self.deleted.pop_first();
             self.forgotten = self.forgotten.max(revision);
-            visits.push(hash);
+            visits.push(Visit { hash, from: None });
         }
+        true
     }
 
     /// Notes again what a visit could not take out though history by count gave it up: the visits of forgotten keys.
@@ -243,5 +275,85 @@ impl Retention {
             self.move_on(Hint { hash, span: version.span }, shown, &mut visits);
             debug_assert!(visits.is_empty(), "it is needed by somebody");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retention(versions: usize, commits: u64) -> Retention {
+        Retention::new(Bounds { versions, commits, max_deleted: 2, max_snapshots: 9 }, 1)
+    }
+
+    fn hint(from: u64, until: u64) -> Hint {
+        Hint { hash: from, span: Span { from, until } }
+    }
+
+    fn visited(visits: &Visits) -> Vec<u64> {
+        visits.iter().filter_map(|visit| visit.from).collect()
+    }
+
+    /// A snapshot of the past was pinned after a version had been given up and before it was taken out: the version
+    /// stayed, and nobody remembered it.
+    #[test]
+    fn what_is_given_up_cannot_be_pinned_any_more() {
+        let mut retention = retention(1, 0);
+        let mut visits = Visits::new();
+        retention.move_on(hint(5, 9), 9, &mut visits);
+        assert_eq!(visited(&visits), [5]);
+        assert_eq!(retention.floor(9), 9);
+    }
+
+    #[test]
+    fn a_version_moves_to_the_next_older_snapshot_that_sees_it() {
+        let mut retention = retention(1, 0);
+        for revision in [4, 6, 8, 8] {
+            retention.pin(revision, true);
+        }
+        let mut visits = Visits::new();
+        for hint in [hint(3, 9), hint(5, 9), hint(7, 9), hint(5, 7), hint(2, 3)] {
+            retention.move_on(hint, 9, &mut visits);
+        }
+        assert_eq!(visited(&visits), [2]);
+        let drop_snapshot = |retention: &mut Retention, revision| {
+            let mut visits = Visits::new();
+            for hint in retention.unpin(revision, true).concat() {
+                retention.move_on(hint, 9, &mut visits);
+            }
+            visited(&visits)
+        };
+        assert_eq!(drop_snapshot(&mut retention, 8), [0; 0]);
+        assert_eq!(drop_snapshot(&mut retention, 8), [7]);
+        assert_eq!(drop_snapshot(&mut retention, 4), [0; 0]);
+        assert_eq!(drop_snapshot(&mut retention, 6), [5, 3, 5]);
+        assert_eq!(retention.snapshots(), 0);
+    }
+
+    #[test]
+    fn history_by_commits_gives_up_what_was_superseded_before_it() {
+        let mut retention = retention(1, 10);
+        let mut visits = Visits::new();
+        for until in 2..=30 {
+            retention.move_on(hint(until - 1, until), until, &mut visits);
+            assert!(retention.age(until, &mut visits));
+        }
+        assert_eq!(visited(&visits), (1..=19).collect::<Vec<_>>());
+        assert_eq!(retention.floor(30), 20, "revisions 20 to 30 can be read whole");
+    }
+
+    #[test]
+    fn deleted_keys_that_exist_again_do_not_push_others_out() {
+        let mut retention = retention(3, 0);
+        let mut visits = Visits::new();
+        for revision in [5, 6] {
+            retention.note_deleted(revision, revision);
+        }
+        retention.note_created_again(6, 6);
+        retention.note_deleted(7, 7);
+        assert!(retention.age(9, &mut visits) && visits.is_empty());
+        retention.note_deleted(8, 8);
+        assert!(retention.age(7, &mut visits));
+        assert_eq!(visits.iter().map(|visit| visit.hash).collect::<Vec<_>>(), [5]);
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct State<K, V> {
     pub(super) window: Window<K, V>,
     pub(super) retention: Retention,
     /// Those who wait for the next commit to be shown, by the numbers of their watches.
-    sleepers: Sleepers,
+    pub(super) sleepers: Sleepers,
     watches: u64,
     /// The store is gone: there will be no more commits.
     ended: bool,
@@ -157,7 +157,7 @@ impl<K, V> Sequencer<K, V> {
     }
 
     /// The newest revision that is shown, and how many keys are live at it. The state is locked.
-    fn shown_live(&self) -> (u64, u64) {
+    pub(super) fn shown_live(&self) -> (u64, u64) {
         match &self.frontier {
             None => (self.visible(), self.live()),
             Some(frontier) => frontier.durable_live(),
@@ -233,7 +233,7 @@ impl<K, V> Sequencer<K, V> {
         if view == View::Shown && state.retention.is_full() {
             return None;
         }
-        state.retention.pin(revision);
+        state.retention.pin(revision, view == View::Shown);
         Some({
             self.keeps.fetch_add(1, Ordering::Relaxed);
             (revision, live)
@@ -257,17 +257,17 @@ impl<K, V> Sequencer<K, V> {
         if state.retention.is_full() {
             return Ok(false);
         }
-        state.retention.pin(revision);
+        state.retention.pin(revision, true);
         self.keeps.fetch_add(1, Ordering::Relaxed);
         Ok(true)
     }
 
     /// Takes a pin back. Returns what is to be visited.
-    pub(super) fn unpin(&self, revision: u64) -> Visits {
+    pub(super) fn unpin(&self, revision: u64, counted: bool) -> Visits {
         let chunks = {
             let mut state = self.state.lock();
             self.keeps.fetch_sub(1, Ordering::Relaxed);
-            state.retention.unpin(revision)
+            state.retention.unpin(revision, counted)
         };
         let mut visits = Visits::new();
         for chunk in chunks {
@@ -292,12 +292,14 @@ impl<K, V> Sequencer<K, V> {
                 state.retention.move_on(hint, shown, &mut visits);
             }
         }
-        let sleepers = {
+        loop {
             let mut state = self.state.lock();
-            state.retention.age(self.shown(), &mut visits);
-            std::mem::take(&mut state.sleepers)
-        };
-        (visits, sleepers.into_values().collect())
+            if state.retention.age(self.shown(), &mut visits) {
+                let sleepers = std::mem::take(&mut state.sleepers);
+                drop(state);
+                return (visits, sleepers.into_values().collect());
+            }
+        }
     }
 
     /// There will be no more commits. Returns who is to be told.
@@ -457,7 +459,8 @@ impl<K, V> Turn<'_, K, V> {
         self.sequencer.live.store(self.live, Ordering::Release);
         self.sequencer.visible.store(revision, Ordering::Release);
         if in_memory {
-            state.retention.age(revision, &mut self.aftermath.visits);
+            // What is too much now is left to the next commits.
+            let _all = state.retention.age(revision, &mut self.aftermath.visits);
             if !state.sleepers.is_empty() {
                 self.aftermath.sleepers = std::mem::take(&mut state.sleepers);
             }

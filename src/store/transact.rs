@@ -174,7 +174,7 @@ where
     fn check_size(&self) -> Result<(), TxError> {
         let operations = self.read.len() + self.ranges.len() + self.written.len();
         if operations > Txn::<K, V>::MAX_OPERATIONS {
-            return Err(TxError(Cause::TooManyOperations));
+            return Err(TxError(Cause::TooManyOperations(operations)));
         }
         Ok(())
     }
@@ -222,6 +222,7 @@ where
         loop {
             let mut transaction = Transaction::begin(self);
             let answer = body(&mut transaction);
+            let read = transaction.revision();
             let settled = match &answer {
                 Ok(_) if !transaction.written.is_empty() => {
                     match Commit::prepare(self, transaction.into_txn()) {
@@ -230,14 +231,19 @@ where
                     }
                 }
                 // What was read is the state at one revision: there is nothing to check.
-                Ok(_) | Err(_) => Settled::read_only(transaction.revision()),
+                Ok(_) | Err(_) => Settled::read_only(read),
             };
+            // Whatever is told rests on what was read, a refusal too.
+            let rests_on = settled.rests_on.max(Some(read));
+            let settled = Settled { rests_on, ..settled };
             let overtaken = matches!(&settled.outcome, Err(error) if error.is_overtaken());
             if !overtaken || attempt == UPDATE_ATTEMPTS {
                 self.tell(settled).map_err(TransactError::Commit)?;
                 return answer.map_err(|error| match error.0 {
                     Cause::Application(error) => TransactError::Aborted(error),
-                    Cause::TooManyOperations => TransactError::Commit(too_many_operations()),
+                    Cause::TooManyOperations(operations) => {
+                        TransactError::Commit(too_many_operations(operations))
+                    }
                 });
             }
             attempt += 1;
@@ -246,9 +252,9 @@ where
     }
 }
 
-fn too_many_operations<K, V>() -> CommitError<K, V> {
+fn too_many_operations<K, V>(operations: usize) -> CommitError<K, V> {
     let max = Txn::<K, V>::MAX_OPERATIONS;
-    let reason = Reason::TooManyOperations { operations: max + 1, max };
+    let reason = Reason::TooManyOperations { operations, max };
     CommitError::Refused { reason, txn: Box::default() }
 }
 

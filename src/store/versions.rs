@@ -11,7 +11,7 @@
 //!
 //! Each version says until when it was the newest, so that a hole is seen as one.
 
-use smallvec::{SmallVec, smallvec};
+use std::collections::VecDeque;
 
 use crate::revision::Revision;
 use crate::versioned::Versioned;
@@ -23,8 +23,8 @@ pub(super) enum Versions<V> {
     Many(Box<Chain<V>>),
 }
 
-/// Three in place: shown, being synced, waiting.
-pub(super) type Chain<V> = SmallVec<[Node<V>; 3]>;
+/// What goes is nearly always near the front, however long history is.
+pub(super) type Chain<V> = VecDeque<Node<V>>;
 
 /// What one commit made of the key.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl<V> Versions<V> {
         match self {
             Self::One(entry) => (entry.revision(), Some(entry)),
             Self::Many(chain) => {
-                let newest = chain.last().expect("a chain is never empty");
+                let newest = chain.back().expect("a chain is never empty");
                 (newest.revision, newest.live.as_ref())
             }
         }
@@ -121,12 +121,12 @@ impl<V> Versions<V> {
     /// All that is kept, oldest first: revision, until when, entry.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Span, Option<&Versioned<V>>)> {
         let (one, many) = match self {
-            Self::One(entry) => (Some(entry), &[][..]),
-            Self::Many(chain) => (None, chain.as_slice()),
+            Self::One(entry) => (Some(entry), None),
+            Self::Many(chain) => (None, Some(chain)),
         };
         let one =
             one.map(|entry| (Span { from: entry.revision().get(), until: NEVER }, Some(entry)));
-        let many = many.iter().map(|node| {
+        let many = many.into_iter().flat_map(|chain| chain.iter()).map(|node| {
             (Span { from: node.revision.get(), until: node.until }, node.live.as_ref())
         });
         one.into_iter().chain(many)
@@ -143,7 +143,7 @@ impl<V> Versions<V> {
     /// When the version with `rank` newer ones was the newest.
     pub(super) fn span(&self, rank: usize) -> Option<Span> {
         let Self::Many(chain) = self else { return None };
-        let node = &chain[chain.len().checked_sub(rank + 1)?];
+        let node = &chain[chain.len().checked_sub(rank)?.checked_sub(1)?];
         Some(Span { from: node.revision.get(), until: node.until })
     }
 
@@ -159,7 +159,7 @@ impl<V> Versions<V> {
     pub(super) fn make_room(&mut self) {
         match self {
             Self::One(entry) => {
-                *self = Self::Many(Box::new(smallvec![Node::live(entry.clone())]));
+                *self = Self::Many(Box::new(Chain::from([Node::live(entry.clone())])));
             }
             Self::Many(chain) => chain.reserve(1),
         }
@@ -176,12 +176,12 @@ impl<V> Versions<V> {
             },
             Self::One(_) => unreachable!("room was made"),
             Self::Many(chain) if keep => {
-                chain.last_mut().expect("a chain is never empty").until = node.revision.get();
-                chain.push(node);
+                chain.back_mut().expect("a chain is never empty").until = node.revision.get();
+                chain.push_back(node);
                 None
             }
             Self::Many(chain) => {
-                let newest = chain.last_mut().expect("a chain is never empty");
+                let newest = chain.back_mut().expect("a chain is never empty");
                 let replaced = std::mem::replace(newest, node).live;
                 self.collapse();
                 replaced
@@ -192,7 +192,8 @@ impl<V> Versions<V> {
     /// A single live version needs no chain.
     pub(super) fn collapse(&mut self) {
         if let Self::Many(chain) = self
-            && let [Node { live: Some(entry), .. }] = chain.as_slice()
+            && chain.len() == 1
+            && let Some(entry) = &chain[0].live
         {
             *self = Self::One(entry.clone());
         }
@@ -201,33 +202,43 @@ impl<V> Versions<V> {
     /// The revision of the tombstone, if that is all there is.
     pub(super) fn lone_tombstone(&self) -> Option<Revision> {
         match self {
-            Self::Many(chain) => match chain.as_slice() {
-                [Node { live: None, revision, .. }] => Some(*revision),
-                _ => None,
-            },
+            Self::Many(chain) if chain.len() == 1 => {
+                let Node { live, revision, .. } = &chain[0];
+                live.is_none().then_some(*revision)
+            }
+            Self::Many(_) => None,
             Self::One(_) => None,
         }
     }
 
-    /// Takes out the superseded versions that `is_needed` denies, into `garbage`.
+    /// Takes out the superseded versions that `is_needed` denies, into `garbage`: of `which`, the one that was installed
+    /// at a revision, or all.
     pub(super) fn trim(
         &mut self,
+        which: Option<u64>,
         mut is_needed: impl FnMut(Superseded) -> bool,
         garbage: &mut Vec<Versioned<V>>,
     ) -> Left {
         let Self::Many(chain) = self else { return Left::Versions };
-        let newest = chain.last().expect("a chain is never empty");
-        let deleted_at = newest.live.is_none().then(|| newest.revision.get());
-        let mut rank = chain.len();
-        chain.retain(|node| {
-            rank -= 1;
+        let Node { live, revision, .. } = chain.back().expect("a chain is never empty");
+        let deleted_at = live.is_none().then(|| revision.get());
+        let newest = chain.len() - 1;
+        let places = match which {
+            None => 0..newest,
+            Some(from) => match chain.binary_search_by_key(&from, |node| node.revision.get()) {
+                Ok(place) if place < newest => place..place + 1,
+                _ => 0..0,
+            },
+        };
+        for place in places.rev() {
+            let node = &chain[place];
             let span = Span { from: node.revision.get(), until: node.until };
-            let stays = rank == 0 || is_needed(Superseded { span, rank, deleted_at });
-            if !stays {
-                garbage.extend(node.live.take());
+            let rank = newest - place;
+            if !is_needed(Superseded { span, rank, deleted_at }) {
+                let node = chain.remove(place).expect("it is there");
+                garbage.extend(node.live);
             }
-            stays
-        });
+        }
         self.collapse();
         self.lone_tombstone().map_or(Left::Versions, Left::Tombstone)
     }
@@ -282,7 +293,7 @@ mod tests {
             let mut versions = example();
             let mut garbage = Vec::new();
             let is_needed = |version: Superseded| needed & (1 << (version.rank - 1)) != 0;
-            assert_eq!(versions.trim(is_needed, &mut garbage), Left::Versions);
+            assert_eq!(versions.trim(None, is_needed, &mut garbage), Left::Versions);
             let (keeps_deleted, keeps_four) = (needed & 1 != 0, needed & 2 != 0);
             assert_eq!(garbage.len(), usize::from(!keeps_four));
             assert_eq!(versions.look(6) != At::NotKept, keeps_four, "{needed}");
@@ -290,6 +301,23 @@ mod tests {
             assert_eq!(versions.look(8), At::NotKept, "{needed}");
             assert_eq!(versions.newest().0, revision(9));
             assert_eq!(matches!(versions, Versions::One(_)), needed == 0, "{needed}");
+        }
+    }
+
+    #[test]
+    fn a_trim_of_one_version_asks_for_no_other() {
+        for (from, taken) in [(4, 1), (5, 0), (7, 0), (9, 0)] {
+            let mut versions = example();
+            let mut garbage = Vec::new();
+            let mut asked = 0;
+            let is_needed = |version: Superseded| {
+                asked += 1;
+                assert_eq!(version.span.from, from);
+                false
+            };
+            versions.trim(Some(from), is_needed, &mut garbage);
+            assert_eq!((garbage.len(), asked), (taken, usize::from(from == 4 || from == 7)));
+            assert_eq!(versions.newest().0, revision(9));
         }
     }
 
@@ -314,9 +342,9 @@ mod tests {
             asked.push(version.deleted_at);
             true
         };
-        assert_eq!(versions.trim(keep, &mut garbage), Left::Versions);
+        assert_eq!(versions.trim(None, keep, &mut garbage), Left::Versions);
         assert_eq!(asked, [Some(7)]);
-        assert_eq!(versions.trim(|_| false, &mut garbage), Left::Tombstone(revision(7)));
+        assert_eq!(versions.trim(None, |_| false, &mut garbage), Left::Tombstone(revision(7)));
         assert_eq!(garbage.len(), 1);
     }
 }

@@ -265,12 +265,12 @@ impl<K: Ord + Clone, V> Watch<K, V> {
             if self.cancelled.load(Ordering::Acquire) != 0 {
                 return Some(Err(WatchError::Cancelled));
             }
-            while let Some(recent) = self.fetched.pop_front() {
-                self.position = recent.revision;
-                let events = self.events(&recent);
+            while let Some(recent) = self.fetched.front() {
+                let (position, events) = (recent.revision, self.events(recent));
+                let _told = self.fetched.pop_front();
+                self.position = position;
                 if !events.is_empty() {
-                    let revision = super::stored(recent.revision);
-                    return Some(Ok(Commit { revision, events }));
+                    return Some(Ok(Commit { revision: super::stored(position), events }));
                 }
             }
             match self.sequencer.await_commits(self.position, CHUNK, &mut waker, &self.cancelled) {

@@ -44,7 +44,7 @@ pub(super) struct Change<K, V> {
 }
 
 /// Commits that left the window, to be dropped under no lock.
-pub(super) type Evicted<K, V> = SmallVec<[Recent<K, V>; 1]>;
+pub(super) type Evicted<K, V> = SmallVec<[Recent<K, V>; 2]>;
 
 impl<K, V> Recent<K, V> {
     pub(super) fn changes(&self) -> &[Change<K, V>] {
@@ -98,11 +98,12 @@ impl<K, V> Window<K, V> {
     pub(super) fn make_room(&mut self, changes: usize, evicted: &mut Evicted<K, V>) {
         self.commits.reserve(1);
         if changes > 1 {
-            evicted.reserve(changes);
+            evicted.reserve(2 * changes);
         }
     }
 
-    /// Adds the newest commit. For each of its changes at most one old commit leaves, which is shown.
+    /// Adds the newest commit. For each of its changes at most two old commits leave, which are shown: so the window comes
+    /// back to its size after more had to stay because it was not shown.
     pub(super) fn push(
         &mut self,
         revision: u64,
@@ -114,7 +115,7 @@ impl<K, V> Window<K, V> {
         let added = commit.changes().len();
         self.changes += added;
         self.commits.push_back(commit);
-        for _ in 0..added {
+        for _ in 0..2 * added {
             if self.changes <= self.max_changes || self.commits.len() == 1 {
                 return;
             }
@@ -208,11 +209,12 @@ mod tests {
         }
         assert_eq!(revisions(&window, 1, 201), Ok((2..=201).collect()));
         // A commit of many changes makes room for itself and for what waited.
-        assert_eq!(push(&mut window, 202, 50, 201), 50);
-        assert_eq!(push(&mut window, 203, 200, 202), 151);
+        assert_eq!(push(&mut window, 202, 1, 201), 2);
+        assert_eq!(push(&mut window, 203, 50, 202), 100);
+        assert_eq!(push(&mut window, 204, 200, 203), 100);
         assert_eq!(
-            revisions(&window, 202, 203),
-            Ok(vec![203]),
+            revisions(&window, 203, 204),
+            Ok(vec![204]),
             "the newest commit stays, however large"
         );
     }

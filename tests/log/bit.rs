@@ -61,10 +61,10 @@ fn every_flipped_bit_is_damage_or_a_reported_cut_of_the_last_frame() {
                     }
                     (Allowed::Cut, Outcome::Opened { commits, clean: false, cut: Some(cut) }) => {
                         assert_eq!(cut.segment, number, "{case}");
-                        assert!(
-                            cut.offset <= at(byte) && at(byte) < cut.offset + cut.bytes,
-                            "{case}"
-                        );
+                        // What is cut ends with the last byte that is not zero.
+                        let is_zero = files[&name][byte] == 0;
+                        let is_cut = is_zero || at(byte) < cut.offset + cut.bytes;
+                        assert!(cut.offset <= at(byte) && is_cut, "{case}: {cut:?}");
                         let whole = if byte < end && stop == Stop::Unclean { 1 } else { 0 };
                         assert_eq!(commits, last_commit - whole, "{case}");
                         flipped[1] += 1;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ifmatch::{Cut, Durability, OpenError, Recovery, Revision, Store};
+use ifmatch::{Cut, Durability, OpenError, Recovery, Revision, Store, Txn};
 
 use crate::common::format::{self, Kind, segment_name};
 use crate::common::{Files, Random, read_files, scratch, write_files};
@@ -46,7 +46,7 @@ pub(crate) fn state(store: &Store<Key, Value>) -> State {
 }
 
 impl History {
-    /// A log of `commits` commits in several segments, some of them deletes, with values of up to `value_bytes` bytes,
+    /// A log of `commits` commits in several segments, some of them deletes and transactions, with values of up to `value_bytes` bytes,
     /// each synced before the next.
     pub(crate) fn new(commits: usize, value_bytes: u64, stop: Stop) -> Self {
         let directory = scratch();
@@ -56,6 +56,10 @@ impl History {
         while revisions.len() < commits {
             let key = Key::try_from(random.below(12)).unwrap();
             if random.below(4) == 0 {
+                let txn = Txn::new().put(key, vec![key]).delete((key + 1) % 12);
+                let txn = txn.put((key + 2) % 12, vec![1; usize::from(key)]);
+                revisions.push(store.commit(txn).unwrap().get());
+            } else if random.below(4) == 0 {
                 let Some(deleted) = store.delete(key).unwrap() else { continue };
                 revisions.push(deleted.revision().get());
             } else {
@@ -88,8 +92,11 @@ impl History {
     /// The state of `store` is exactly what the first `commits` commits made, and it goes on above them.
     pub(crate) fn assert_prefix(&self, store: &Store<Key, Value>, commits: usize, case: &str) {
         assert_eq!(state(store), self.states[commits], "{case}");
-        let live = u64::try_from(self.states[commits].len()).unwrap();
-        assert_eq!(u64::try_from(store.len()).unwrap(), live, "{case}");
+        assert_eq!(store.len(), self.states[commits].len(), "{case}");
+        assert!(
+            store.iter().map(|(key, _)| key).eq(self.states[commits].keys().copied()),
+            "{case}"
+        );
         let newest = if commits == 0 { 1 } else { self.revisions[commits - 1] };
         assert!(store.revision().get() >= newest, "{case}");
     }

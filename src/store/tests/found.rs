@@ -210,3 +210,46 @@ fn the_values_are_gone_when_the_store_is() {
         assert_eq!(Arc::strong_count(&value.count), 1);
     }
 }
+
+/// The rank of a version overflowed when so many were to be kept: a panic within the turn, after the append.
+#[test]
+fn a_history_of_everything_keeps_everything() {
+    let store: Numbers = Store::builder().history(usize::MAX).history_commits(u64::MAX).build();
+    for number in 0..100 {
+        store.put("a", number).unwrap();
+    }
+    store.delete("a").unwrap();
+    assert_eq!(store.history("a").versions().len(), 101);
+}
+
+/// A key whose drop panics once, where that is asked for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Grenade(u8);
+
+thread_local! {
+    static ARMED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        assert!(!ARMED.replace(false), "the drop of a key panics");
+    }
+}
+
+/// What a transaction had removed was dropped before the watches were woken, and that panicked.
+#[test]
+fn a_watch_is_woken_though_the_drop_of_a_removed_key_panics() {
+    let store: Store<Grenade, ()> = Store::builder().build();
+    store.put(Grenade(1), ()).unwrap();
+    let mut watch = store.watch().open().unwrap();
+    let waiting = thread::spawn(move || watch.recv_timeout(Duration::from_secs(5)).is_ok());
+    eventually("it sleeps", || store.inner.map.sequencer.lock().sleepers.len() == 1);
+    let writer = store.clone();
+    let panicking = thread::spawn(move || {
+        let delete = crate::Txn::new().delete(Grenade(1));
+        ARMED.set(true);
+        writer.commit(delete).map(|_| ()).ok();
+    });
+    assert!(panicking.join().is_err(), "or this test shows nothing");
+    assert!(waiting.join().unwrap());
+}

@@ -99,6 +99,37 @@ fn a_transaction_and_its_conflicts_are_told_only_when_they_are_durable() {
     }
 }
 
+/// It was told at once, with values that may have been computed from what was not durable.
+#[test]
+fn a_refusal_of_a_transaction_is_told_only_when_what_it_read_is_durable() {
+    let disk = Faulty::new();
+    let builder = Store::<String, u64>::builder().max_record_bytes(64);
+    let store = builder.open_on(disk.directory()).unwrap();
+    store.put("a", 1).unwrap();
+    disk.hold_syncs();
+    drop(store.submit_put_if("a", 2, Precondition::Any));
+    let (told, tells) = mpsc::channel();
+    let thread = {
+        let store = store.clone();
+        thread::spawn(move || {
+            let error = store
+                .transact(|t| {
+                    let read = t.get("a")?.map_or(0, |value| *value);
+                    (0..99).for_each(|key| t.put(format!("{key}"), read));
+                    Ok(())
+                })
+                .unwrap_err();
+            let TransactError::Commit(error) = error else { unreachable!("{error}") };
+            assert!(matches!(error.reason(), Some(Reason::RecordTooLarge { .. })));
+            told.send(()).unwrap();
+        })
+    };
+    assert!(tells.recv_timeout(Duration::from_millis(100)).is_err(), "it read what is not durable");
+    disk.release_syncs();
+    tells.recv().unwrap();
+    thread.join().unwrap();
+}
+
 #[test]
 fn after_the_log_failed_nothing_that_was_not_durable_is_told() {
     let disk = Faulty::new();
@@ -158,6 +189,8 @@ fn a_watch_resumes_after_a_restart_or_says_that_it_cannot() {
         let error = store.commit(unchanged).unwrap_err();
         assert!(matches!(error, CommitError::Compacted { .. }), "{error}");
         let error = store.snapshot_at(revision).unwrap_err();
+        assert!(matches!(error, HistoryError::Compacted { .. }), "{error}");
+        let error = store.get_at("a", revision).unwrap_err();
         assert!(matches!(error, HistoryError::Compacted { .. }), "{error}");
     }
     store.watch().since(store.revision()).open().unwrap();
