@@ -143,6 +143,7 @@ fn trim<K, V>(
 ) -> Left {
     versions.trim(
         from,
+        shown,
         |version| {
             let needed = state.retention.needs(version, shown);
             if needed {

@@ -34,6 +34,8 @@ pub struct Scan<K, V, S = FastHash> {
     pin: Shared<Pin<K, V, S>>,
     /// What has not been given out.
     rest: KeyRange<Arc<K>>,
+    /// There is nothing more.
+    ended: bool,
     front: Fetched<K>,
     back: Fetched<K>,
 }
@@ -53,7 +55,8 @@ impl<K> Fetched<K> {
 impl<K: Ord, V, S> Scan<K, V, S> {
     pub(super) fn new(pin: Shared<Pin<K, V, S>>, range: KeyRange<K>) -> Self {
         let rest = range.map(Arc::new);
-        Self { pin, rest, front: Fetched::new(), back: Fetched::new() }
+        let ended = rest.is_empty();
+        Self { pin, rest, ended, front: Fetched::new(), back: Fetched::new() }
     }
 
     /// The revision that all entries are at.
@@ -70,9 +73,6 @@ impl<K: Ord, V, S> Scan<K, V, S> {
         if let Some(key) = fetched.keys.pop_front() {
             return Some(key);
         }
-        if self.rest.is_empty() {
-            return None;
-        }
         let mut keys = Vec::new();
         let (start, end) = (self.rest.start().map(|key| &**key), self.rest.end().map(|key| &**key));
         let index = &self.pin.map.index;
@@ -87,7 +87,13 @@ impl<K: Ord, V, S> Scan<K, V, S> {
 
     /// The next key of one end, if the other has not come past it.
     fn advance(&mut self, side: Side) -> Option<Arc<K>> {
-        let key = self.fetch(side).filter(|key| self.rest.contains(key))?;
+        if self.ended {
+            return None;
+        }
+        let Some(key) = self.fetch(side).filter(|key| self.rest.contains(key)) else {
+            self.ended = true;
+            return None;
+        };
         match side {
             Side::Front => self.rest.start_after(Arc::clone(&key)),
             Side::Back => self.rest.end_before(Arc::clone(&key)),
@@ -103,7 +109,8 @@ enum Side {
 }
 
 impl<K: Ord + Clone, V, S> Scan<K, V, S> {
-    /// What has not been given out yet, of both ends, as a range: for a scan that goes on where this one ends.
+    /// What has not been given out yet, of both ends, as a range: for a scan that goes on where this one stopped. `None`
+    /// once the scan has come to its end.
     ///
     /// ```
     /// # let store: ifmatch::Store<String, u32> = ifmatch::Store::new();
@@ -111,15 +118,18 @@ impl<K: Ord + Clone, V, S> Scan<K, V, S> {
     /// let snapshot = store.snapshot();
     /// let mut scan = snapshot.prefix("user/");
     /// let page: Vec<_> = scan.by_ref().take(10).collect();
-    /// let cursor = scan.rest();
+    /// let cursor = scan.rest().expect("there is more");
     ///
-    /// let next_page: Vec<_> = snapshot.range(cursor).take(10).collect();
-    /// assert_eq!(next_page[0].0, "user/10");
+    /// let mut scan = snapshot.range(cursor);
+    /// let (first, _) = scan.next().expect("the next page");
+    /// assert_eq!(first, "user/10");
+    /// assert_eq!(scan.by_ref().count(), 14);
+    /// assert!(scan.rest().is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn rest(&self) -> KeyRange<K> {
-        self.rest.clone().map(|key| K::clone(&key))
+    pub fn rest(&self) -> Option<KeyRange<K>> {
+        (!self.ended).then(|| self.rest.clone().map(|key| K::clone(&key)))
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) struct Span {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Superseded {
     pub(super) span: Span,
-    /// How many versions of the key are newer.
+    /// How many versions of the key are newer, and shown.
     pub(super) rank: usize,
     /// The revision that deleted the key, if it is deleted.
     pub(super) deleted_at: Option<u64>,
@@ -212,10 +212,11 @@ impl<V> Versions<V> {
     }
 
     /// Takes out the superseded versions that `is_needed` denies, into `garbage`: of `which`, the one that was installed
-    /// at a revision, or all.
+    /// at a revision, or all. `shown` is the newest revision that is shown.
     pub(super) fn trim(
         &mut self,
         which: Option<u64>,
+        shown: u64,
         mut is_needed: impl FnMut(Superseded) -> bool,
         garbage: &mut Vec<Versioned<V>>,
     ) -> Left {
@@ -223,6 +224,7 @@ impl<V> Versions<V> {
         let Node { live, revision, .. } = chain.back().expect("a chain is never empty");
         let deleted_at = live.is_none().then(|| revision.get());
         let newest = chain.len() - 1;
+        let unseen = chain.iter().rev().take_while(|node| node.revision.get() > shown).count();
         let places = match which {
             None => 0..newest,
             Some(from) => match chain.binary_search_by_key(&from, |node| node.revision.get()) {
@@ -233,7 +235,7 @@ impl<V> Versions<V> {
         for place in places.rev() {
             let node = &chain[place];
             let span = Span { from: node.revision.get(), until: node.until };
-            let rank = newest - place;
+            let rank = (newest - place).saturating_sub(unseen);
             if !is_needed(Superseded { span, rank, deleted_at }) {
                 let node = chain.remove(place).expect("it is there");
                 garbage.extend(node.live);
@@ -293,7 +295,7 @@ mod tests {
             let mut versions = example();
             let mut garbage = Vec::new();
             let is_needed = |version: Superseded| needed & (1 << (version.rank - 1)) != 0;
-            assert_eq!(versions.trim(None, is_needed, &mut garbage), Left::Versions);
+            assert_eq!(versions.trim(None, 9, is_needed, &mut garbage), Left::Versions);
             let (keeps_deleted, keeps_four) = (needed & 1 != 0, needed & 2 != 0);
             assert_eq!(garbage.len(), usize::from(!keeps_four));
             assert_eq!(versions.look(6) != At::NotKept, keeps_four, "{needed}");
@@ -315,9 +317,22 @@ mod tests {
                 assert_eq!(version.span.from, from);
                 false
             };
-            versions.trim(Some(from), is_needed, &mut garbage);
+            versions.trim(Some(from), 9, is_needed, &mut garbage);
             assert_eq!((garbage.len(), asked), (taken, usize::from(from == 4 || from == 7)));
             assert_eq!(versions.newest().0, revision(9));
+        }
+    }
+
+    #[test]
+    fn what_is_not_shown_does_not_count_as_newer() {
+        for (shown, expected) in [(6, [0, 0]), (7, [0, 1]), (8, [0, 1]), (9, [1, 2])] {
+            let mut ranks = Vec::new();
+            let is_needed = |version: Superseded| {
+                ranks.push(version.rank);
+                true
+            };
+            example().trim(None, shown, is_needed, &mut Vec::new());
+            assert_eq!(ranks, expected, "{shown}");
         }
     }
 
@@ -342,9 +357,9 @@ mod tests {
             asked.push(version.deleted_at);
             true
         };
-        assert_eq!(versions.trim(None, keep, &mut garbage), Left::Versions);
+        assert_eq!(versions.trim(None, 9, keep, &mut garbage), Left::Versions);
         assert_eq!(asked, [Some(7)]);
-        assert_eq!(versions.trim(None, |_| false, &mut garbage), Left::Tombstone(revision(7)));
+        assert_eq!(versions.trim(None, 9, |_| false, &mut garbage), Left::Tombstone(revision(7)));
         assert_eq!(garbage.len(), 1);
     }
 }

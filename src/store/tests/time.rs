@@ -195,3 +195,25 @@ fn a_watch_resumes_after_a_restart_or_says_that_it_cannot() {
     }
     store.watch().since(store.revision()).open().unwrap();
 }
+
+/// Versions that were not yet durable counted among the last ones, and pushed out those that were shown.
+#[test]
+fn history_by_count_is_of_what_is_shown() {
+    let disk = Faulty::new();
+    let builder = Store::<String, u64>::builder().history(3).segment_bytes(4096);
+    let store = builder.open_on(disk.directory()).unwrap();
+    for number in 1..=3 {
+        store.put("a", number).unwrap();
+    }
+    for round in 0..3 {
+        disk.hold_syncs();
+        for number in 0..20 {
+            drop(store.submit_put_if("a", 100 * round + number, Precondition::Any));
+            assert_eq!(store.history("a").versions().len(), 3, "round {round}");
+        }
+        disk.release_syncs();
+        store.sync().unwrap();
+        assert_eq!(store.history("a").versions().len(), 3, "round {round}");
+        eventually("the rest is given back", || store.stats().superseded() == 2);
+    }
+}
