@@ -28,7 +28,8 @@ pub enum CommitError<K, V> {
         /// What was not committed.
         txn: Box<Txn<K, V>>,
     },
-    /// Whether a range is unchanged since a revision is not known any more.
+    /// Whether a range is unchanged since a revision is not known any more. What follows it was not looked at, and
+    /// conflicts before it are not told.
     #[non_exhaustive]
     Compacted {
         /// The index of the precondition.
@@ -38,7 +39,8 @@ pub enum CommitError<K, V> {
         /// What was not committed.
         txn: Box<Txn<K, V>>,
     },
-    /// Whether a range is unchanged since a revision is not known, because the store has not come to that revision.
+    /// Whether a range is unchanged since a revision is not known, because the store has not come to that revision. As for
+    /// [`Compacted`](Self::Compacted), nothing else is told.
     #[non_exhaustive]
     Future {
         /// The index of the precondition.

@@ -49,7 +49,9 @@ where
     K: AsKey<K> + Clone + Ord,
     S: BuildHasher,
 {
-    let pin = Pin::newest(map);
+    // What is to be written is decided on the newest state, as it will be under the locks.
+    let view = if commit.writes.is_empty() { View::Tellable } else { View::Visible };
+    let pin = Pin::unlimited(map, view);
     let at = pin.revision();
     let examiner = Examiner { map, identity, at };
     let mut conflicts = Vec::new();
@@ -165,15 +167,5 @@ pub(super) fn catch_up<K: Ord, V, S>(
     match find_change(&map.sequencer, checked, end, |change| touches(requirements, change)) {
         Ok(None) => Some(end),
         Ok(Some(_)) | Err(Gone { .. }) => None,
-    }
-}
-
-impl<K, V, S> Pin<K, V, S>
-where
-    K: Ord,
-{
-    /// Pins the newest state, durable or not; not counted against the limit on snapshots.
-    fn newest(map: &Arc<Map<K, V, S>>) -> Self {
-        Self::new(map, View::Visible).expect("there is no limit on these")
     }
 }

@@ -75,6 +75,8 @@ impl<K: Ord, V, S> Map<K, V, S> {
     pub(super) fn settle(&self, mut aftermath: Aftermath<K, V>) {
         self.visit(&aftermath.visits);
         wake(aftermath.take_wakers());
+        // What leaves the window is not this writer's: neither is a panic in its drop.
+        let _reported = catch_unwind(AssertUnwindSafe(|| drop(aftermath)));
     }
 
     /// Takes a snapshot's pin back.

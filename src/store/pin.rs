@@ -29,6 +29,12 @@ impl<K: Ord, V, S> Pin<K, V, S> {
         })
     }
 
+    /// Pins the newest revision of a view that is not a snapshot's.
+    pub(super) fn unlimited(map: &Shared<Map<K, V, S>>, view: View) -> Self {
+        debug_assert!(view != View::Shown, "snapshots are limited");
+        Self::new(map, view).expect("there is no limit on these")
+    }
+
     /// Takes over a pin of the past.
     pub(super) fn of_past(map: &Shared<Map<K, V, S>>, revision: u64) -> Self {
         Self { map: Shared::clone(map), revision, live: None, unpin: Map::unpin, counted: true }

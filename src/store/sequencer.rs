@@ -164,6 +164,11 @@ impl<K, V> Sequencer<K, V> {
         }
     }
 
+    fn has_failed(&self) -> bool {
+        let ended = self.frontier.as_ref().and_then(|frontier| frontier.ended());
+        matches!(ended, Some(Ended::Failed(_)))
+    }
+
     pub(super) fn frontier(&self) -> Option<&Frontier> {
         self.frontier.as_deref()
     }
@@ -228,7 +233,8 @@ impl<K, V> Sequencer<K, V> {
         let mut state = self.state.lock();
         let (revision, live) = match view {
             View::Shown => self.shown_live(),
-            View::Visible => (self.visible(), self.live()),
+            View::Tellable if self.has_failed() => self.shown_live(),
+            View::Visible | View::Tellable => (self.visible(), self.live()),
         };
         if view == View::Shown && state.retention.is_full() {
             return None;
@@ -371,6 +377,8 @@ pub(super) enum View {
     Shown,
     /// The newest, durable or not.
     Visible,
+    /// The newest that can ever be told: durable or not, but for a log that failed.
+    Tellable,
 }
 
 impl<K, V> Turn<'_, K, V> {

@@ -100,7 +100,7 @@ where
     S: BuildHasher,
 {
     fn begin(store: &Inner<K, V, S>) -> Self {
-        let pin = Pin::new(&store.map, View::Visible).expect("there is no limit on these");
+        let pin = Pin::unlimited(&store.map, View::Tellable);
         Self { pin, read: BTreeMap::new(), ranges: Vec::new(), written: BTreeMap::new() }
     }
 

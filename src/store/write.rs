@@ -313,7 +313,10 @@ where
             match store.enter(self.record.as_ref(), population, 1, &mut garbage.aftermath) {
                 Ok(turn) if place::can_put(&turn, versions) => break turn,
                 // A snapshot was taken just now.
-                Ok(_) => versions.make_room(),
+                Ok(turn) => {
+                    drop(turn);
+                    versions.make_room();
+                }
                 Err(refusal) => {
                     versions.collapse();
                     return no_turn(&mut self.change, refusal);
@@ -343,7 +346,10 @@ where
             match store.enter(self.record.as_ref(), population, 1, &mut garbage.aftermath) {
                 Ok(turn) if place::leaves_nothing(&turn, versions) => break turn,
                 Ok(turn) if place::can_bury(&turn, versions) => break turn,
-                Ok(_) => versions.make_room(),
+                Ok(turn) => {
+                    drop(turn);
+                    versions.make_room();
+                }
                 Err(refusal) => {
                     versions.collapse();
                     return no_turn(&mut self.change, refusal);

