@@ -75,8 +75,7 @@ impl<K: Ord, V, S> Map<K, V, S> {
     pub(super) fn settle(&self, mut aftermath: Aftermath<K, V>) {
         self.visit(&aftermath.visits);
         wake(aftermath.take_wakers());
-        // What leaves the window is not this writer's: neither is a panic in its drop.
-        let _reported = catch_unwind(AssertUnwindSafe(|| drop(aftermath)));
+        drop_guarded(aftermath);
     }
 
     /// Takes a snapshot's pin back.
@@ -87,8 +86,10 @@ impl<K: Ord, V, S> Map<K, V, S> {
 
     /// A batch of the log became durable, which superseded versions; or the log ended.
     pub(super) fn follow(&self, superseded: &[Superseded]) -> Vec<Waker> {
-        let (visits, wakers) = self.sequencer.follow(superseded);
-        self.visit(&visits);
+        let mut aftermath = self.sequencer.follow(superseded);
+        self.visit(&aftermath.visits);
+        let wakers = aftermath.take_wakers();
+        drop_guarded(aftermath);
         wakers
     }
 
@@ -158,6 +159,11 @@ fn trim<K, V>(
         },
         garbage,
     )
+}
+
+/// Drops what left the window. It is not this writer's: neither is a panic in its drop.
+fn drop_guarded<K, V>(aftermath: Aftermath<K, V>) {
+    let _reported = catch_unwind(AssertUnwindSafe(|| drop(aftermath)));
 }
 
 /// Wakes, whatever the wakers do.

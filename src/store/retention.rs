@@ -69,7 +69,7 @@ struct Pin {
 }
 
 /// So many hints are moved at a time, so that the sequencer is not held for long.
-const CHUNK: usize = 256;
+pub(super) const CHUNK: usize = 256;
 
 impl Pin {
     /// Chunks, because growing one long list would copy it within the sequencer.

@@ -19,7 +19,7 @@ use crate::log::{Ended, Frontier, Log, Record, Shortage, Superseded as LoggedHin
 use crate::revision::Revision;
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
 
-use super::retention::{Bounds, Hint, Retention, Visits};
+use super::retention::{Bounds, CHUNK, Hint, Retention, Visits};
 use super::versions::Span;
 use super::window::{Changes, Evicted, Gone, Recent, Window};
 
@@ -286,24 +286,27 @@ impl<K, V> Sequencer<K, V> {
         visits
     }
 
-    /// A batch of the log became durable, which superseded versions as `hints` say. Returns what is to be visited, and
-    /// who is to be woken.
-    pub(super) fn follow(&self, hints: &[LoggedHint]) -> (Visits, Vec<Waker>) {
-        let mut visits = Visits::new();
-        for chunk in hints.chunks(256) {
+    /// A batch of the log became durable, which superseded versions as `hints` say.
+    pub(super) fn follow(&self, hints: &[LoggedHint]) -> Aftermath<K, V> {
+        let mut aftermath = Aftermath::default();
+        for chunk in hints.chunks(CHUNK) {
             let mut state = self.state.lock();
             let shown = self.shown();
             for &LoggedHint { hash, from, until } in chunk {
                 let hint = Hint { hash, span: Span { from, until } };
-                state.retention.move_on(hint, shown, &mut visits);
+                state.retention.move_on(hint, shown, &mut aftermath.visits);
             }
         }
         loop {
             let mut state = self.state.lock();
-            if state.retention.age(self.shown(), &mut visits) {
-                let sleepers = std::mem::take(&mut state.sleepers);
-                drop(state);
-                return (visits, sleepers.into_values().collect());
+            let shown = self.shown();
+            let all_aged = state.retention.age(shown, &mut aftermath.visits);
+            let some = state.window.shrink(shown, CHUNK);
+            let is_small = some.len() < CHUNK;
+            aftermath.evicted.extend(some);
+            if all_aged && is_small {
+                aftermath.sleepers = std::mem::take(&mut state.sleepers);
+                return aftermath;
             }
         }
     }

@@ -102,8 +102,7 @@ impl<K, V> Window<K, V> {
         }
     }
 
-    /// Adds the newest commit. For each of its changes at most two old commits leave, which are shown: so the window comes
-    /// back to its size after more had to stay because it was not shown.
+    /// Adds the newest commit. For each of its changes at most two old commits leave, which are shown.
     pub(super) fn push(
         &mut self,
         revision: u64,
@@ -116,17 +115,28 @@ impl<K, V> Window<K, V> {
         self.changes += added;
         self.commits.push_back(commit);
         for _ in 0..2 * added {
-            if self.changes <= self.max_changes || self.commits.len() == 1 {
-                return;
+            match self.pop(shown) {
+                Some(oldest) => evicted.push(oldest),
+                None => return,
             }
-            if self.commits.front().is_none_or(|oldest| oldest.revision > shown) {
-                return;
-            }
-            let oldest = self.commits.pop_front().expect("there is one");
-            self.changes -= oldest.changes().len();
-            self.start = oldest.revision;
-            evicted.push(oldest);
         }
+    }
+
+    /// Takes out what there is too much of, now that more is shown: at most so many commits.
+    pub(super) fn shrink(&mut self, shown: u64, at_most: usize) -> Vec<Recent<K, V>> {
+        std::iter::from_fn(|| self.pop(shown)).take(at_most).collect()
+    }
+
+    /// Takes out the oldest commit, if there is too much and it is shown.
+    fn pop(&mut self, shown: u64) -> Option<Recent<K, V>> {
+        if self.changes <= self.max_changes || self.commits.len() == 1 {
+            return None;
+        }
+        self.commits.front().filter(|oldest| oldest.revision <= shown)?;
+        let oldest = self.commits.pop_front()?;
+        self.changes -= oldest.changes().len();
+        self.start = oldest.revision;
+        Some(oldest)
     }
 
     /// The commits after `position`, up to `end`.
