@@ -1,0 +1,12 @@
+//! What the store guarantees across keys and across time: transactions, scans, snapshots, history, watch.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // All of it is tests.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../store/home.rs"]
+mod home;
+
+mod model;
+mod sequence;
+mod span;
