@@ -8,5 +8,6 @@ mod common;
 mod home;
 
 mod model;
+mod replay;
 mod sequence;
 mod span;
