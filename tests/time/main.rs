@@ -7,6 +7,7 @@ mod common;
 #[path = "../store/home.rs"]
 mod home;
 
+mod bank;
 mod model;
 mod replay;
 mod sequence;
