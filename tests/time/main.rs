@@ -9,6 +9,7 @@ mod home;
 
 mod bank;
 mod model;
+mod phantom;
 mod replay;
 mod sequence;
 mod span;
