@@ -13,3 +13,4 @@ mod phantom;
 mod replay;
 mod sequence;
 mod span;
+mod watch;
