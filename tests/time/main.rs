@@ -11,6 +11,7 @@ mod bank;
 mod model;
 mod phantom;
 mod replay;
+mod scan;
 mod sequence;
 mod span;
 mod watch;
