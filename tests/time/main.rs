@@ -8,9 +8,12 @@ mod common;
 mod home;
 
 mod bank;
+mod error;
+mod limits;
 mod model;
 mod phantom;
 mod replay;
+mod retention;
 mod scan;
 mod sequence;
 mod span;
