@@ -11,6 +11,6 @@ mod key;
 mod limit;
 mod model;
 mod oracle;
+mod panic;
 mod pending;
 mod race;
-mod reentrancy;

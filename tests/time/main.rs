@@ -9,9 +9,11 @@ mod home;
 
 mod bank;
 mod error;
+mod hooks;
 mod limits;
 mod model;
 mod phantom;
+mod reentrancy;
 mod replay;
 mod retention;
 mod scan;
