@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -55,6 +55,14 @@ pub(crate) fn write_files(directory: &Path, files: &Files) {
     }
 }
 
+/// A number of the environment, so that long runs need no other code than short ones.
+pub(crate) fn from_env(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")),
+        Err(_) => default,
+    }
+}
+
 /// SplitMix64: small, and the same on every machine, so that a failing seed fails again.
 pub(crate) struct Random(pub(crate) u64);
 
@@ -70,6 +78,21 @@ impl Random {
     /// Less than `limit`.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
+    }
+
+    /// One of `all`.
+    pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        let index = self.below(u64::try_from(all.len()).unwrap());
+        &all[usize::try_from(index).unwrap()]
+    }
+}
+
+/// Waits for what another thread is about to do.
+pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: not after 10 s");
+        thread::sleep(Duration::from_micros(100));
     }
 }
 

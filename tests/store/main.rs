@@ -12,6 +12,6 @@ mod limit;
 mod model;
 mod names;
 mod oracle;
+mod panic;
 mod pending;
 mod race;
-mod reentrancy;

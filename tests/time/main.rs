@@ -1,0 +1,22 @@
+//! What the store guarantees across keys and across time: transactions, scans, snapshots, history, watch.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // All of it is tests.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../store/home.rs"]
+mod home;
+
+mod bank;
+mod error;
+mod hooks;
+mod limits;
+mod model;
+mod phantom;
+mod reentrancy;
+mod replay;
+mod retention;
+mod scan;
+mod sequence;
+mod span;
+mod watch;
