@@ -178,15 +178,14 @@ where
         if at > newest {
             return Err(out_of_reach(revision, Span { from: 0, until: newest + 1 }));
         }
-        let opened = map.sequencer.lock().retention.opened();
-        if at < opened {
-            return Err(out_of_reach(revision, Span { from: opened, until: newest + 1 }));
-        }
+        let opened = map.sequencer.opened();
         let mut oldest_of_key = None;
         let found = map.shards.read(&key, |versions| {
-            oldest_of_key =
-                versions.iter().find(|(span, _)| span.from > at).map(|(span, _)| span.from);
+            // What was there at the opening is known from then on.
+            let mut known_from = versions.iter().map(|(span, _)| span.from.max(opened));
+            oldest_of_key = known_from.find(|from| *from > at);
             Some(match versions.look(at) {
+                _ if at < opened => Err(()),
                 At::Live(entry) => Ok(Some(entry.clone())),
                 At::Deleted => Ok(None),
                 At::NotKept => Err(()),
@@ -222,7 +221,7 @@ where
             }
             whole_from = Some(pair[0].0.from);
         }
-        let opened = map.sequencer.lock().retention.opened();
+        let opened = map.sequencer.opened();
         let whole_from = whole_from.map_or(floor, |from| from.min(floor)).max(opened);
         let versions = kept
             .into_iter()

@@ -51,8 +51,6 @@ pub(super) struct Retention {
     deleted: BTreeSet<(u64, u64)>,
     /// The history by count of keys that were deleted up to here is given up.
     forgotten: u64,
-    /// The revision that the store was opened at: nothing before is known.
-    opened: u64,
     /// Every version that was superseded after this revision is kept, so that all is known from here; but for `unseen`.
     floor: u64,
     /// Versions that were replaced before they could be shown, in the batches of the log that are not yet durable: the
@@ -101,7 +99,6 @@ impl Retention {
             aging: VecDeque::new(),
             deleted: BTreeSet::new(),
             forgotten: 0,
-            opened: floor,
             floor,
             unseen: Vec::new(),
             kept: 0,
@@ -110,11 +107,6 @@ impl Retention {
 
     pub(super) fn bounds(&self) -> &Bounds {
         &self.bounds
-    }
-
-    /// Nothing before this revision is known.
-    pub(super) fn opened(&self) -> u64 {
-        self.opened
     }
 
     /// From this revision on all is known, up to `shown`, the newest that is shown.

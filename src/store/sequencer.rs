@@ -31,6 +31,8 @@ pub(super) struct Sequencer<K, V> {
     /// How many keys are live at `visible`.
     live: AtomicU64,
     max_keys: u64,
+    /// The revision that the store was opened at: nothing before is known.
+    opened: u64,
     /// Whether superseded versions are likely to be kept, so that room for them is made before the turn. Only a guess.
     keeps: AtomicU64,
     /// How far the log is; absent in memory.
@@ -136,8 +138,14 @@ impl<K, V> Sequencer<K, V> {
             visible: AtomicU64::new(newest),
             live: AtomicU64::new(live),
             max_keys,
+            opened: newest,
             frontier,
         }
+    }
+
+    /// The revision that the store was opened at: nothing before is known.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened
     }
 
     pub(super) fn visible(&self) -> u64 {
