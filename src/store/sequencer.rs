@@ -17,7 +17,7 @@ use std::task::Waker;
 use crate::error::{LogFailure, Reason};
 use crate::log::{Ended, Frontier, Log, Record, Shortage, Superseded as LoggedHint, Tail};
 use crate::revision::Revision;
-use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, size};
 
 use super::retention::{Bounds, Hint, Retention, Visits};
 use super::versions::Span;
@@ -49,6 +49,9 @@ pub(super) struct State<K, V> {
 }
 
 type Sleepers = BTreeMap<u64, Waker>;
+
+/// So many hints are moved at a time, so that the sequencer is not held for long.
+const HINTS_AT_ONCE: usize = size(256, 1);
 
 /// A watch that wants to be woken.
 pub(super) struct Sleeper {
@@ -284,7 +287,7 @@ impl<K, V> Sequencer<K, V> {
     /// who is to be woken.
     pub(super) fn follow(&self, hints: &[LoggedHint]) -> (Visits, Vec<Waker>) {
         let mut visits = Visits::new();
-        for chunk in hints.chunks(256) {
+        for chunk in hints.chunks(HINTS_AT_ONCE) {
             let mut state = self.state.lock();
             let shown = self.shown();
             for &LoggedHint { hash, from, until } in chunk {
