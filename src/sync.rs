@@ -17,6 +17,12 @@ pub(crate) use self::modelled::*;
 pub(crate) use std::sync::Arc;
 use std::time::Instant;
 
+/// A size at which something changes course: what is `usual`, but `modelled` under the model checker, where it has to be
+/// reached within a few operations.
+pub(crate) const fn size(usual: usize, modelled: usize) -> usize {
+    if cfg!(ifmatch_model) { modelled } else { usual }
+}
+
 /// Where one thread waits to be woken. A wake-up that comes first is not lost.
 #[derive(Debug)]
 pub(crate) struct Parker {

@@ -69,7 +69,7 @@ fn sources() -> Vec<Source> {
 
 fn is_test(path: &Path) -> bool {
     let name = path.file_name().unwrap().to_str().unwrap();
-    if path.iter().any(|folder| folder == "tests") {
+    if path.iter().any(|folder| folder == "tests" || folder == "model") {
         return true;
     }
     ["tests.rs", "model.rs", "faulty.rs"].contains(&name)

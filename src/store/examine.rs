@@ -8,7 +8,7 @@ use crate::key::AsKey;
 use crate::precondition::Precondition;
 use crate::range::KeyRange;
 use crate::revision::Revision;
-use crate::sync::Arc;
+use crate::sync::{Arc, size};
 use crate::txn::Requirement;
 
 use super::commit::Commit;
@@ -37,7 +37,7 @@ pub(super) struct Unknown {
 const MAX_BLOCKERS: usize = 16;
 
 /// Commits are taken out of the window this many changes at a time, so that the sequencer is not held for long.
-const CHUNK: usize = 256;
+const CHUNK: usize = size(256, 1);
 
 /// Looks at all conditions of `commit`, at the newest revision.
 pub(super) fn examine<K, V, S>(

@@ -25,7 +25,7 @@ use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
 use triomphe::Arc;
 
-use crate::sync::RwLock;
+use crate::sync::{RwLock, size};
 
 #[cfg(all(test, not(ifmatch_model)))]
 mod tests;
@@ -35,7 +35,7 @@ mod model;
 
 /// At most so many keys in a leaf. From 128 to 512 it is as fast; a leaf is locked for as long as it takes to copy
 /// so many pointers, and each split moves part of the separators, of which long leaves need fewer.
-const LEAF_KEYS: usize = 256;
+const LEAF_KEYS: usize = size(256, 2);
 
 /// Into how many parts a search divides what it searches.
 const FAN: usize = 8;

@@ -7,7 +7,7 @@ use triomphe::{Arc, UniqueArc};
 use crate::error::Reason;
 use crate::key::AsKey;
 use crate::revision::Revision;
-use crate::sync::{RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{RwLockReadGuard, RwLockWriteGuard, size};
 use crate::versioned::Versioned;
 
 use super::Inner;
@@ -68,7 +68,7 @@ struct Place {
 }
 
 /// So often a changed key is compared with a range inside the sequencer; twice as often each time that was too few.
-const MATCHED_IN_TURN: usize = 64;
+const MATCHED_IN_TURN: usize = size(64, 1);
 
 impl<K, V> Default for Locked<'_, K, V> {
     fn default() -> Self {

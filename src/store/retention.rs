@@ -12,6 +12,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::sync::size;
+
 use super::versions::{Span, Superseded};
 
 /// What a store keeps of the past.
@@ -67,7 +69,7 @@ struct Pin {
 }
 
 /// So many hints are moved at a time, so that the sequencer is not held for long.
-pub(super) const CHUNK: usize = 256;
+pub(super) const CHUNK: usize = size(256, 1);
 
 impl Pin {
     /// Chunks, because growing one long list would copy it within the sequencer.

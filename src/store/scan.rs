@@ -14,7 +14,7 @@ use triomphe::Arc;
 use crate::key::AsKey;
 use crate::range::KeyRange;
 use crate::revision::Revision;
-use crate::sync::Arc as Shared;
+use crate::sync::{Arc as Shared, size};
 use crate::versioned::Versioned;
 
 use super::FastHash;
@@ -22,8 +22,8 @@ use super::map::Map;
 use super::pin::Pin;
 
 /// How many keys are taken out of the index at once, at first and at most.
-const FIRST_CHUNK: usize = 32;
-const MAX_CHUNK: usize = 256;
+const FIRST_CHUNK: usize = size(32, 1);
+const MAX_CHUNK: usize = size(256, 2);
 
 /// Entries in the order of their keys, from both ends, at one revision.
 ///

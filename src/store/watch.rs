@@ -14,14 +14,14 @@ use crate::event::{Commit, Event, WatchError};
 use crate::key::AsKey;
 use crate::range::{AsPrefix, AsRange, KeyRange};
 use crate::revision::Revision;
-use crate::sync::{Arc, AtomicU64, Ordering, Parker};
+use crate::sync::{Arc, AtomicU64, Ordering, Parker, size};
 
 use super::Store;
 use super::sequencer::{Awaited, Sequencer, Sleeper};
 use super::window::{Change, Gone, Recent};
 
 /// So many changes are taken out of the window at a time.
-const CHUNK: usize = 64;
+const CHUNK: usize = size(64, 1);
 
 /// What a watch is to tell; made by [`Store::watch`](super::Store::watch).
 #[must_use = "a watch begins when it is opened"]

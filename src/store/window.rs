@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use smallvec::SmallVec;
 use triomphe::Arc;
 
+use crate::sync::size;
 use crate::versioned::Versioned;
 
 /// The least that a window holds. Transactions need some.
-pub(super) const MIN_WINDOW: usize = 64;
+pub(super) const MIN_WINDOW: usize = size(64, 1);
 
 pub(super) struct Window<K, V> {
     commits: VecDeque<Recent<K, V>>,
