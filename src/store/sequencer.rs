@@ -46,8 +46,6 @@ pub(super) struct State<K, V> {
     /// Those who wait for the next commit to be shown, by the numbers of their watches.
     pub(super) sleepers: Sleepers,
     watches: u64,
-    /// What was shown when more became durable the last time.
-    followed: u64,
     /// The store is gone: there will be no more commits.
     ended: bool,
 }
@@ -135,7 +133,6 @@ impl<K, V> Sequencer<K, V> {
                 retention: Retention::new(bounds, newest),
                 sleepers: Sleepers::new(),
                 watches: 0,
-                followed: newest,
                 ended: false,
             }),
             visible: AtomicU64::new(newest),
@@ -310,14 +307,8 @@ impl<K, V> Sequencer<K, V> {
         }
         loop {
             let state = &mut *self.state.lock();
-            let shown = self.shown();
-            let all_aged = state.retention.age(shown, &mut aftermath.visits);
-            // What is shown just now stays for once, so that watches see it, however much it is.
-            let some = state.window.shrink(state.followed, CHUNK);
-            let is_small = some.len() < CHUNK;
-            aftermath.evicted.extend(some);
-            if all_aged && is_small {
-                state.followed = shown;
+            let all_aged = state.retention.age(self.shown(), &mut aftermath.visits);
+            if all_aged {
                 aftermath.sleepers = std::mem::take(&mut state.sleepers);
                 return aftermath;
             }

@@ -123,11 +123,6 @@ impl<K, V> Window<K, V> {
         }
     }
 
-    /// Takes out what there is too much of, now that more is shown: at most so many commits.
-    pub(super) fn shrink(&mut self, shown: u64, at_most: usize) -> Vec<Recent<K, V>> {
-        std::iter::from_fn(|| self.pop(shown)).take(at_most).collect()
-    }
-
     /// Takes out the oldest commit, if there is too much and it is shown.
     fn pop(&mut self, shown: u64) -> Option<Recent<K, V>> {
         if self.changes <= self.max_changes || self.commits.len() == 1 {

@@ -379,7 +379,7 @@ fn cloning_a_key_may_use_the_store() {
         &[
             ("create", |store, key, _, arm| {
                 arm();
-                store.put(&Key(key), Value(0)).unwrap();
+                store.put(Key(key), Value(0)).unwrap();
             }),
             ("overwrite", |store, key, _, arm| {
                 put(store, key, 0);
@@ -389,11 +389,11 @@ fn cloning_a_key_may_use_the_store() {
             ("conflict", |store, key, _, arm| {
                 put(store, key, 0);
                 arm();
-                drop(store.create(&Key(key), Value(0)).unwrap_err());
+                drop(store.create(Key(key), Value(0)).unwrap_err());
             }),
             ("submit", |store, key, _, arm| {
                 arm();
-                block_on(store.submit_put_if(&Key(key), Value(0), Precondition::Any)).unwrap();
+                block_on(store.submit_put_if(Key(key), Value(0), Precondition::Any)).unwrap();
             }),
             ("commit of a creation", |store, key, _, arm| {
                 let txn = any(key);
