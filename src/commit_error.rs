@@ -163,8 +163,9 @@ impl<K, V> Error for CommitError<K, V> {
 /// What the closure of [`Store::transact`](crate::Store::transact) returns to give up: an error of the application, or
 /// of the transaction itself.
 ///
-/// Every error converts into it, so that `?` works in the closure; therefore it is not itself an error, as in the crate
-/// `anyhow`.
+/// Every error type converts into it, so that `?` works in the closure; therefore it is not itself an error, as in the
+/// crate `anyhow`. What is not a type that implements `Error` (`Box<dyn Error + Send + Sync>`, a string, `anyhow::Error`)
+/// goes in by `map_err(TxError::new)`.
 pub struct TxError(pub(crate) Cause);
 
 pub(crate) enum Cause {

@@ -143,14 +143,16 @@ impl<K: fmt::Debug, V> fmt::Debug for Event<K, V> {
 #[non_exhaustive]
 pub enum WatchError {
     /// What came after the revision asked for is not kept any more: read the state, and watch since its revision.
-    #[error("changes are known only since revision {oldest}")]
+    #[error(
+        "what came after the revision asked for is not kept: changes are known since revision {oldest}"
+    )]
     #[non_exhaustive]
     Compacted {
         /// The oldest revision since which a watch can be opened.
         oldest: Revision,
     },
     /// The store has not come to the revision asked for.
-    #[error("the newest revision is {newest}")]
+    #[error("the store has not come to the revision asked for: the newest is {newest}")]
     #[non_exhaustive]
     Future {
         /// The newest revision.

@@ -10,14 +10,14 @@ use crate::versioned::Versioned;
 #[non_exhaustive]
 pub enum HistoryError {
     /// What was there then is not kept any more. (Or never was: revisions that an unclean stop of the log skipped.)
-    #[error("the oldest revision that can be read is {oldest}")]
+    #[error("the revision asked for is not kept: the oldest that can be read is {oldest}")]
     #[non_exhaustive]
     Compacted {
         /// The oldest revision that can be read.
         oldest: Revision,
     },
     /// The store has not come to this revision.
-    #[error("the newest revision is {newest}")]
+    #[error("the store has not come to the revision asked for: the newest is {newest}")]
     #[non_exhaustive]
     Future {
         /// The newest revision.

@@ -19,7 +19,7 @@ use crate::key::AsKey;
 /// let users: KeyRange<String> = AsPrefix::into_range("users/");
 /// assert!(users.contains(&"users/7".to_owned()) && !users.contains(&"user".to_owned()));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct KeyRange<K> {
     start: Bound<K>,
     end: Bound<K>,

@@ -115,6 +115,17 @@ impl<K, V> Txn<K, V> {
         self
     }
 
+    /// What is to be written: keys with their values, and without one to be deleted.
+    pub fn changes(&self) -> impl ExactSizeIterator<Item = (&K, Option<&V>)> {
+        self.changes.iter().map(|(key, value)| (key, value.as_ref()))
+    }
+
+    /// What is to be written, by value: to build another transaction on, after a conflict.
+    #[must_use]
+    pub fn into_changes(self) -> Vec<(K, Option<V>)> {
+        self.changes
+    }
+
     /// How many preconditions and writes there are.
     #[must_use]
     pub fn len(&self) -> usize {

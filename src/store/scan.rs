@@ -110,7 +110,8 @@ enum Side {
 
 impl<K: Ord + Clone, V, S> Scan<K, V, S> {
     /// What has not been given out yet, of both ends, as a range: for a scan that goes on where this one stopped. `None`
-    /// once the scan has come to its end.
+    /// once the scan has come to its end, which it knows when it was asked for more than there is: after a page that
+    /// happens to end with the last entry there is one more, empty.
     ///
     /// ```
     /// # let store: ifmatch::Store<String, u32> = ifmatch::Store::new();

@@ -217,7 +217,7 @@ where
     pub(super) fn transact<A>(
         &self,
         mut body: impl FnMut(&mut Transaction<K, V, S>) -> Result<A, TxError>,
-    ) -> Result<A, TransactError<K, V>> {
+    ) -> Result<(A, Revision), TransactError<K, V>> {
         let mut attempt = 1;
         loop {
             let mut transaction = Transaction::begin(self);
@@ -238,11 +238,13 @@ where
             let settled = Settled { rests_on, ..settled };
             let overtaken = matches!(&settled.outcome, Err(error) if error.is_overtaken());
             if !overtaken || attempt == UPDATE_ATTEMPTS {
-                self.tell(settled).map_err(TransactError::Commit)?;
-                return answer.map_err(|error| match error.0 {
-                    Cause::Application(error) => TransactError::Aborted(error),
-                    Cause::TooManyOperations(operations) => {
-                        TransactError::Commit(too_many_operations(operations))
+                let told = self.tell(settled).map_err(TransactError::Commit)?;
+                return answer.map(|answer| (answer, told.revision)).map_err(|error| {
+                    match error.0 {
+                        Cause::Application(error) => TransactError::Aborted(error),
+                        Cause::TooManyOperations(operations) => {
+                            TransactError::Commit(too_many_operations(operations))
+                        }
                     }
                 });
             }
@@ -301,6 +303,21 @@ where
         &self,
         body: impl FnMut(&mut Transaction<K, V, S>) -> Result<A, TxError>,
     ) -> Result<A, TransactError<K, V>>
+    where
+        V: Clone,
+    {
+        self.transact_at(body).map(|(answer, _)| answer)
+    }
+
+    /// As [`transact`](Self::transact), and tells the revision of the commit; of a transaction that wrote nothing, the one
+    /// that it read.
+    ///
+    /// # Errors
+    /// As for [`transact`](Self::transact).
+    pub fn transact_at<A>(
+        &self,
+        body: impl FnMut(&mut Transaction<K, V, S>) -> Result<A, TxError>,
+    ) -> Result<(A, Revision), TransactError<K, V>>
     where
         V: Clone,
     {

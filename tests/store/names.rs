@@ -97,6 +97,13 @@ fn many_keys(store: &Store<String, User>) -> Result<(), Box<dyn Error>> {
         Ok(alice.name.len())
     })?;
     assert!(answer > 0);
+    let ((), at) = store.transact_at(|t| {
+        t.put("users/alice", user("Alice"));
+        Ok(())
+    })?;
+    assert_eq!(store.get("users/alice").ok_or("alice")?.revision(), at);
+    let changes = error.into_txn().ok_or("it was not committed")?.into_changes();
+    assert_eq!(changes.len(), 2);
     let error = store
         .transact(|t| -> Result<(), TxError> {
             t.get("zoe")?.ok_or_else(|| Nobody("zoe".to_owned()))?;
