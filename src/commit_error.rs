@@ -280,7 +280,7 @@ impl<K, V> TransactError<K, V> {
 impl<K, V> fmt::Display for TransactError<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Aborted(error) => error.fmt(f),
+            Self::Aborted(_) => f.write_str("the transaction gave up"),
             Self::Commit(error) => error.fmt(f),
         }
     }
@@ -295,11 +295,11 @@ impl<K, V> fmt::Debug for TransactError<K, V> {
     }
 }
 
-/// Its `Display` is that of the variant, whose own `source` it passes on.
+/// The application's error is its source, so that reporters show it, and what looks through the sources finds it.
 impl<K, V> Error for TransactError<K, V> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Aborted(error) => error.source(),
+            Self::Aborted(error) => Some(&**error),
             Self::Commit(error) => error.source(),
         }
     }

@@ -30,7 +30,7 @@ pub enum HistoryError {
 
 /// There are as many snapshots and scans as the builder allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there are {max} snapshots and scans, the limit")]
+#[error("the store has {max} snapshots and scans, its limit")]
 #[non_exhaustive]
 pub struct TooManySnapshots {
     /// The limit.

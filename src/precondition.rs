@@ -1,6 +1,7 @@
 //! What a write may demand of the key before it takes place.
 
 use crate::revision::Revision;
+use crate::versioned::Versioned;
 
 /// The state in which a key has to be for a write to take place.
 ///
@@ -43,5 +44,12 @@ impl Precondition {
 impl From<Revision> for Precondition {
     fn from(revision: Revision) -> Self {
         Self::Revision(revision)
+    }
+}
+
+/// The key must be exactly as it was read.
+impl<V> From<&Versioned<V>> for Precondition {
+    fn from(entry: &Versioned<V>) -> Self {
+        Self::Revision(entry.revision())
     }
 }

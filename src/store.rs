@@ -354,13 +354,15 @@ where
     }
 }
 
-/// Writing without blocking: the write is decided at once, and awaited.
+/// Writing without blocking: the write is decided, and awaited. Await it: see [`Pending`] for when it is decided only then.
 impl<K, V, S> Store<K, V, S>
 where
     K: Clone + Hash + Ord,
     S: BuildHasher,
 {
-    /// [`put_if`](Self::put_if) as a [`Pending`] write. It does not block the thread, but for the locks of memory.
+    /// [`put_if`](Self::put_if) as a [`Pending`] write. It does not block the thread, but for the locks of memory. On a log,
+    /// what is dropped without being awaited may not take place, and the order of submission is kept only for what is
+    /// decided at once: see [`Pending`].
     pub fn submit_put_if(
         &self,
         key: impl AsKey<K>,

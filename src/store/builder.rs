@@ -129,7 +129,7 @@ impl<K, V, S, C> Builder<K, V, S, C> {
     }
 
     /// Keeps the last `versions` versions of each key, the current one included, deletes included; for
-    /// [`Store::history`] and [`Store::get_at`]. Default: 1, which is no history.
+    /// [`Store::history`] and [`Store::get_at`]. Default: 1, which is no history; 0 is the same.
     ///
     /// It is kept in memory and begins when the store is opened.
     #[must_use]

@@ -305,7 +305,7 @@ where
         self.inner.tell(settled).map(|committed| committed.revision)
     }
 
-    /// [`commit`](Self::commit) as a [`Pending`] transaction. It does not wait for the disk; it does take locks of memory,
+    /// [`commit`](Self::commit) as a [`Pending`] transaction: await it, as [`Pending`] says. It does not wait for the disk; it does take locks of memory,
     /// and if others change the ranges that it requires again and again, sleeps for up to 5 ms before it is refused.
     pub fn submit(&self, txn: Txn<K, V>) -> Pending<K, V, Revision, S> {
         let commit = Commit::prepare(&self.inner, txn);

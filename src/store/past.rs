@@ -85,6 +85,7 @@ where
     /// If there are as many snapshots as [`Builder::max_snapshots`](super::Builder::max_snapshots) allows, which is a
     /// million by default.
     #[must_use]
+    #[track_caller]
     pub fn snapshot(&self) -> Snapshot<K, V, S> {
         match self.try_snapshot() {
             Ok(snapshot) => snapshot,
@@ -112,6 +113,7 @@ where
     ///
     /// # Panics
     /// As for [`snapshot`](Self::snapshot).
+    #[track_caller]
     pub fn iter(&self) -> Scan<K, V, S> {
         self.range(..)
     }
@@ -129,6 +131,7 @@ where
     ///
     /// # Panics
     /// As for [`snapshot`](Self::snapshot).
+    #[track_caller]
     pub fn range(&self, range: impl AsRange<K>) -> Scan<K, V, S> {
         match self.pin() {
             Ok(pin) => Scan::new(Arc::new(pin), range.into_range()),
@@ -140,6 +143,7 @@ where
     ///
     /// # Panics
     /// As for [`snapshot`](Self::snapshot).
+    #[track_caller]
     pub fn prefix(&self, prefix: impl AsPrefix<K>) -> Scan<K, V, S> {
         self.range(prefix.into_range())
     }
@@ -257,6 +261,7 @@ fn out_of_reach(revision: Revision, known: Span) -> HistoryError {
 }
 
 #[allow(clippy::panic)]
+#[track_caller]
 fn too_many(error: &TooManySnapshots) -> ! {
     panic!("{error}")
 }

@@ -61,7 +61,7 @@ mod sealed {
 /// one write before submitting the next.
 ///
 /// Its waker is called on a thread that serves all futures of the store, and like every waker must not block.
-#[must_use = "the outcome, a conflict for example, is known only when it is awaited"]
+#[must_use = "it may take place only when it is awaited, and its outcome is known only then"]
 pub struct Pending<K, V, T: Submitted<K, V>, S = FastHash> {
     store: Store<K, V, S>,
     state: State<K, V>,

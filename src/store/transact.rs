@@ -271,8 +271,10 @@ where
     /// on the newer state. So transactions are serializable: the outcome is as if they had run one after another.
     ///
     /// `body` may run several times, and sees the newest state, durable or not, as it was at one moment; `transact`
-    /// returns, with an answer or an error, once what it read is durable. It runs under no lock. Values need to be `Clone`
-    /// only for those that a transaction reads back after putting them, and that outlive `body`.
+    /// returns, with an answer or an error, once what it read is durable. It runs under no lock. It must write through the
+    /// [`Transaction`]: what it writes to the store itself is not undone, and if the transaction read that key, makes it
+    /// run again. (`V: Clone` is asked for because a value that `body` has put and read back may outlive it; others are
+    /// not cloned.)
     ///
     /// ```
     /// # let store: ifmatch::Store<String, u64> = ifmatch::Store::new();

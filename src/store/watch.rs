@@ -59,6 +59,10 @@ impl<K: Ord + Clone, V> WatchBuilder<K, V> {
 
     /// Tell what came after `revision`, which is one of this store: of a snapshot, or of the last commit that an earlier
     /// watch told. Without it, what comes from now on is told.
+    ///
+    /// The commits that are kept for that are in memory: after a restart nothing before the opening is known. A log that
+    /// was closed in good order opens at its newest revision, so that what was told last can be resumed from; after an
+    /// unclean stop it opens above what it skipped, and every earlier revision is [`Compacted`](WatchError::Compacted).
     pub fn since(mut self, revision: Revision) -> Self {
         self.since = Some(revision);
         self
