@@ -64,7 +64,7 @@ pub(super) fn check(body: impl Fn() + Send + Sync + Clone + 'static) {
     let iterations = std::env::var("IFMATCH_SCHEDULES")
         .ok()
         .and_then(|count| count.parse().ok())
-        .unwrap_or(2_000);
+        .unwrap_or(4_000);
     shuttle::check_random(body.clone(), iterations);
     shuttle::check_pct(body, iterations, 3);
 }

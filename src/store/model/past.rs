@@ -1,12 +1,13 @@
 //! History: what is told of the past is true, or said to be unknown.
 
 use super::{
-    Numbers, Past, View, Writer, Writing, assert_nothing_is_left, builder, check, join_all, open,
+    Numbers, Past, View, Writer, Writing, assert_nothing_is_left, builder, check, join_all, on,
+    open,
 };
 use crate::log::Durability;
 use crate::storage::faulty::Faulty;
 use crate::sync::thread;
-use crate::{HistoryError, Revision};
+use crate::{HistoryError, Precondition, Revision};
 
 const KEYS: [u32; 2] = [0, 100];
 
@@ -93,6 +94,7 @@ fn answers_are_true(store: &Numbers) -> Past {
         thread::spawn(move || {
             // What it keeps, others may do without: a hole in the past of a key.
             let _snapshot = store.snapshot();
+            assert_now_is_known(&store);
             let told = history(&store, 0);
             (revisions(&store).map(|at| ask(&store, 0, at)).collect::<Vec<_>>(), told)
         })
@@ -143,31 +145,87 @@ fn without_history_nothing_is_made_up() {
     });
 }
 
-/// A key comes and goes while its past is given up and others hold snapshots of it.
+fn deleted_keys_are_forgotten(store: &Numbers) {
+    let reader = {
+        let store = store.clone();
+        thread::spawn(move || {
+            let snapshot = store.snapshot();
+            let view = View::of(&snapshot);
+            let told = history(&store, 0);
+            assert_now_is_known(&store);
+            (view, told, ask(&store, 0, snapshot.revision()))
+        })
+    };
+    let writers = (1..3).map(|value| {
+        Writer::spawn(store, move |writer| {
+            writer.put(0, value);
+            writer.delete(0);
+        })
+    });
+    let writers = writers.collect();
+    assert_now_is_known(store);
+    let past = Past::of(join_all(writers));
+    let (view, told, answer) = reader.join().expect("no thread panics");
+    view.is_in(&past);
+    assert_history(&told, &past);
+    assert_true(answer, &past);
+    assert_nothing_is_left(store);
+}
+
+/// Whatever is forgotten, it is not what is shown now.
+fn assert_now_is_known(store: &Numbers) {
+    let stats = store.stats();
+    assert!(stats.oldest_at() <= stats.revision(), "{stats:?}");
+    assert!(stats.window_start() <= stats.revision(), "{stats:?}");
+}
+
 #[test]
-fn deleted_keys_lose_their_history_and_their_memory() {
+fn without_history_nothing_is_made_up_on_a_log() {
     check(|| {
-        let store = builder().history(2).max_deleted(0).build();
+        let store = on(&Faulty::new(), Durability::Sync);
+        answers_are_true(&store);
+        assert_nothing_is_left(&store);
+    });
+}
+
+/// Versions that share a batch of the log replace each other before any is shown; when the last one is, those between are
+/// not known. Nobody waits, so that one batch fills up while another is written.
+#[test]
+fn what_was_replaced_before_it_was_shown_is_not_made_up() {
+    check(|| {
+        let store = on(&Faulty::new(), Durability::Sync);
+        let mut first = Writer::new(&store);
+        first.put(1, 0);
         let reader = {
             let store = store.clone();
             thread::spawn(move || {
-                let snapshot = store.snapshot();
-                let view = View::of(&snapshot);
-                let told = history(&store, 0);
-                (view, told, ask(&store, 0, snapshot.revision()))
+                let ask_all = || revisions(&store).map(|at| ask(&store, 0, at)).collect::<Vec<_>>();
+                [ask_all(), ask_all()].concat()
             })
         };
-        let mut writer = Writer::new(&store);
-        writer.put(0, 1);
-        writer.delete(0);
-        writer.put(0, 2);
-        writer.delete(0);
-        let past = Past::of(vec![writer.commits]);
-        let (view, told, answer) = reader.join().expect("no thread panics");
-        view.is_in(&past);
-        assert_history(&told, &past);
-        assert_true(answer, &past);
-        assert_nothing_is_left(&store);
+        let pending: Vec<_> =
+            (0..4).map(|value| store.submit_put_if(0, value, Precondition::Any)).collect();
+        let written = pending.into_iter().zip(0..).map(|(put, value)| {
+            (put.wait().expect("the disk works").revision(), vec![(0, Some(value))])
+        });
+        let past = Past::of(vec![written.collect(), first.commits]);
+        for answer in reader.join().expect("no thread panics") {
+            assert_true(answer, &past);
+        }
+    });
+}
+
+/// A key comes and goes while its past is given up and others hold snapshots of it.
+#[test]
+fn deleted_keys_lose_their_history_and_their_memory() {
+    check(|| deleted_keys_are_forgotten(&builder().history(2).max_deleted(0).build()));
+}
+
+#[test]
+fn deleted_keys_lose_their_history_and_their_memory_on_a_log() {
+    check(|| {
+        let builder = builder().history(2).max_deleted(0);
+        deleted_keys_are_forgotten(&open(builder, &Faulty::new(), Durability::Sync));
     });
 }
 

@@ -156,33 +156,32 @@ fn a_snapshot_and_a_watch_since_it_come_to_the_newest_state() {
 fn a_watch_of_a_key_tells_of_that_key_and_can_be_resumed() {
     check(|| {
         let store = in_memory();
-        let mut first = store.watch().key(0).with_previous().open().expect("now is kept");
+        let watch = |store: &Numbers| store.watch().key(0).with_previous();
+        let mut first = watch(&store).open().expect("now is kept");
         let watcher = {
             let store = store.clone();
             thread::spawn(move || {
-                let mut received = vec![told(first.recv().expect("it goes on"))];
-                let position = first.position();
+                let received = told(first.recv().expect("it goes on"));
+                let resumed = watch(&store).since(first.position()).open();
                 drop(first);
-                let resumed = store.watch().key(0).with_previous().since(position).open();
-                let mut resumed = resumed.expect("it is in the window");
-                received.extend((0..2).map(|_| told(resumed.recv().expect("it goes on"))));
-                received
+                let received_then = resumed.expect("it is in the window").recv();
+                [received, told(received_then.expect("it goes on"))]
             })
         };
-        let past = Past::of(join_all(write(&store)));
-        let expected =
-            past.told_after(Revision::MIN).into_iter().filter_map(|(revision, mut events)| {
-                events.retain(|key, _| *key == 0);
-                (!events.is_empty()).then_some((revision, events))
-            });
-        let expected: Vec<_> = expected.collect();
-        // A delete of what does not exist is no commit.
-        if expected.len() == 3 {
-            assert_eq!(watcher.join().expect("no thread panics"), expected);
-        } else {
-            store.put(0, 9).expect("no limit");
-            watcher.join().expect("no thread panics");
-        }
+        let writers = vec![
+            Writer::spawn(&store, |writer| {
+                writer.put(1, 0);
+                writer.commit(&[(0, Some(1)), (1, Some(1))]);
+            }),
+            Writer::spawn(&store, |writer| writer.put(0, 2)),
+        ];
+        let past = Past::of(join_all(writers));
+        let mut expected = past.told_after(Revision::MIN);
+        expected.retain_mut(|(_, events)| {
+            events.retain(|key, _| *key == 0);
+            !events.is_empty()
+        });
+        assert_eq!(watcher.join().expect("no thread panics").to_vec(), expected);
     });
 }
 
@@ -279,6 +278,23 @@ fn a_close_ends_watches_after_all_that_became_durable() {
         let written: Vec<Revision> = writer.join().expect("no thread panics");
         assert_eq!(received.iter().map(|told| told.0).collect::<Vec<_>>(), written);
         assert!(received.iter().all(|told| told.0 > start));
+    });
+}
+
+/// The close makes it durable, and nothing else does.
+#[test]
+fn what_was_installed_before_a_close_is_told_before_the_end() {
+    check(|| {
+        let disk = Faulty::new();
+        let store = on(&disk, Durability::Sync);
+        store.put(9, 0).expect("the disk works");
+        let watcher = drain(watch(&store));
+        let submitted = store.submit_put_if(0, 1, Precondition::Any);
+        store.close().expect("the disk works");
+        let (received, end) = watcher.join().expect("no thread panics");
+        assert!(matches!(end, WatchError::Closed), "{end:?}");
+        assert_eq!(received.len(), 1);
+        assert_eq!(submitted.wait().expect("it is durable").revision(), received[0].0);
     });
 }
 
