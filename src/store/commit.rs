@@ -239,8 +239,8 @@ where
         for round in 0..ROUNDS {
             let mut locked = Locked::default();
             let installed = locked.install(self, store, checked, round);
-            let (aftermath, removed) = locked.unlock();
-            store.map.settle(aftermath);
+            let (mut aftermath, removed) = locked.unlock();
+            store.map.settle(&mut aftermath);
             drop(removed);
             match installed {
                 Installed::Done(committed) => {
