@@ -491,7 +491,7 @@ where
     }
 
     /// Decides an operation, making room for it where that is missing.
-    fn decide<O: Operation<K, V>>(&self, mut operation: O) -> Settled<O::Outcome> {
+    fn decide<O: Operation<K, V>>(&self, operation: &mut O) -> Settled<O::Outcome> {
         loop {
             if let Attempt::Settled(settled) = operation.attempt(self) {
                 return settled;
@@ -510,10 +510,13 @@ where
 
     fn run<Q: AsKey<K>>(
         &self,
-        write: Result<Write<K, V, Q>, write::Settled<K, V>>,
+        mut write: Result<Write<K, V, Q>, write::Settled<K, V>>,
     ) -> Result<Effect<V>, WriteError<K, V>> {
-        let settled = write.map_or_else(|settled| settled, |write| self.decide(write));
-        self.tell(settled)
+        // Where it is: moving it costs a hot put one part in twenty.
+        if let Ok(write) = &mut write {
+            return self.tell(self.decide(write));
+        }
+        self.tell(write.err().expect("what is no write was settled already"))
     }
 
     /// Decides a put, without waiting until it may be told.
@@ -529,7 +532,8 @@ where
     {
         let change = Change::Put(Draft::new(value));
         match Write::prepare(self, key, change, precondition) {
-            Ok(write) => self.decide(if wants_entry { write.wanting_entry() } else { write }),
+            Ok(write) if wants_entry => self.decide(&mut write.wanting_entry()),
+            Ok(mut write) => self.decide(&mut write),
             Err(settled) => settled,
         }
     }

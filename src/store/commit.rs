@@ -239,8 +239,8 @@ where
         for round in 0..ROUNDS {
             let mut locked = Locked::default();
             let installed = locked.install(self, store, checked, round);
-            let (aftermath, removed) = locked.unlock();
-            store.map.settle(aftermath);
+            let (mut aftermath, removed) = locked.unlock();
+            store.map.settle(&mut aftermath);
             drop(removed);
             match installed {
                 Installed::Done(committed) => {
@@ -299,7 +299,7 @@ where
     /// cannot take the transaction; [`CommitError::OutcomeUnknown`] if the log failed meanwhile.
     pub fn commit(&self, txn: Txn<K, V>) -> Result<Revision, CommitError<K, V>> {
         let settled = match Commit::prepare(&self.inner, txn) {
-            Ok(commit) => self.inner.decide(commit),
+            Ok(mut commit) => self.inner.decide(&mut commit),
             Err(settled) => settled,
         };
         self.inner.tell(settled).map(|committed| committed.revision)

@@ -72,10 +72,10 @@ impl<K: Ord, V, S> Map<K, V, S> {
     }
 
     /// What a commit left to be done; no lock is held.
-    pub(super) fn settle(&self, mut aftermath: Aftermath<K, V>) {
+    pub(super) fn settle(&self, aftermath: &mut Aftermath<K, V>) {
         self.visit(&aftermath.visits);
         wake(aftermath.take_wakers());
-        drop_guarded(aftermath);
+        aftermath.drop_evicted();
     }
 
     /// Takes a snapshot's pin back.
@@ -89,7 +89,7 @@ impl<K: Ord, V, S> Map<K, V, S> {
         let mut aftermath = self.sequencer.follow(superseded);
         self.visit(&aftermath.visits);
         let wakers = aftermath.take_wakers();
-        drop_guarded(aftermath);
+        aftermath.drop_evicted();
         wakers
     }
 
@@ -159,11 +159,6 @@ fn trim<K, V>(
         },
         garbage,
     )
-}
-
-/// Drops what left the window. It is not this writer's: neither is a panic in its drop.
-fn drop_guarded<K, V>(aftermath: Aftermath<K, V>) {
-    let _reported = catch_unwind(AssertUnwindSafe(|| drop(aftermath)));
 }
 
 /// Wakes, whatever the wakers do.

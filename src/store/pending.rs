@@ -215,7 +215,7 @@ where
     /// If it was polled to completion before.
     pub fn wait(self) -> Result<T, T::Error> {
         let settled = match self.state {
-            State::Undecided { work, .. } => self.store.inner.decide(work),
+            State::Undecided { mut work, .. } => self.store.inner.decide(&mut work),
             State::Decided(settled) => settled,
             State::Done => panic_done(),
         };

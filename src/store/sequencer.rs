@@ -12,6 +12,7 @@
 //! snapshots pin and with them which versions stay (`retention.rs`), and who waits for commits.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 use crate::error::{LogFailure, Reason};
@@ -87,20 +88,29 @@ pub(super) enum NoTurn {
 /// What is left to do once all locks are free. Dropping it drops what left the store.
 pub(super) struct Aftermath<K, V> {
     evicted: Evicted<K, V>,
-    sleepers: Sleepers,
+    /// Nearly always absent, which costs less to drop than an empty map.
+    sleepers: Option<Sleepers>,
     pub(super) visits: Visits,
 }
 
 impl<K, V> Default for Aftermath<K, V> {
     fn default() -> Self {
-        Self { evicted: Evicted::new(), sleepers: Sleepers::new(), visits: Visits::new() }
+        Self { evicted: Evicted::new(), sleepers: None, visits: Visits::new() }
     }
 }
 
 impl<K, V> Aftermath<K, V> {
     /// Those who are to be told of the commit.
     pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
-        std::mem::take(&mut self.sleepers).into_values().collect()
+        self.sleepers.take().map_or_else(Vec::new, |sleepers| sleepers.into_values().collect())
+    }
+
+    /// Drops what left the window. It is not this writer's: neither is a panic in its drop.
+    pub(super) fn drop_evicted(&mut self) {
+        while !self.evicted.is_empty() {
+            // What panics has left the list, and is not dropped again.
+            let _reported = catch_unwind(AssertUnwindSafe(|| self.evicted.clear()));
+        }
     }
 }
 
@@ -309,7 +319,7 @@ impl<K, V> Sequencer<K, V> {
             let state = &mut *self.state.lock();
             let all_aged = state.retention.age(self.shown(), &mut aftermath.visits);
             if all_aged {
-                aftermath.sleepers = std::mem::take(&mut state.sleepers);
+                aftermath.sleepers = Some(std::mem::take(&mut state.sleepers));
                 return aftermath;
             }
         }
@@ -477,7 +487,7 @@ impl<K, V> Turn<'_, K, V> {
             // What is too much now is left to the next commits.
             let _all = state.retention.age(revision, &mut self.aftermath.visits);
             if !state.sleepers.is_empty() {
-                self.aftermath.sleepers = std::mem::take(&mut state.sleepers);
+                self.aftermath.sleepers = Some(std::mem::take(&mut state.sleepers));
             }
         }
         self.revision

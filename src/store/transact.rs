@@ -226,7 +226,7 @@ where
             let settled = match &answer {
                 Ok(_) if !transaction.written.is_empty() => {
                     match Commit::prepare(self, transaction.into_txn()) {
-                        Ok(commit) => self.decide(commit),
+                        Ok(mut commit) => self.decide(&mut commit),
                         Err(settled) => settled,
                     }
                 }

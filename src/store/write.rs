@@ -400,7 +400,7 @@ where
         loop {
             let mut garbage = Garbage::default();
             let decision = self.decide(store, &mut garbage);
-            store.map.settle(garbage.aftermath);
+            store.map.settle(&mut garbage.aftermath);
             drop(garbage.slot);
             match decision {
                 Decision::Attempt(attempt) => return attempt,
