@@ -9,6 +9,7 @@ use std::fs;
 use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Wake, Waker};
@@ -89,9 +90,9 @@ impl Random {
 
 /// Waits for what another thread is about to do.
 pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(5);
     while !condition() {
-        assert!(Instant::now() < deadline, "{what}: not after 10 s");
+        assert!(Instant::now() < deadline, "{what}: not after 5 s");
         thread::sleep(Duration::from_micros(100));
     }
 }
@@ -114,6 +115,26 @@ pub(crate) fn within<T: Send + 'static>(
     match worker.join() {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// Raises a flag when it is dropped: what other threads wait for comes also if the test fails.
+pub(crate) struct Raises<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Raises<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Raises a flag if it is dropped by a panic.
+pub(crate) struct RaisesOnPanic<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for RaisesOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::Release);
+        }
     }
 }
 

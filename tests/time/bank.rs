@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ifmatch::{Store, TransactError, Txn, WatchError};
 
-use crate::common::{Random, from_env, together, within};
+use crate::common::{Raises, Random, from_env, together, within};
 use crate::home::{HOMES, Home};
 
 const THREADS: u64 = 8;
@@ -72,11 +72,11 @@ fn transfer(bank: &Bank, from: &str, to: &str, amount: u64) -> bool {
 }
 
 /// Sums the accounts by snapshot, scan and transaction for as long as the bank is open. How often it did.
-fn audit(bank: &Bank, is_open: &AtomicBool, seed: u64) -> u64 {
+fn audit(bank: &Bank, is_closed: &AtomicBool, seed: u64) -> u64 {
     let mut random = Random(seed);
     let mut sums = 0;
     let mut held = Vec::new();
-    while is_open.load(Ordering::Acquire) {
+    while !is_closed.load(Ordering::Acquire) {
         let sum: u64 = match random.below(4) {
             0 => bank.prefix("account/").map(|(_, balance)| *balance).sum(),
             1 => bank
@@ -103,7 +103,7 @@ fn audit(bank: &Bank, is_open: &AtomicBool, seed: u64) -> u64 {
 }
 
 /// Follows every commit, and sums after each. The balances in the end.
-fn follow(bank: &Bank, is_open: &AtomicBool) -> BTreeMap<String, u64> {
+fn follow(bank: &Bank, is_closed: &AtomicBool) -> BTreeMap<String, u64> {
     let snapshot = bank.snapshot();
     let mut revision = snapshot.revision();
     let mut balances: BTreeMap<String, u64> =
@@ -111,7 +111,7 @@ fn follow(bank: &Bank, is_open: &AtomicBool) -> BTreeMap<String, u64> {
     drop(snapshot);
     let mut watch = bank.watch().since(revision).with_previous().open().unwrap();
     loop {
-        let was_open = is_open.load(Ordering::Acquire);
+        let was_closed = is_closed.load(Ordering::Acquire);
         match watch.recv_timeout(Duration::from_millis(1)) {
             Ok(commit) => {
                 assert_eq!(commit.revision().get(), revision.get() + 1, "none is left out");
@@ -124,7 +124,7 @@ fn follow(bank: &Bank, is_open: &AtomicBool) -> BTreeMap<String, u64> {
                 }
                 assert_eq!(balances.values().sum::<u64>(), TOTAL, "at {revision}");
             }
-            Err(WatchError::Timeout) if !was_open => return balances,
+            Err(WatchError::Timeout) if was_closed => return balances,
             Err(WatchError::Timeout) => {}
             Err(other) => panic!("{other}"),
         }
@@ -134,18 +134,19 @@ fn follow(bank: &Bank, is_open: &AtomicBool) -> BTreeMap<String, u64> {
 fn run(home: Home, transfers: u64) {
     let test = |bank: &Bank| {
         open_accounts(bank);
-        let is_open = AtomicBool::new(true);
+        let is_closed = AtomicBool::new(false);
         let refused = AtomicU64::new(0);
         thread::scope(|scope| {
-            let follower = scope.spawn(|| follow(bank, &is_open));
+            let follower = scope.spawn(|| follow(bank, &is_closed));
             let auditors: Vec<_> = (0..2)
                 .map(|seed| {
                     scope.spawn({
-                        let is_open = &is_open;
-                        move || audit(bank, is_open, seed)
+                        let is_closed = &is_closed;
+                        move || audit(bank, is_closed, seed)
                     })
                 })
                 .collect();
+            let at_the_end = Raises(&is_closed);
             together(THREADS, |thread| {
                 let mut random = Random(thread);
                 for _ in 0..transfers / THREADS {
@@ -157,7 +158,7 @@ fn run(home: Home, transfers: u64) {
                     }
                 }
             });
-            is_open.store(false, Ordering::Release);
+            drop(at_the_end);
             let balances = follower.join().unwrap();
             let sums: u64 = auditors.into_iter().map(|auditor| auditor.join().unwrap()).sum();
             assert!(sums > 0, "nobody audited");
@@ -178,7 +179,7 @@ fn run(home: Home, transfers: u64) {
 #[test]
 fn every_sum_of_all_accounts_is_the_same_at_every_revision() {
     let transfers = from_env("IFMATCH_TRANSFERS", 8_000);
-    within(600, move || {
+    within(120 + transfers / 200, move || {
         for home in HOMES {
             run(home, if home == Home::Memory { transfers } else { transfers / 8 });
         }

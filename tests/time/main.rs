@@ -8,9 +8,11 @@ mod common;
 mod home;
 
 mod bank;
+mod commit;
 mod error;
 mod hooks;
 mod limits;
+mod memory;
 mod model;
 mod phantom;
 mod reentrancy;
@@ -18,5 +20,6 @@ mod replay;
 mod retention;
 mod scan;
 mod sequence;
+mod shown;
 mod span;
 mod watch;

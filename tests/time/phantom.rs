@@ -10,7 +10,7 @@ use std::thread;
 
 use ifmatch::{CommitError, Conflict, Precondition, Revision, Store, Txn};
 
-use crate::common::{Random, from_env, within};
+use crate::common::{Raises, Random, from_env, within};
 use crate::home::{HOMES, Home};
 
 type Subject = Store<String, u64>;
@@ -22,15 +22,6 @@ type Outcome = Result<Revision, Error>;
 fn rounds(home: Home) -> u64 {
     let rounds = from_env("IFMATCH_ROUNDS", 2_000);
     if home == Home::Memory { rounds } else { rounds / 20 }
-}
-
-/// Ends what else runs, also when the test fails.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
 }
 
 /// Runs `act` on two threads that begin each round at about the same time, with a third that keeps the sequencer busy
@@ -66,7 +57,7 @@ fn race<T: Send>(
                 let _judged_meanwhile = sender.send(outcome);
             }
         });
-        let _at_the_end = Ends(&is_over);
+        let _at_the_end = Raises(&is_over);
         for round in 0..rounds {
             prepare(round);
             let one = play(0, round).expect("it is not over");
@@ -95,12 +86,21 @@ fn everywhere(test: fn(Home, &Subject)) {
 }
 
 fn everywhere_with(window: usize, test: fn(Home, &Subject)) {
-    within(300, move || {
+    within(120 + rounds(Home::Memory) / 20, move || {
         for home in HOMES {
             let store_test = |store: &Subject| test(home, store);
             home.run(|builder| builder.shards(64).watch_window(window), store_test, |_| {});
         }
     });
+}
+
+/// Adds a demand, and others before and after it that always hold.
+fn among_others(
+    txn: Txn<String, u64>,
+    demand: impl FnOnce(Txn<String, u64>) -> Txn<String, u64>,
+) -> Txn<String, u64> {
+    let txn = txn.require("nothing/1", Precondition::Absent).require_none_under("nothing/");
+    demand(txn).require_none_under("nobody/").require("nobody/1", Precondition::Any)
 }
 
 fn conflict(outcome: &Outcome) -> &Conflict<String, u64> {
@@ -123,7 +123,8 @@ fn of_two_that_require_an_empty_range_and_fill_it_one_wins() {
     everywhere(|home, store| {
         let key = |round: u64, me: u64| format!("seat/{round}/{me}");
         let act = |me: u64, round: u64| {
-            let txn = Txn::new().require_none_under(format!("seat/{round}/"));
+            let txn =
+                among_others(Txn::new(), |txn| txn.require_none_under(format!("seat/{round}/")));
             store.commit(txn.put(key(round, me), me))
         };
         let judge = |round, one: Outcome, other: Outcome| {
@@ -142,7 +143,9 @@ fn race_for_a_page(home: Home, store: &Subject, judge: fn(u64, [(bool, Outcome);
         let since = store.revision();
         let seen = store.get(key(round, 1 - me)).map(|entry| *entry);
         let untouched = seen == (me == 1).then_some(7);
-        let txn = Txn::new().require_unchanged_under(format!("page/{round}/"), since);
+        let txn = among_others(Txn::new(), |txn| {
+            txn.require_unchanged_under(format!("page/{round}/"), since)
+        });
         // One is overwritten or deleted, the other created.
         let txn = match (me, round % 2) {
             (0, 0) => txn.delete(key(round, 0)),
@@ -187,7 +190,10 @@ fn a_range_that_a_transaction_saw_empty_is_empty_when_it_is_committed() {
         let act = |me: u64, round: u64| {
             let prefix = format!("room/{round}/");
             let booked = store.transact(|transaction| {
+                transaction.get("nothing/1")?;
+                transaction.prefix("nothing/")?;
                 let is_free = transaction.prefix(prefix.as_str())?.is_empty();
+                transaction.prefix("nobody/")?;
                 if is_free {
                     transaction.put(format!("{prefix}{me}"), me);
                 }
@@ -294,6 +300,42 @@ fn a_single_write_into_a_range_is_before_the_transaction_and_blocks_it_or_after_
 }
 
 #[test]
+fn what_has_left_the_window_meanwhile_is_looked_at_again() {
+    everywhere_with(64, |home, store| {
+        let act = |me: u64, round: u64| {
+            if me == 0 {
+                let txn = Txn::new().require_none_under(format!("item/{round}/"));
+                return store.commit(txn.put(format!("sealed/{round}"), 0));
+            }
+            let item = store.create(format!("item/{round}/1"), 1).unwrap();
+            // Each of these is more than the window holds.
+            for _ in 0..3 {
+                let txn = (0..100).fold(Txn::new(), |txn, key| txn.put(format!("large/{key}"), 0));
+                store.commit(txn).unwrap();
+            }
+            Ok(item)
+        };
+        race(
+            store,
+            rounds(home),
+            |_| {},
+            act,
+            |round, sealing, item| {
+                let (Ok(item), sealing) = (item, sealing) else {
+                    panic!("the item was not created")
+                };
+                match sealing {
+                    Ok(sealed) => {
+                        assert!(sealed < item, "round {round}: {item} was missed at {sealed}")
+                    }
+                    Err(error) => assert_eq!(error.conflict().unwrap().revision(), Some(item)),
+                }
+            },
+        );
+    });
+}
+
+#[test]
 fn a_delete_in_a_range_is_a_change_of_it() {
     everywhere(|home, store| {
         let key = |round: u64| format!("basket/{round}/apple");
@@ -320,6 +362,6 @@ fn a_delete_in_a_range_is_a_change_of_it() {
                 order.0, deletion.0
             );
         };
-        race(store, rounds(home), prepare, act, judge);
+        race(store, rounds(home) / 2, prepare, act, judge);
     });
 }

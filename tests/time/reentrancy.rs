@@ -4,6 +4,9 @@
 //! Each test lets one piece of user code call every public method on the very key that is being used, in a thread with a
 //! time limit: with a lock held, that is a deadlock.
 
+mod clones;
+mod drops;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering as Atomically};
@@ -12,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use ifmatch::{Builder, Precondition, Store, Txn, WatchError};
 
-use crate::common::{block_on, scratch, within};
+use crate::common::{block_on, disk, scratch, within};
 use crate::hooks::{Hundred, Key, Moment, Name, Value, fresh, on};
 
 type Subject = Store<Key, Value>;
@@ -194,301 +197,6 @@ fn any(key: u64) -> Txn<Key, Value> {
 }
 
 #[test]
-fn dropping_a_value_may_use_the_store() {
-    check(
-        Moment::DropOfValue,
-        Of::Value,
-        &[
-            ("overwritten", |store, key, value, arm| {
-                put(store, key, value);
-                arm();
-                put(store, key, 0);
-            }),
-            ("deleted", |store, key, value, arm| {
-                put(store, key, value);
-                arm();
-                drop(store.delete(Key(key)).unwrap());
-            }),
-            ("updated", |store, key, value, arm| {
-                put(store, key, value);
-                arm();
-                store.update(Key(key), |_| Value(0)).unwrap();
-            }),
-            ("submitted over", |store, key, value, arm| {
-                put(store, key, value);
-                arm();
-                block_on(store.submit_put_if(Key(key), Value(0), Precondition::Any)).unwrap();
-            }),
-            ("overwritten in a transaction", |store, key, value, arm| {
-                put(store, key, value);
-                arm();
-                store.commit(any(key)).unwrap();
-            }),
-            ("deleted in a transaction", |store, key, value, arm| {
-                put(store, key, value);
-                arm();
-                store.commit(any(key + 500_000).delete(Key(key))).unwrap();
-            }),
-            ("overwritten in a submitted transaction", |store, key, value, arm| {
-                put(store, key, value);
-                arm();
-                block_on(store.submit(any(key))).unwrap();
-            }),
-            ("overwritten by a closure", |store, key, value, arm| {
-                put(store, key, value);
-                arm();
-                let outcome = store.transact(|transaction| {
-                    let _before = transaction.get(Key(key))?;
-                    transaction.put(Key(key), Value(0));
-                    Ok(())
-                });
-                outcome.unwrap();
-            }),
-            ("overwritten before it was committed", |store, key, value, arm| {
-                arm();
-                let outcome = store.transact(|transaction| {
-                    transaction.put(Key(key), Value(value));
-                    transaction.put(Key(key), Value(0));
-                    Ok(())
-                });
-                outcome.unwrap();
-            }),
-            ("rejected", |store, key, value, arm| {
-                put(store, key, 0);
-                arm();
-                drop(store.create(Key(key), Value(value)));
-            }),
-            ("rejected with a transaction", |store, key, value, arm| {
-                arm();
-                let txn = Txn::new().require(Key(key), Precondition::Present);
-                drop(store.commit(txn.put(Key(key), Value(value))));
-            }),
-            ("rejected for a key too much", |store, key, value, arm| {
-                arm();
-                drop(store.commit(any(key).put(Key(key), Value(value))).unwrap_err());
-            }),
-            ("given up by a closure", |store, key, value, arm| {
-                arm();
-                let outcome = store.transact::<()>(|transaction| {
-                    transaction.put(Key(key), Value(value));
-                    Err(std::fmt::Error.into())
-                });
-                drop(outcome.unwrap_err());
-            }),
-            ("kept for a snapshot", |store, key, value, arm| {
-                put(store, key, value);
-                let snapshot = store.snapshot();
-                put(store, key, 0);
-                arm();
-                drop(snapshot);
-            }),
-            ("kept for the older of two snapshots", |store, key, value, arm| {
-                put(store, key, value);
-                let older = store.snapshot();
-                put(store, key + 500_000, 0);
-                let newer = store.snapshot();
-                drop(store.delete(Key(key)).unwrap());
-                arm();
-                drop(newer);
-                drop(older);
-            }),
-            ("kept for a scan", |store, key, value, arm| {
-                put(store, key, value);
-                let mut scan = store.range(Key(key)..);
-                put(store, key, 0);
-                arm();
-                drop(scan.next());
-                drop(scan);
-            }),
-            ("kept for the consumer of a watch", |store, key, value, arm| {
-                put(store, key, value);
-                let mut watch = store.watch().key(Key(key)).with_previous().open().unwrap();
-                put(store, key, 0);
-                let commit = watch.recv().unwrap();
-                (0..200).for_each(|_| put(store, key, 0));
-                arm();
-                drop(commit);
-            }),
-        ],
-    );
-}
-
-#[test]
-fn dropping_a_key_may_use_the_store() {
-    check(
-        Moment::DropOfKey,
-        Of::Key,
-        &[
-            ("deleted", |store, key, _, arm| {
-                put(store, key, 0);
-                let named = Key(key);
-                arm();
-                drop(store.delete(&named).unwrap());
-                (0..70).for_each(|_| put(store, key + 500_000, 0));
-                std::mem::forget(named);
-            }),
-            ("deleted in a transaction", |store, key, _, arm| {
-                put(store, key, 0);
-                let txn = Txn::new().delete(Key(key));
-                arm();
-                store.commit(txn).unwrap();
-            }),
-            ("named by a conflict", |store, key, _, arm| {
-                put(store, key, 0);
-                let conflict = store.create(Key(key), Value(0)).unwrap_err();
-                arm();
-                drop(conflict);
-            }),
-            ("named by a blocked transaction", |store, key, _, arm| {
-                put(store, key, 0);
-                let txn = Txn::new().require_none_under(Hundred(key));
-                arm();
-                drop(store.commit(txn).unwrap_err());
-            }),
-            ("yielded by a scan", |store, key, _, arm| {
-                put(store, key, 0);
-                let mut scan = store.prefix(Hundred(key));
-                arm();
-                drop(scan.next());
-            }),
-            ("told by a watch", |store, key, _, arm| {
-                let mut watch = store.watch().prefix(Hundred(key)).open().unwrap();
-                put(store, key, 0);
-                arm();
-                drop(watch.recv().unwrap());
-            }),
-            ("read by a closure", |store, key, _, arm| {
-                put(store, key, 0);
-                arm();
-                let outcome = store.transact(|transaction| {
-                    drop(transaction.prefix(Hundred(key))?);
-                    transaction.put(Key(key), Value(0));
-                    Ok(())
-                });
-                outcome.unwrap();
-            }),
-        ],
-    );
-}
-
-#[test]
-fn cloning_a_key_may_use_the_store() {
-    check(
-        Moment::CloneOfKey,
-        Of::Key,
-        &[
-            ("create", |store, key, _, arm| {
-                arm();
-                store.put(Key(key), Value(0)).unwrap();
-            }),
-            ("overwrite", |store, key, _, arm| {
-                put(store, key, 0);
-                arm();
-                store.update(&Key(key), |_| Value(0)).unwrap();
-            }),
-            ("conflict", |store, key, _, arm| {
-                put(store, key, 0);
-                arm();
-                drop(store.create(Key(key), Value(0)).unwrap_err());
-            }),
-            ("submit", |store, key, _, arm| {
-                arm();
-                block_on(store.submit_put_if(Key(key), Value(0), Precondition::Any)).unwrap();
-            }),
-            ("commit of a creation", |store, key, _, arm| {
-                let txn = any(key);
-                arm();
-                store.commit(txn).unwrap();
-            }),
-            ("conflict of a transaction", |store, key, _, arm| {
-                let txn = Txn::new().require(Key(key), Precondition::Present);
-                arm();
-                drop(store.commit(txn).unwrap_err());
-            }),
-            ("blockers of a transaction", |store, key, _, arm| {
-                put(store, key + 1, 0);
-                put(store, key, 0);
-                let txn = Txn::new().require_none_in(..);
-                arm();
-                drop(store.commit(txn).unwrap_err());
-                // Blockers are told up to a number: this one may not be among them.
-                drop(Key(key).clone());
-            }),
-            ("change of a range", |store, key, _, arm| {
-                let since = store.revision();
-                put(store, key, 0);
-                let txn = Txn::new().require_unchanged_in(.., since);
-                arm();
-                drop(store.commit(txn).unwrap_err());
-            }),
-            ("scan", |store, key, _, arm| {
-                put(store, key, 0);
-                arm();
-                drop(store.prefix(Hundred(key)).next().unwrap());
-            }),
-            ("scan backwards", |store, key, _, arm| {
-                put(store, key, 0);
-                arm();
-                drop(store.snapshot().range(..Key(key + 1)).next_back().unwrap());
-            }),
-            ("cursor", |store, key, _, arm| {
-                put(store, key, 0);
-                let mut scan = store.range(Key(key)..);
-                drop(scan.next());
-                arm();
-                drop(scan.rest());
-            }),
-            ("event", |store, key, _, arm| {
-                let mut watch = store.watch().open().unwrap();
-                put(store, key, 0);
-                arm();
-                drop(watch.recv().unwrap().into_events());
-            }),
-            ("read of a transaction", |store, key, _, arm| {
-                put(store, key, 0);
-                arm();
-                store.transact(|transaction| Ok(transaction.prefix(Hundred(key))?.len())).unwrap();
-            }),
-        ],
-    );
-}
-
-#[test]
-fn naming_a_key_may_use_the_store() {
-    check(
-        Moment::NamingOfKey,
-        Of::Key,
-        &[
-            ("create", |store, key, _, arm| {
-                arm();
-                store.put(Name(key), Value(0)).unwrap();
-            }),
-            ("conflict", |store, key, _, arm| {
-                put(store, key, 0);
-                arm();
-                drop(store.create(Name(key), Value(0)).unwrap_err());
-            }),
-            ("transaction", |store, key, _, arm| {
-                arm();
-                store.commit(Txn::new().require(Name(key), Precondition::Any)).unwrap();
-            }),
-            ("range", |store, key, _, arm| {
-                arm();
-                let _count = store.range(Name(key)..).count();
-            }),
-            ("read of a transaction", |store, key, _, arm| {
-                arm();
-                store.transact(|transaction| Ok(transaction.get(Name(key))?.is_some())).unwrap();
-            }),
-            ("watch", |store, key, _, arm| {
-                arm();
-                drop(store.watch().key(Name(key)).open().unwrap());
-            }),
-        ],
-    );
-}
-
-#[test]
 fn encoding_and_decoding_may_use_the_store() {
     for (moment, of) in [
         (Moment::EncodingOfKey, Of::Key),
@@ -642,20 +350,22 @@ fn wait_for(what: &str, count: &AtomicU64, enough: u64) {
 
 #[test]
 fn the_waker_of_a_pending_write_may_use_the_store() {
-    within(30, || {
-        let directory = scratch();
+    within(60, || {
+        let directory = disk();
         let store: Subject = Store::builder().shards(1).open(directory.path()).unwrap();
         let (key, woken, dropped) = (fresh(), Arc::default(), Arc::default());
-        let mut pendings = 0_u64;
-        for round in 0..50 {
+        // A disk that is quicker than we are leaves nothing pending.
+        let (mut pendings, mut wakers) = (0, 0);
+        while pendings < 10 && wakers < 5_000 {
             let waker = Waker::from(Arc::new(Reenters {
                 store: store.clone(),
                 key,
                 woken: Arc::clone(&woken),
                 dropped: Arc::clone(&dropped),
             }));
+            wakers += 1;
             let mut context = Context::from_waker(&waker);
-            if round % 2 == 0 {
+            if wakers % 2 == 0 {
                 let mut write = store.submit_put_if(Key(key), Value(0), Precondition::Any);
                 if Pin::new(&mut write).poll(&mut context).is_pending() {
                     pendings += 1;
@@ -672,7 +382,7 @@ fn the_waker_of_a_pending_write_may_use_the_store() {
             }
         }
         assert!(pendings > 0, "no write was ever pending");
-        wait_for("a waker was kept", &dropped, 50);
+        wait_for("a waker was kept", &dropped, wakers);
     });
 }
 
@@ -693,14 +403,27 @@ fn the_waker_of_a_stream_may_use_the_store() {
             let mut watch = store.watch().open().unwrap();
             let mut context = Context::from_waker(&waker);
             assert!(Pin::new(&mut watch).poll_next(&mut context).is_pending());
+            // A task that moved: the waker from before is dropped for another one.
+            let moved = Waker::from(Arc::new(Reenters {
+                store: store.clone(),
+                key,
+                woken: Arc::clone(&woken),
+                dropped: Arc::clone(&dropped),
+            }));
             drop(waker);
+            let mut fetched = Pin::new(&mut watch).poll_next(&mut Context::from_waker(&moved));
+            while fetched.is_ready() {
+                // What dropping the first waker has written.
+                fetched = Pin::new(&mut watch).poll_next(&mut Context::from_waker(&moved));
+            }
+            drop(moved);
             put(store, key, 0);
             wait_for("it was never woken", &woken, round);
             assert!(
                 Pin::new(&mut watch).poll_next(&mut Context::from_waker(Waker::noop())).is_ready()
             );
         }
-        wait_for("a waker was kept", &dropped, 20);
+        wait_for("a waker was kept", &dropped, 40);
     });
 }
 

@@ -13,7 +13,7 @@ use ifmatch::{
     CommitError, Precondition, Revision, Snapshot, Txn, Versioned, Watch, WatchError, WriteError,
 };
 
-use crate::common::{Random, from_env, together};
+use crate::common::{Raises, Random, from_env, together};
 use crate::home::{HOMES, Home};
 use crate::model::{Demand, Entry, Failing, Model, State, Value, effect, revision};
 use crate::sequence::watches::told;
@@ -336,6 +336,7 @@ fn run(home: Home, seed: u64, steps: u64) {
         let watch = store.watch().with_previous().open().unwrap();
         *seen.borrow_mut() = thread::scope(|scope| {
             let watcher = scope.spawn(|| watched(watch, store, || over.load(Ordering::Acquire)));
+            let at_the_end = Raises(&over);
             let records = together(THREADS, |thread| {
                 let mut random = Random(seed.wrapping_mul(THREADS) + thread);
                 let mut record = Record::default();
@@ -344,7 +345,7 @@ fn run(home: Home, seed: u64, steps: u64) {
                 }
                 record
             });
-            over.store(true, Ordering::Release);
+            drop(at_the_end);
             (watcher.join().unwrap(), records)
         });
         let again = store.watch().with_previous().since(Revision::MIN).open().unwrap();

@@ -262,7 +262,12 @@ fn pick<T>(held: &mut [T], index: Index) -> Option<&mut T> {
 }
 
 fn check(home: Home, cases: u32) {
-    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_time: 20_000,
+        ..ProptestConfig::default()
+    };
     let sequences = (settings(), operations());
     let outcome = TestRunner::new(config).run(&sequences, |(settings, operations)| {
         let mut run = Run::new(home, settings);
@@ -281,7 +286,7 @@ fn check(home: Home, cases: u32) {
 }
 
 fn cases() -> u32 {
-    u32::try_from(from_env("IFMATCH_CASES", 200)).unwrap()
+    u32::try_from(from_env("IFMATCH_CASES", 150)).unwrap()
 }
 
 #[test]
