@@ -14,7 +14,7 @@ use crate::versioned::{Draft, Versioned};
 use super::index::Index;
 use super::retention::Visit;
 use super::sequencer::{Aftermath, Sequencer, State};
-use super::shards::{self, Shards, Slot};
+use super::shards::{self, Several, Shards, Slot};
 use super::versions::{Left, Versions};
 
 /// Snapshots, scans and the log's threads share it with the store.
@@ -56,6 +56,18 @@ impl<K, V, S: BuildHasher> Map<K, V, S> {
             };
             entry.map(look)
         })
+    }
+
+    /// The entries of some keys of the index at a pinned revision, in the order of the keys.
+    pub(super) fn some_at(
+        &self,
+        keys: &[triomphe::Arc<K>],
+        revision: u64,
+    ) -> Several<Option<Versioned<V>>>
+    where
+        K: AsKey<K>,
+    {
+        self.shards.read_some(keys, |versions| versions.at(revision))
     }
 
     /// The entry of a key at a pinned revision.

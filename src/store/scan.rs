@@ -1,6 +1,6 @@
 //! Keys in their order, at one revision.
 //!
-//! A scan takes keys out of the index, some at a time, and looks each up in its shard at the scan's revision: it never
+//! A scan takes keys out of the index, some at a time, and looks them up in their shards at the scan's revision: it never
 //! holds the index and a shard at once, nor any lock while its user has control.
 
 use std::collections::VecDeque;
@@ -20,9 +20,10 @@ use crate::versioned::Versioned;
 use super::FastHash;
 use super::map::Map;
 use super::pin::Pin;
+use super::shards::TOGETHER;
 
 /// How many keys are taken out of the index at once, at first and at most.
-const FIRST_CHUNK: usize = size(32, 1);
+const FIRST_CHUNK: usize = size(16, 1);
 const MAX_CHUNK: usize = size(256, 2);
 
 /// Entries in the order of their keys, from both ends, at one revision.
@@ -36,19 +37,22 @@ pub struct Scan<K, V, S = FastHash> {
     rest: KeyRange<Arc<K>>,
     /// There is nothing more.
     ended: bool,
-    front: Fetched<K>,
-    back: Fetched<K>,
+    front: Fetched<K, V>,
+    back: Fetched<K, V>,
 }
 
-/// Keys that were taken out of the index at one end. The other end may have come past some of them.
-struct Fetched<K> {
-    keys: VecDeque<Arc<K>>,
+/// What was read ahead at one end. The other end may have come past some of it.
+struct Fetched<K, V> {
+    /// Keys that were taken out of the index.
+    keys: std::vec::IntoIter<Arc<K>>,
+    /// And those before them, looked up: a key may have come later, or gone before.
+    entries: VecDeque<(Arc<K>, Option<Versioned<V>>)>,
     chunk: usize,
 }
 
-impl<K> Fetched<K> {
+impl<K, V> Fetched<K, V> {
     fn new() -> Self {
-        Self { keys: VecDeque::new(), chunk: FIRST_CHUNK }
+        Self { keys: Vec::new().into_iter(), entries: VecDeque::new(), chunk: FIRST_CHUNK }
     }
 }
 
@@ -64,33 +68,43 @@ impl<K: Ord, V, S> Scan<K, V, S> {
     pub fn revision(&self) -> Revision {
         super::stored(self.pin.revision())
     }
+}
 
-    fn fetch(&mut self, side: Side) -> Option<Arc<K>> {
+impl<K: AsKey<K> + Ord, V, S: BuildHasher> Scan<K, V, S> {
+    fn fetch(&mut self, side: Side) -> Option<(Arc<K>, Option<Versioned<V>>)> {
         let fetched = match side {
             Side::Front => &mut self.front,
             Side::Back => &mut self.back,
         };
-        if let Some(key) = fetched.keys.pop_front() {
-            return Some(key);
+        if let Some(entry) = fetched.entries.pop_front() {
+            return Some(entry);
         }
-        let mut keys = Vec::new();
-        let (start, end) = (self.rest.start().map(|key| &**key), self.rest.end().map(|key| &**key));
-        let index = &self.pin.map.index;
-        match side {
-            Side::Front => index.ascending(start, end, fetched.chunk, &mut keys),
-            Side::Back => index.descending(start, end, fetched.chunk, &mut keys),
+        if fetched.keys.as_slice().is_empty() {
+            let mut keys = Vec::new();
+            let (start, end) =
+                (self.rest.start().map(|key| &**key), self.rest.end().map(|key| &**key));
+            let index = &self.pin.map.index;
+            match side {
+                Side::Front => index.ascending(start, end, fetched.chunk, &mut keys),
+                Side::Back => index.descending(start, end, fetched.chunk, &mut keys),
+            }
+            fetched.chunk = (fetched.chunk * 2).min(MAX_CHUNK);
+            fetched.keys = keys.into_iter();
         }
-        fetched.chunk = (fetched.chunk * 2).min(MAX_CHUNK);
-        fetched.keys = keys.into();
-        fetched.keys.pop_front()
+        let keys = fetched.keys.as_slice();
+        let keys = &keys[..keys.len().min(TOGETHER)];
+        let entries = self.pin.map.some_at(keys, self.pin.revision());
+        fetched.entries.extend(fetched.keys.by_ref().take(entries.len()).zip(entries));
+        fetched.entries.pop_front()
     }
 
     /// The next key of one end, if the other has not come past it.
-    fn advance(&mut self, side: Side) -> Option<Arc<K>> {
+    fn advance(&mut self, side: Side) -> Option<(Arc<K>, Option<Versioned<V>>)> {
         if self.ended {
             return None;
         }
-        let Some(key) = self.fetch(side).filter(|key| self.rest.contains(key)) else {
+        let fetched = self.fetch(side).filter(|(key, _)| self.rest.contains(key));
+        let Some((key, entry)) = fetched else {
             self.ended = true;
             return None;
         };
@@ -98,7 +112,7 @@ impl<K: Ord, V, S> Scan<K, V, S> {
             Side::Front => self.rest.start_after(Arc::clone(&key)),
             Side::Back => self.rest.end_before(Arc::clone(&key)),
         }
-        Some(key)
+        Some((key, entry))
     }
 }
 
@@ -141,9 +155,7 @@ where
 {
     fn give(&mut self, side: Side) -> Option<(K, Versioned<V>)> {
         loop {
-            let key = self.advance(side)?;
-            // It may have come later, or gone before.
-            if let Some(entry) = self.pin.map.at(&*key, self.pin.revision()) {
+            if let (key, Some(entry)) = self.advance(side)? {
                 return Some((K::clone(&key), entry));
             }
         }
@@ -204,9 +216,11 @@ pub(super) fn for_each<K, V, S>(
         keys.clear();
         let start = last.as_ref().map_or(range.start(), |last| Bound::Excluded(&**last));
         map.index.ascending(start, range.end(), MAX_CHUNK, &mut keys);
-        for key in &keys {
-            if let Some(entry) = map.at(&**key, revision) {
-                each(key, entry);
+        for keys in keys.chunks(TOGETHER) {
+            for (key, entry) in keys.iter().zip(map.some_at(keys, revision)) {
+                if let Some(entry) = entry {
+                    each(key, entry);
+                }
             }
         }
         match keys.pop() {

@@ -6,9 +6,12 @@
 use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use crate::key::AsKey;
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::versioned::Versioned;
 
 use super::versions::Versions;
 
@@ -86,7 +89,45 @@ impl<K, V, S: BuildHasher> Shards<K, V, S> {
         let slot = table.find(hash, |slot| key.is_key(&slot.key))?;
         look(&slot.versions)
     }
+
+    /// Clones what `look` finds among the versions of some keys of the index, in the order of the keys, under the locks
+    /// of all their shards.
+    ///
+    /// Each look-up waits for memory several times, one after the other. Several keys wait at the same time if each step
+    /// is done for all of them, and nothing atomic comes in between.
+    pub(super) fn read_some(
+        &self,
+        keys: &[triomphe::Arc<K>],
+        look: impl Fn(&Versions<V>) -> Option<&Versioned<V>>,
+    ) -> Several<Option<Versioned<V>>>
+    where
+        K: AsKey<K>,
+    {
+        let hashes: Several<u64> = keys.iter().map(|key| self.hash(&**key)).collect();
+        let mut numbers: Several<usize> = hashes.iter().map(|hash| self.number(*hash)).collect();
+        // In their order, and none twice: another thread may wait to write.
+        numbers.sort_unstable();
+        numbers.dedup();
+        let guards: Several<_> = numbers.iter().map(|number| self.read_number(*number)).collect();
+        let find = |(key, hash): (&triomphe::Arc<K>, &u64)| {
+            let place = numbers.binary_search(&self.number(*hash));
+            let table = &guards[place.expect("the shards of all keys are locked")];
+            // Nearly always it is the slot's own, and need not be compared.
+            table.find(*hash, |slot| {
+                triomphe::Arc::ptr_eq(key, &slot.shared) || key.is_key(&slot.key)
+            })
+        };
+        let slots: Several<_> = keys.iter().zip(&hashes).map(find).collect();
+        let found: Several<_> = slots.iter().map(|slot| look(&(*slot)?.versions)).collect();
+        found.iter().map(|entry| entry.cloned()).collect()
+    }
 }
+
+/// Of as many keys as are looked up together.
+pub(super) type Several<T> = SmallVec<[T; TOGETHER]>;
+
+/// So many keys are looked up together.
+pub(super) const TOGETHER: usize = 8;
 
 impl<K: AsKey<K>, V, S: BuildHasher> Shards<K, V, S> {
     /// Makes sure that so many more slots fit. A full table is replaced by a larger one only after every key's hash is
