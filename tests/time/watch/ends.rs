@@ -37,6 +37,8 @@ fn dropping_the_store_ends_a_watch_after_all_was_delivered() {
             for number in 0..100 {
                 store.put("a", number).unwrap();
             }
+            // Long enough for the other to have fallen asleep.
+            thread::sleep(Duration::from_millis(50));
             drop(store);
             for number in 0..100 {
                 let commit = watch.recv().unwrap();
@@ -68,6 +70,7 @@ fn closing_a_log_ends_its_watches_after_all_was_delivered() {
             for number in 0..50 {
                 store.put("a", number).unwrap();
             }
+            thread::sleep(Duration::from_millis(50));
             store.close().unwrap();
             sleeper.join().unwrap();
             for _ in 0..50 {
