@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 /// The modules of the crate, lowest first. A module may use those before it, and itself.
 const LAYERS: &[&str] = &[
     "sync",
+    "capability",
+    "cause",
     "identity",
     "revision",
     "key",
@@ -18,14 +20,15 @@ const LAYERS: &[&str] = &[
     "versioned",
     "precondition",
     "conflict",
-    "error",
     "history",
+    "error",
     "txn",
     "commit_error",
     "event",
     "storage",
     "log",
     "store",
+    "backend",
     "http",
 ];
 
