@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The modules of the crate, lowest first. A module may use those before it, and itself.
 const LAYERS: &[&str] = &[
     "sync",
+    "json",
+    "merge",
+    "patch",
     "identity",
     "revision",
     "key",
