@@ -98,12 +98,18 @@ mod history;
 #[cfg(feature = "http")]
 pub mod http;
 mod identity;
+#[cfg(feature = "merge")]
+pub mod json;
 mod key;
 #[cfg(feature = "log")]
 mod log;
 #[cfg(not(feature = "log"))]
 #[path = "log/absent.rs"]
 mod log;
+#[cfg(feature = "merge")]
+pub mod merge;
+#[cfg(feature = "merge")]
+pub mod patch;
 mod precondition;
 mod range;
 mod revision;
