@@ -68,7 +68,9 @@ mod tests {
             assert_eq!(date(&[text]), Ok(Some(expected)), "{text}");
         }
         assert_eq!(date(&[]), Ok(None));
-        for text in ["", "now", "784111777", "Sun, 06 Nov 1994 08:49:37 CET", "1994-11-06T08:49:37Z"] {
+        for text in
+            ["", "now", "784111777", "Sun, 06 Nov 1994 08:49:37 CET", "1994-11-06T08:49:37Z"]
+        {
             assert_eq!(date(&[text]), Err(400), "{text}");
         }
         assert_eq!(date(&["Sun, 06 Nov 1994 08:49:37 GMT"; 2]), Err(400));

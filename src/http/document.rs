@@ -86,7 +86,8 @@ impl Document {
     #[must_use]
     pub fn to_stored(&self, modified: SystemTime) -> Bytes {
         let content_type = self.content_type.as_str().as_bytes();
-        let length = u8::try_from(content_type.len()).expect("a content type has 255 bytes at most");
+        let length =
+            u8::try_from(content_type.len()).expect("a content type has 255 bytes at most");
         let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
         let milliseconds = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         let mut stored = Vec::with_capacity(11 + content_type.len() + self.body.len());

@@ -19,12 +19,13 @@ use crate::versioned::Versioned;
 use super::document::Document;
 use super::document_key::DocumentKey;
 use super::entry::Entry;
+use super::etag::ETag;
 use super::guard::Guard;
 use super::guard::write::{ATTEMPTS, contended};
 use super::idempotency::{Done, Known, Repeatable};
 use super::json_patch::Patch;
 use super::keyspace::Prefix;
-use super::problem::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemKind, State};
 use super::shared::Shared;
 
 /// What a request wants of one document.
@@ -106,13 +107,10 @@ impl DocumentWrite<'_> {
     /// 404 if a document that has to exist does not; 409 or 412 if a condition does not hold, 409 if the prefix is in use
     /// or the patch does not fit; 422; else as [`Problem`] says of [`WriteError`].
     pub(super) async fn commit<B: Backend>(&self, shared: &Shared<B>) -> Result<Outcome, Lost> {
-        let mut record = Precondition::Absent;
-        if let Some(repeatable) = self.repeatable {
-            match repeatable.find(shared.backend()).await? {
-                Known::Done(done) => return Ok(done.into()),
-                Known::New(precondition) => record = precondition,
-            }
-        }
+        let mut record = match self.known(shared).await? {
+            Known::Done(done) => return Ok(done.into()),
+            Known::New(precondition) => precondition,
+        };
         let mut current = match self.at_once(shared).await {
             Some(Ok(outcome)) => return Ok(outcome),
             Some(Err(Failed::Lost(lost))) => return Err(*lost),
@@ -126,16 +124,21 @@ impl DocumentWrite<'_> {
                 Ok(outcome) => return Ok(outcome),
                 Err(Failed::Lost(lost)) => return Err(*lost),
                 Err(Failed::Again(Again::Changed(now))) => current = now,
-                Err(Failed::Again(Again::Recorded)) => match self.repeatable {
-                    Some(repeatable) => match repeatable.find(shared.backend()).await? {
-                        Known::Done(done) => return Ok(done.into()),
-                        Known::New(precondition) => record = precondition,
-                    },
-                    None => {}
+                Err(Failed::Again(Again::Recorded)) => match self.known(shared).await? {
+                    Known::Done(done) => return Ok(done.into()),
+                    Known::New(precondition) => record = precondition,
                 },
             }
         }
         Err(contended(self.key).into())
+    }
+
+    /// What is known of the request from before.
+    async fn known<B: Backend>(&self, shared: &Shared<B>) -> Result<Known, Problem> {
+        match self.repeatable {
+            Some(repeatable) => repeatable.find(shared.backend()).await,
+            None => Ok(Known::New(Precondition::Absent)),
+        }
     }
 
     /// Whether it is a single write of a single key.
@@ -150,7 +153,9 @@ impl DocumentWrite<'_> {
         let key = self.key.as_bytes().clone();
         match &self.change {
             Change::Patch(..) => None,
-            Change::Put(document) => Some(self.put(shared, key, document.clone(), precondition).await),
+            Change::Put(document) => {
+                Some(self.put(shared, key, document.clone(), precondition).await)
+            }
             Change::Delete => Some(self.delete(shared, key, precondition).await),
         }
     }
@@ -162,9 +167,7 @@ impl DocumentWrite<'_> {
         current: Option<&Versioned<Bytes>>,
         record: Precondition,
     ) -> Result<Outcome, Failed> {
-        let entry = current
-            .map(|stored| shared.entry(self.key, stored.clone()))
-            .transpose()?;
+        let entry = current.map(|stored| shared.entry(self.key, stored.clone())).transpose()?;
         if entry.is_none() && !matches!(self.change, Change::Put(_)) {
             return Err(Problem::not_found(self.key).into());
         }
@@ -175,15 +178,14 @@ impl DocumentWrite<'_> {
         }
         let document = match (&self.change, &entry) {
             (Change::Put(document), _) => Some(document.clone()),
-            (Change::Patch(patch, max), Some(entry)) => {
-                match patch.apply(entry.document(), *max) {
-                    Ok(document) => Some(document),
-                    Err(problem) => {
-                        let problem = problem.with_key(self.key);
-                        return Err(Lost { problem, current: Some(entry.clone()) }.into());
-                    }
+            (Change::Patch(patch, max), Some(entry)) => match patch.apply(entry.document(), *max) {
+                Ok(document) => Some(document),
+                Err(problem) => {
+                    let state = State { expected: None, current: Some(entry.etag()) };
+                    let problem = problem.with_key(self.key).with_state(state);
+                    return Err(Lost { problem, current: Some(entry.clone()) }.into());
                 }
-            }
+            },
             (Change::Delete | Change::Patch(..), _) => None,
         };
         let exactly = current.map_or(Precondition::Absent, Precondition::from);
@@ -268,9 +270,15 @@ impl DocumentWrite<'_> {
                 if self.repeatable.is_some() {
                     shared.forget_repeatables();
                 }
-                Ok(Outcome { revision, created, document: document.map(|document| (document, now)) })
+                Ok(Outcome {
+                    revision,
+                    created,
+                    document: document.map(|document| (document, now)),
+                })
             }
-            Err(CommitError::Conflicts { conflicts, .. }) => Err(self.conflicting(shared, conflicts)),
+            Err(CommitError::Conflicts { conflicts, .. }) => {
+                Err(self.conflicting(shared, exactly, conflicts))
+            }
             Err(CommitError::Refused { reason, .. }) => {
                 Err(Problem::refused(&reason).with_key(self.key).into())
             }
@@ -286,6 +294,7 @@ impl DocumentWrite<'_> {
     fn conflicting<B: Backend>(
         &self,
         shared: &Shared<B>,
+        exactly: Precondition,
         conflicts: Vec<Conflict<Bytes, Bytes>>,
     ) -> Failed {
         let record = self.repeatable.map(Repeatable::record);
@@ -301,7 +310,14 @@ impl DocumentWrite<'_> {
         }
         match (in_use, self.unless) {
             (Some(conflict), Some(prefix)) => {
-                Lost { problem: self.in_use(prefix, &conflict), current: None }.into()
+                let current = match exactly {
+                    Precondition::Revision(revision) => {
+                        Some(ETag::new(shared.identity(), revision))
+                    }
+                    _ => None,
+                };
+                let problem = self.in_use(prefix, &conflict);
+                problem.with_state(State { expected: None, current }).into()
             }
             _ => {
                 let detail = format!("a conflict of {} without a reason", shared.identity());

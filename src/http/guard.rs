@@ -247,11 +247,7 @@ impl Guard {
         self.check_read_of(identity, Current { revision: current, modified: None })
     }
 
-    pub(super) fn check_read_of(
-        &self,
-        identity: Identity,
-        current: Current,
-    ) -> Result<(), NoRead> {
+    pub(super) fn check_read_of(&self, identity: Identity, current: Current) -> Result<(), NoRead> {
         let etag = ETag::new(identity, current.revision);
         let failed = |unmet: Unmet| {
             let problem = unmet.problem(Some(etag)).with_status(StatusCode::PRECONDITION_FAILED);

@@ -135,8 +135,9 @@ impl Repeatable {
         now: SystemTime,
     ) -> Result<Known, Problem> {
         let Some(found) = found else { return Ok(Known::New(Precondition::Absent)) };
-        let record = Record::decode(found)
-            .ok_or_else(|| Problem::new(ProblemKind::Internal, "a record of the server is damaged"))?;
+        let record = Record::decode(found).ok_or_else(|| {
+            Problem::new(ProblemKind::Internal, "a record of the server is damaged")
+        })?;
         if seconds(now).saturating_sub(record.seconds) > LIFETIME.as_secs() {
             return Ok(Known::New(found.into()));
         }
@@ -181,7 +182,9 @@ impl Idempotency {
         count.fetch_add(1, Ordering::Relaxed);
         let excess = count.load(Ordering::Relaxed).saturating_sub(self.max);
         if let Ok(forgotten) = forget(backend, excess.min(BATCH), SystemTime::now()).await {
-            self.count(|count| count.fetch_sub(forgotten.min(count.load(Ordering::Relaxed)), Ordering::Relaxed));
+            self.count(|count| {
+                count.fetch_sub(forgotten.min(count.load(Ordering::Relaxed)), Ordering::Relaxed)
+            });
         }
     }
 
@@ -250,11 +253,7 @@ async fn count<B: Backend>(backend: &B) -> Result<AtomicUsize, Problem> {
 
 /// Forgets the oldest: at least `excess` of them if there are, and those whose time is over; `BATCH` at most. Returns how
 /// many.
-async fn forget<B: Backend>(
-    backend: &B,
-    excess: usize,
-    now: SystemTime,
-) -> Result<usize, Problem> {
+async fn forget<B: Backend>(backend: &B, excess: usize, now: SystemTime) -> Result<usize, Problem> {
     let snapshot = backend.snapshot().await?;
     let oldest = snapshot.page(all_by_time(), BATCH).await?;
     let mut txn = Txn::new();
@@ -311,7 +310,8 @@ mod tests {
         assert_eq!(repeatable("other", b"other").find(&store).await.unwrap(), new);
 
         let stored = store.get(request.record()).unwrap();
-        let at = |seconds| request.read(Some(&stored), SystemTime::now() + Duration::from_secs(seconds));
+        let at =
+            |seconds| request.read(Some(&stored), SystemTime::now() + Duration::from_secs(seconds));
         assert_eq!(at(24 * 60 * 60 - 5).unwrap(), done);
         assert_eq!(at(24 * 60 * 60 + 5).unwrap(), Known::New(revision.into()));
     }

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, header};
 use bytes::Bytes;
 
 use crate::json::Json;
-use crate::patch::{JsonPatch, MergePatch};
+use crate::patch::{JsonPatch, MergePatch, PatchFailure};
 
 use super::content_type::ContentType;
 use super::document::Document;
@@ -39,7 +39,8 @@ impl PatchKind {
             Some("application/merge-patch+json") => Ok(Self::Merge),
             Some("application/json-patch+json") => Ok(Self::Operations),
             _ => {
-                let detail = "a patch is application/merge-patch+json or application/json-patch+json";
+                let detail =
+                    "a patch is application/merge-patch+json or application/json-patch+json";
                 Err(Problem::new(ProblemKind::UnsupportedMediaType, detail)
                     .with_header(ACCEPT_PATCH_NAME, ACCEPT_PATCH))
             }
@@ -74,7 +75,12 @@ impl Patch {
             Self::Merge(patch) => patch.apply(before, max),
             Self::Operations(patch) => patch.apply(before, max),
         };
-        let patched = patched.map_err(|error| does_not_fit(error.to_string()))?;
+        let patched = patched.map_err(|error| match error.failure() {
+            PatchFailure::TooLarge { .. } => Problem::new(ProblemKind::TooLarge, error.to_string()),
+            _ => does_not_fit(error.to_string())
+                .with_member("failed_operation", &error.index())
+                .with_member("pointer", &error.pointer().to_string()),
+        })?;
         let content_type = document.content_type().clone();
         Ok(Document::from_checked_json(content_type, patched.to_vec().into()))
     }

@@ -34,9 +34,9 @@ impl LongPoll {
         let after = query::revision(query, "after")?;
         match (wait, after) {
             (None, None) => Ok(None),
-            (Some(_), Some(_)) if at.is_some() => {
-                Err(query::invalid("at and wait exclude each other: the past does not change".into()))
-            }
+            (Some(_), Some(_)) if at.is_some() => Err(query::invalid(
+                "at and wait exclude each other: the past does not change".into(),
+            )),
             (Some(wait), Some(after)) => Ok(Some(Self { after, wait: duration(&wait)? })),
             _ => Err(query::invalid("wait and after go together: wait=30s&after=7".into())),
         }
@@ -75,7 +75,8 @@ impl LongPoll {
 
 /// `30s` or `500ms`.
 fn duration(text: &str) -> Result<Duration, Problem> {
-    let (digits, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()));
+    let (digits, unit) =
+        text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()));
     let number = digits.parse().ok();
     let duration = match (number, unit) {
         (Some(number), "ms") => Some(Duration::from_millis(number)),
@@ -83,12 +84,16 @@ fn duration(text: &str) -> Result<Duration, Problem> {
         _ => None,
     };
     duration.filter(|duration| *duration <= MAX_WAIT).ok_or_else(|| {
-        query::invalid(format!("wait: it is a time like 30s or 500ms, at most {}s", MAX_WAIT.as_secs()))
+        query::invalid(format!(
+            "wait: it is a time like 30s or 500ms, at most {}s",
+            MAX_WAIT.as_secs()
+        ))
     })
 }
 
 fn compacted(after: Revision, oldest: Revision) -> Problem {
-    let detail = format!("what came after revision {after} is not known, only since revision {oldest}");
+    let detail =
+        format!("what came after revision {after} is not known, only since revision {oldest}");
     Problem::new(ProblemKind::Compacted, detail)
 }
 

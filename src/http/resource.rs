@@ -164,8 +164,8 @@ impl Head {
         let (method, uri, headers) = parts(request);
         let key = key_of(&uri, COLLECTION)?;
         query::allow_only(uri.query(), parameters)?;
-        let guard = Guard::of(&headers, uri.query())?
-            .with_status(shared.options().precondition_status);
+        let guard =
+            Guard::of(&headers, uri.query())?.with_status(shared.options().precondition_status);
         if guard.is_empty() && shared.options().require_preconditions {
             return Err(Problem::precondition_required().with_key(key));
         }

@@ -73,8 +73,7 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
     let collection = post(resource::create::<B>)
         .get(list::list::<B>)
         .fallback(|| method_not_allowed("GET, HEAD, POST"));
-    let history =
-        || get(history::history::<B>).fallback(|| method_not_allowed("GET, HEAD"));
+    let history = || get(history::history::<B>).fallback(|| method_not_allowed("GET, HEAD"));
     let transactions = post(txn::transact::<B>).fallback(|| method_not_allowed("POST"));
     let watches = get(watch::watch::<B>).fallback(|| method_not_allowed("GET, HEAD"));
     let pages = get(problem_page).fallback(|| method_not_allowed("GET, HEAD"));

@@ -66,7 +66,8 @@ pub(super) async fn transact<B: Backend>(
         Err(Failed::Commit(error)) => {
             let shows = caller.may_read();
             let with_current = shows && prefer::wants_representation(&headers);
-            let context = conflicts::Context { shared: &shared, mount: &mount, shows, with_current };
+            let context =
+                conflicts::Context { shared: &shared, mount: &mount, shows, with_current };
             Err(context.problem(&transaction, *error))
         }
     }
@@ -108,7 +109,10 @@ async fn repeat<B: Backend>(
             }
             // Somebody recorded it meanwhile.
             Err(Failed::Commit(error))
-                if error.conflicts().iter().any(|conflict| *conflict.key() == repeatable.record()) => {}
+                if error
+                    .conflicts()
+                    .iter()
+                    .any(|conflict| *conflict.key() == repeatable.record()) => {}
             Err(error) => return Err(error),
         }
     }

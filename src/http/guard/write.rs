@@ -115,6 +115,8 @@ mod tests {
     use axum::http::HeaderMap;
 
     use super::*;
+    use crate::http::ETag;
+    use crate::store::Store;
 
     type Others = Box<dyn FnMut()>;
 

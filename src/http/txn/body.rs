@@ -79,7 +79,8 @@ pub(super) fn read(body: &[u8]) -> Result<Transaction, Problem> {
     if count > max {
         return Err(invalid(format!("a transaction of {count} operations, the limit is {max}")));
     }
-    let mut transaction = Transaction { txn: Txn::new(), prefixes: Vec::with_capacity(require.len()) };
+    let mut transaction =
+        Transaction { txn: Txn::new(), prefixes: Vec::with_capacity(require.len()) };
     for (index, element) in require.into_iter().enumerate() {
         let named = |problem: Problem| problem.within(format_args!("require[{index}]"));
         transaction.require(element).map_err(named)?;
@@ -114,7 +115,11 @@ impl Transaction {
                     (Some(revision), None, None, None, None) => Precondition::Revision(revision),
                     (None, Some(_), None, None, None) => Precondition::Absent,
                     (None, None, Some(_), None, None) => Precondition::Present,
-                    _ => return Err(invalid("a key has one of \"revision\", \"absent\", \"present\"")),
+                    _ => {
+                        return Err(invalid(
+                            "a key has one of \"revision\", \"absent\", \"present\"",
+                        ));
+                    }
                 };
                 (txn.require(key_of(&key)?.as_bytes(), precondition), None)
             }

@@ -95,7 +95,18 @@ impl<B: Backend> Context<'_, B> {
         let key = key.filter(|_| self.shows || prefix.is_none());
         let link = key.as_ref().filter(|_| current.is_some()).map(|key| self.mount.document(key));
         let state = Some(State { expected, current });
-        Failed { index, kind, detail, key, prefix, state, blockers, oldest: None, link, current: entry }
+        Failed {
+            index,
+            kind,
+            detail,
+            key,
+            prefix,
+            state,
+            blockers,
+            oldest: None,
+            link,
+            current: entry,
+        }
     }
 }
 
