@@ -26,7 +26,6 @@ use super::query;
 use super::shared::{Mount, Shared};
 use super::upload;
 
-use self::body::Transaction;
 
 #[derive(Serialize)]
 struct Committed {
@@ -136,11 +135,5 @@ fn refused(reason: &Reason) -> Problem {
             Problem::new(ProblemKind::InvalidBody, reason.to_string())
         }
         reason => Problem::refused(reason),
-    }
-}
-
-impl Transaction {
-    fn is_key(&self, index: usize) -> bool {
-        matches!(self.txn().requirements().get(index), Some(Requirement::Key(..)))
     }
 }
