@@ -28,6 +28,7 @@
 //! let app: Router = Router::new().route("/users", post(register)).with_state(Users::new());
 //! ```
 
+mod caller;
 mod content_type;
 mod document;
 mod document_key;
@@ -48,6 +49,7 @@ mod versioned_json;
 #[cfg(not(ifmatch_model))]
 mod tests;
 
+pub use self::caller::Caller;
 pub use self::content_type::{ContentType, InvalidContentType};
 pub use self::document::{Document, InvalidJson};
 pub use self::document_key::{DocumentKey, InvalidKey};
