@@ -28,19 +28,26 @@
 //! let app: Router = Router::new().route("/users", post(register)).with_state(Users::new());
 //! ```
 
+mod auth;
 mod caller;
+mod compression;
 mod content_type;
 mod document;
 mod document_key;
 mod etag;
+mod front;
 mod guard;
+mod metrics;
 mod new_document;
+mod observe;
+mod origin;
 mod percent;
 mod problem;
 mod query;
 mod resource;
 mod router;
 mod serve;
+mod shutdown;
 mod tags;
 mod upload;
 mod versioned_json;
@@ -49,13 +56,21 @@ mod versioned_json;
 #[cfg(not(ifmatch_model))]
 mod tests;
 
+pub use self::auth::{InvalidTokens, Tokens, authenticate};
 pub use self::caller::Caller;
 pub use self::content_type::{ContentType, InvalidContentType};
 pub use self::document::{Document, InvalidJson};
 pub use self::document_key::{DocumentKey, InvalidKey};
 pub use self::etag::ETag;
+pub use self::front::Front;
 pub use self::guard::{Guard, NoRead};
+pub use self::metrics::{Figure, Metrics, Watcher};
+pub use self::observe::observe;
+pub use self::origin::{InvalidOrigin, Origins, refuse_foreign};
 pub use self::problem::{Problem, ProblemKind};
 pub use self::router::{DocumentStore, Options, documents, router};
 pub use self::serve::{ServeOptions, serve};
+#[cfg(feature = "tls")]
+pub use self::serve::{Tls, TlsError};
+pub use self::shutdown::Shutdown;
 pub use self::versioned_json::VersionedJson;

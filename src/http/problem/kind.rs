@@ -24,6 +24,14 @@ pub enum ProblemKind {
     InvalidBody,
     /// The method is none of the resource's.
     MethodNotAllowed,
+    /// The request has no credentials, or wrong ones.
+    Unauthenticated,
+    /// The caller may not do this.
+    Forbidden,
+    /// The request is for another host, or comes from a page of another origin.
+    ForeignOrigin,
+    /// The target of the request is longer than the server takes.
+    TargetTooLong,
     /// The client was too slow.
     RequestTimeout,
     /// The body is larger than the server takes.
@@ -44,7 +52,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::StaleRevision,
         Self::AlreadyExists,
         Self::NotFound,
@@ -54,6 +62,10 @@ impl ProblemKind {
         Self::InvalidHeader,
         Self::InvalidBody,
         Self::MethodNotAllowed,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::ForeignOrigin,
+        Self::TargetTooLong,
         Self::RequestTimeout,
         Self::TooLarge,
         Self::UnsupportedMediaType,
@@ -77,6 +89,10 @@ impl ProblemKind {
             Self::InvalidHeader => "invalid-header",
             Self::InvalidBody => "invalid-body",
             Self::MethodNotAllowed => "method-not-allowed",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::ForeignOrigin => "foreign-origin",
+            Self::TargetTooLong => "target-too-long",
             Self::RequestTimeout => "request-timeout",
             Self::TooLarge => "too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
@@ -101,6 +117,10 @@ impl ProblemKind {
             Self::InvalidHeader => StatusCode::BAD_REQUEST,
             Self::InvalidBody => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -125,6 +145,10 @@ impl ProblemKind {
             Self::InvalidHeader => "A header is invalid",
             Self::InvalidBody => "The body is invalid",
             Self::MethodNotAllowed => "The method is not allowed",
+            Self::Unauthenticated => "The request is not authenticated",
+            Self::Forbidden => "The caller may not do this",
+            Self::ForeignOrigin => "The host or the origin is foreign",
+            Self::TargetTooLong => "The target is too long",
             Self::RequestTimeout => "The request took too long",
             Self::TooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The media type is not supported",
@@ -170,6 +194,22 @@ impl ProblemKind {
                 "The body is not what its content type says, or not what the route takes. Nothing was written."
             }
             Self::MethodNotAllowed => "The Allow header lists the methods of the resource.",
+            Self::Unauthenticated => {
+                "Send a token of the server in the Authorization header: \"Bearer TOKEN\". The server does not say whether \
+                 what was asked for exists."
+            }
+            Self::Forbidden => {
+                "The token is known, but not allowed to do this: GET and HEAD need the scope read, all other methods \
+                 the scope write. Nothing was written."
+            }
+            Self::ForeignOrigin => {
+                "The Host or Origin header names somebody that the server was not told of, as in an attack by a page \
+                 in a browser (DNS rebinding, cross-site request). If it is meant, whoever runs the server lists the \
+                 host (--allow-host) or the origin (--cors-origin). Nothing was written."
+            }
+            Self::TargetTooLong => {
+                "The path and the query together are longer than the server takes."
+            }
             Self::RequestTimeout => "The body did not arrive in time. Nothing was written.",
             Self::TooLarge => "The detail says how much the server takes. Nothing was written.",
             Self::UnsupportedMediaType => {
