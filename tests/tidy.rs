@@ -24,6 +24,7 @@ const LAYERS: &[&str] = &[
     "commit_error",
     "event",
     "storage",
+    "log_stats",
     "log",
     "store",
     "http",

@@ -6,6 +6,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use crate::store::Stats;
+
 /// A number that is gathered when [`Metrics`](super::Metrics) are rendered, with its name and what it means.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figure {
@@ -59,5 +61,55 @@ impl Figure {
                 registry.register(name, help, ConstCounter::new(value.as_secs_f64()))
             }
         }
+    }
+}
+
+/// What [`Store::stats`](crate::Store::stats) says, as figures.
+impl From<Stats> for Vec<Figure> {
+    fn from(stats: Stats) -> Self {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let mut figures = vec![
+            Figure::level("ifmatch_revision", "The newest revision", stats.revision().get()),
+            Figure::level("ifmatch_keys", "Keys that exist", count(stats.keys())),
+            Figure::level("ifmatch_snapshots", "Open snapshots and scans", stats.snapshots()),
+            Figure::level(
+                "ifmatch_superseded_versions",
+                "Older versions that are kept",
+                stats.superseded(),
+            ),
+            Figure::level(
+                "ifmatch_window_changes",
+                "Changes of recent commits that watches can still see",
+                count(stats.window_changes()),
+            ),
+            Figure::level(
+                "ifmatch_window_start_revision",
+                "The oldest revision that a watch can resume from",
+                stats.window_start().get(),
+            ),
+        ];
+        if let Some(log) = stats.log() {
+            figures.extend([
+                Figure::level("ifmatch_log_bytes", "Bytes of the log's files", log.bytes),
+                Figure::level("ifmatch_log_segments", "Files of the log", log.segments),
+                Figure::total("ifmatch_log_syncs", "Syncs of the log", log.syncs),
+                Figure::seconds_total(
+                    "ifmatch_log_sync_seconds",
+                    "Seconds that syncs took",
+                    log.sync_time,
+                ),
+                Figure::seconds(
+                    "ifmatch_log_longest_sync_seconds",
+                    "Seconds that the longest sync took",
+                    log.longest_sync,
+                ),
+                Figure::level(
+                    "ifmatch_log_poisoned",
+                    "1 if the log failed and nothing can be written",
+                    u64::from(log.poisoned),
+                ),
+            ]);
+        }
+        figures
     }
 }
