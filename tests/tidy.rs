@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 /// The modules of the crate, lowest first. A module may use those before it, and itself.
 const LAYERS: &[&str] = &[
     "sync",
+    "capability",
+    "cause",
     "identity",
     "revision",
     "key",
@@ -18,8 +20,8 @@ const LAYERS: &[&str] = &[
     "versioned",
     "precondition",
     "conflict",
-    "error",
     "history",
+    "error",
     "txn",
     "commit_error",
     "event",
@@ -27,6 +29,7 @@ const LAYERS: &[&str] = &[
     "log_stats",
     "log",
     "store",
+    "backend",
     "http",
 ];
 

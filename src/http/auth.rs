@@ -172,7 +172,7 @@ impl Tokens {
 const PLAIN: &str = "Bearer realm=\"ifmatch\"";
 
 fn unauthenticated(detail: &str, challenge: &'static str) -> Problem {
-    Problem::new(ProblemKind::Unauthenticated, detail)
+    Problem::new(ProblemKind::Unauthorized, detail)
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }
 

@@ -13,11 +13,11 @@ use super::origin::{Origins, refuse_foreign};
 use super::problem::{Problem, ProblemKind};
 
 /// The longest target of a request, path and query, in bytes. A key of 1,024 bytes takes 3,072 when all are encoded.
-const MAX_TARGET_BYTES: usize = 16 << 10;
+const MAX_TARGET_BYTES: usize = 8 << 10;
 
 /// What a server of its own has in front of its routes.
 ///
-/// From the outside in: requests are counted and logged ([`observe`]); a target of more than 16 KiB is 414; a foreign
+/// From the outside in: requests are counted and logged ([`observe`]); a target of more than 8 KiB is 414; a foreign
 /// host or origin is 403 ([`refuse_foreign`]); preflights of the listed origins are answered (CORS), without a token, which
 /// browsers do not send with them; who has no token is 401 ([`authenticate`]); what has no `ETag` is compressed.
 ///

@@ -161,13 +161,13 @@ impl Origins {
             && !self.is_host(host)
         {
             let detail = "the server was not told that it is the host that the request is for";
-            return Err(Problem::new(ProblemKind::ForeignOrigin, detail));
+            return Err(Problem::new(ProblemKind::Forbidden, detail));
         }
         for origin in headers.get_all(header::ORIGIN) {
             if !self.is_origin(origin, host) {
                 let detail =
                     "the server was not told that pages of the request's Origin may use it";
-                return Err(Problem::new(ProblemKind::ForeignOrigin, detail));
+                return Err(Problem::new(ProblemKind::Forbidden, detail));
             }
         }
         Ok(())

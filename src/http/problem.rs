@@ -136,7 +136,10 @@ impl Problem {
             Reason::TooManyKeys { .. } | Reason::RevisionsExhausted | Reason::NoSpace(_) => {
                 ProblemKind::StorageFull
             }
-            Reason::Poisoned(_) | Reason::Closed => ProblemKind::Unavailable,
+            Reason::Poisoned(_) | Reason::Closed | Reason::Unavailable(_) => {
+                ProblemKind::Unavailable
+            }
+            Reason::Unsupported(_) => ProblemKind::Unsupported,
             Reason::Contended => ProblemKind::Contended,
             Reason::DuplicateKey { .. }
             | Reason::TooManyOperations { .. }
@@ -315,7 +318,7 @@ mod tests {
     fn an_unknown_outcome_says_so_and_does_not_ask_for_a_retry() {
         let revision = Revision::try_from(7).unwrap();
         let problem =
-            Problem::from(Error::OutcomeUnknown(OutcomeUnknown::new(revision, failure())));
+            Problem::from(Error::OutcomeUnknown(OutcomeUnknown::new(Some(revision), failure())));
         assert_eq!(problem.kind(), ProblemKind::OutcomeUnknown);
         assert!(problem.detail().contains("unknown"));
         let response = problem.into_response();
