@@ -12,17 +12,27 @@ use crate::support::{Client, begin_put};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_ifmatch");
 
+const LOOPBACK: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
 /// A server that runs. It is killed when it is dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
+    pub(crate) scheme: &'static str,
     stdout: BufReader<std::process::ChildStdout>,
 }
 
 impl Process {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// With more in its environment.
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .envs(environment.iter().copied())
+            .arg("serve")
+            .args(if arguments.contains(&"--listen") { &[][..] } else { &LOOPBACK })
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -32,27 +42,28 @@ impl Process {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let address =
-            line.strip_prefix("listening on http://").and_then(|line| line.strip_suffix('\n'));
-        let address = address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
-        Self { child, address, stdout }
+        let url = line.strip_prefix("listening on ").and_then(|line| line.strip_suffix('\n'));
+        let url = url.unwrap_or_else(|| panic!("{line:?}"));
+        let scheme = if url.starts_with("https") { "https" } else { "http" };
+        let address = url.split("://").nth(1).unwrap().parse().unwrap();
+        Self { child, address, scheme, stdout }
     }
 
     fn on(directory: &Path) -> Self {
         Self::start(&["--data", directory.to_str().unwrap()])
     }
 
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::of(self.address)
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
     /// Waits for its end; returns how it ended, and what else it printed on stdout and stderr.
-    fn ended(mut self) -> (ExitStatus, String, String) {
+    pub(crate) fn ended(mut self) -> (ExitStatus, String, String) {
         let status = wait(&mut self.child);
         let (mut out, mut err) = (String::new(), String::new());
         self.stdout.read_to_string(&mut out).unwrap();
@@ -86,7 +97,7 @@ fn wait(child: &mut Child) -> ExitStatus {
 
 /// Runs the command, which must fail: nothing on stdout, one line on stderr, which is returned.
 #[track_caller]
-fn fails(arguments: &[&str]) -> String {
+pub(crate) fn fails(arguments: &[&str]) -> String {
     let mut child = Command::new(BINARY)
         .args(arguments)
         .stdin(Stdio::null())

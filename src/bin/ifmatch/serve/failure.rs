@@ -20,8 +20,8 @@ pub(crate) enum Failure {
     Exposed { address: SocketAddr },
     #[error("{flag}")]
     Origin { flag: &'static str, source: InvalidOrigin },
-    #[error("IFMATCH_LOG: not a filter like \"info\"")]
-    Filter(#[source] tracing_subscriber::filter::ParseError),
+    #[error("IFMATCH_LOG: not a filter like \"info\": {0}")]
+    Filter(tracing_subscriber::filter::ParseError),
     #[error("--backend {url}: this build has no etcd backend")]
     NoBackend { url: String },
     #[error("{flag}: cannot read {}", path.display())]
