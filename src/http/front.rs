@@ -58,7 +58,6 @@ impl Front {
     }
 
     /// The routes of `router`, behind all this.
-    #[must_use]
     pub fn around(self, router: Router) -> Router {
         let mut router = router
             .layer(compression::layer())

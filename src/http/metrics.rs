@@ -1,4 +1,4 @@
-//! What an operator asks, in numbers (OpenMetrics 1.0): counted here, read by whoever scrapes.
+//! What an operator asks, in numbers (`OpenMetrics` 1.0): counted here, read by whoever scrapes.
 //!
 //! Labels have few values, whatever clients send: routes are patterns, unknown methods and routes are one.
 

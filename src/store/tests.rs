@@ -483,7 +483,7 @@ fn syncs_and_files_are_counted_and_a_poisoned_log_says_so() {
     assert_eq!(after.syncs, before.syncs + 1);
     assert!(after.sync_time > before.sync_time && after.longest_sync <= after.sync_time);
     for n in 0..200 {
-        store.put(&format!("key {n}"), n).unwrap();
+        store.put(format!("key {n}"), n).unwrap();
     }
     let many = log(&store);
     assert!(many.segments > 1, "{many:?}");

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use ifmatch::http::{Options, ServeOptions, documents, router};
+
 use crate::command::Process;
+use crate::support::Server;
 
 /// `IFMATCH_SLOW_CLIENTS=2000` for as many as the guarantee speaks of.
 fn slow_clients() -> usize {
@@ -16,9 +19,10 @@ fn slow_clients() -> usize {
 #[test]
 fn slow_clients_do_not_keep_others_from_being_served() {
     let count = slow_clients();
+    // Before we may have more files open than a shell allows: the server has to see to that itself.
+    let process = Process::start(&[]);
     let limit = getrlimit(Resource::Nofile);
     let _raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-    let process = Process::start(&[]);
     let client = process.client();
     client.put("/v1/kv/a", &[], "1").expect(201);
     let mut slow: Vec<TcpStream> = (0..count)
@@ -44,4 +48,28 @@ fn slow_clients_do_not_keep_others_from_being_served() {
     }
     println!("{count} slow clients: {served} others served, the longest in {longest:?}");
     assert!(longest < Duration::from_secs(2), "somebody waited {longest:?}");
+}
+
+#[test]
+fn slow_clients_that_take_all_connections_have_them_for_a_limited_time() {
+    let options =
+        ServeOptions::default().max_connections(20).header_timeout(Duration::from_millis(300));
+    let server = Server::of(router(documents().build(), Options::default()), options);
+    let mut slow: Vec<TcpStream> =
+        (0..40).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    for stream in &mut slow {
+        stream.write_all(b"GET /v1/kv/a HTTP/1.1\r\nhost: ").unwrap();
+    }
+    let address = server.address();
+    let other = std::thread::spawn(move || {
+        // Behind two rounds of them in the queue.
+        crate::support::raw_request(address, b"GET /v1/kv/a", b"").problem(404, "not-found")
+    });
+    while !other.is_finished() {
+        for stream in &mut slow {
+            let _cut = stream.write_all(b"l");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    other.join().unwrap();
 }

@@ -50,8 +50,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(super) tls: Option<TlsFiles>,
 
-    /// Let pages of this origin use the server, like https://app.example (may be repeated)
-    #[arg(long, value_name = "ORIGIN")]
+    /// Let pages of this origin use the server (may be repeated)
+    #[arg(long, value_name = "https://HOST")]
     pub(super) cors_origin: Vec<String>,
 
     /// Answer requests for this host, too (may be repeated)
@@ -68,7 +68,7 @@ pub(crate) struct Arguments {
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) max_connections: u32,
 
-    /// Log requests to stderr, in this form; IFMATCH_LOG=debug shows all, info (the default) conflicts and refusals
+    /// Log requests to stderr, in this form: conflicts, refusals and errors, or with `IFMATCH_LOG=debug` all
     #[arg(long, value_enum, value_name = "FORM")]
     pub(super) log: Option<Form>,
 }
