@@ -98,6 +98,8 @@ mod history;
 #[cfg(feature = "http")]
 pub mod http;
 mod identity;
+#[cfg(feature = "merge")]
+pub mod json;
 mod key;
 #[cfg(feature = "log")]
 mod log;
@@ -105,6 +107,10 @@ mod log;
 #[path = "log/absent.rs"]
 mod log;
 mod log_stats;
+#[cfg(feature = "merge")]
+pub mod merge;
+#[cfg(feature = "merge")]
+pub mod patch;
 mod precondition;
 mod range;
 mod revision;
@@ -116,7 +122,7 @@ mod txn;
 mod versioned;
 
 #[cfg(feature = "backend")]
-pub use backend::{Backend, BackendSnapshot, BackendStatus, Page};
+pub use backend::{Backend, BackendSnapshot, BackendStatus, BackendWatch, Page};
 pub use capability::Capability;
 pub use cause::Cause;
 #[cfg(feature = "postcard")]

@@ -4,14 +4,17 @@
 
 mod kind;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 
 use crate::conflict::Conflict;
-use crate::error::{Reason, WriteError};
+use crate::error::{OutcomeUnknown, ReadError, Reason, WriteError};
+use crate::history::HistoryError;
 use crate::precondition::Precondition;
 use crate::revision::Revision;
 
@@ -47,7 +50,8 @@ struct Details {
     detail: String,
     key: Option<String>,
     state: Option<State>,
-    link: Option<String>,
+    links: Vec<(&'static str, String)>,
+    members: Vec<(&'static str, Box<RawValue>)>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -69,9 +73,32 @@ impl Problem {
             detail: detail.into(),
             key: None,
             state: None,
-            link: None,
+            links: Vec::new(),
+            members: Vec::new(),
             headers: Vec::new(),
         }))
+    }
+
+    /// A business rule of your application does not hold in the state that is there: 409, of the type `rule`.
+    ///
+    /// ```
+    /// # use ifmatch::http::Problem;
+    /// let problem = Problem::rule("a team has at most 8 members").with_member("members", &8);
+    /// assert_eq!(problem.status(), 409);
+    /// ```
+    pub fn rule(detail: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Rule, detail)
+    }
+
+    /// A write without a precondition came to a server that demands them.
+    pub(super) fn precondition_required() -> Self {
+        let detail = "the server takes no write without a precondition";
+        Self::new(ProblemKind::PreconditionRequired, detail)
+    }
+
+    /// Without Retry-After, which would ask for the write to be repeated blindly.
+    pub(super) fn unknown(unknown: &OutcomeUnknown) -> Self {
+        Self::new(ProblemKind::OutcomeUnknown, unknown.to_string())
     }
 
     /// There is nothing under `key`.
@@ -95,8 +122,25 @@ impl Problem {
 
     /// With a link to the resource, shown if there is something to be read.
     #[must_use]
-    pub fn with_link(mut self, uri: impl Into<String>) -> Self {
-        self.0.link = Some(uri.into());
+    pub fn with_link(self, uri: impl Into<String>) -> Self {
+        self.with_link_to("current", uri)
+    }
+
+    /// With a link to something else that can be read, by the name of its relation.
+    #[must_use]
+    pub fn with_link_to(mut self, relation: &'static str, uri: impl Into<String>) -> Self {
+        self.0.links.push((relation, uri.into()));
+        self
+    }
+
+    /// With a member of your own in the document (RFC 9457 3.2).
+    ///
+    /// # Panics
+    /// If `value` does not serialize to JSON.
+    #[must_use]
+    pub fn with_member(mut self, name: &'static str, value: &(impl Serialize + ?Sized)) -> Self {
+        let text = serde_json::value::to_raw_value(value).expect("a member serializes to JSON");
+        self.0.members.push((name, text));
         self
     }
 
@@ -110,6 +154,17 @@ impl Problem {
     pub(super) fn with_state(mut self, state: State) -> Self {
         self.0.state = Some(state);
         self
+    }
+
+    /// Says in which part of the request it is.
+    pub(super) fn within(mut self, part: impl fmt::Display) -> Self {
+        self.0.detail = format!("{part}: {}", self.0.detail);
+        self
+    }
+
+    /// The one revision that was expected, if it was one.
+    pub(super) fn expected(&self) -> Option<Revision> {
+        self.0.state?.expected
     }
 
     /// What kind of problem it is.
@@ -130,7 +185,7 @@ impl Problem {
         &self.0.detail
     }
 
-    fn refused(reason: &Reason) -> Self {
+    pub(super) fn refused(reason: &Reason) -> Self {
         let kind = match reason {
             Reason::RecordTooLarge { .. } => ProblemKind::TooLarge,
             Reason::TooManyKeys { .. } | Reason::RevisionsExhausted | Reason::NoSpace(_) => {
@@ -155,59 +210,57 @@ impl Problem {
 }
 
 /// The members of the document, in their order.
-#[derive(Serialize)]
-struct Body<'a> {
-    r#type: String,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
-    #[serde(flatten)]
-    state: Option<StateBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    links: Option<Links<'a>>,
-}
-
-#[derive(Serialize)]
-struct StateBody {
-    expected_revision: Option<Revision>,
-    current_revision: Option<Revision>,
-    current_etag: Option<String>,
-    deleted: bool,
-}
-
-#[derive(Serialize)]
-struct Links<'a> {
-    current: &'a str,
-}
-
-impl From<State> for StateBody {
-    fn from(State { expected, current }: State) -> Self {
-        Self {
-            expected_revision: expected,
-            current_revision: current.map(ETag::revision),
-            current_etag: current.map(|etag| etag.to_string()),
-            deleted: current.is_none(),
+impl Serialize for Details {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", &self.kind.reference())?;
+        map.serialize_entry("title", self.kind.title())?;
+        map.serialize_entry("status", &self.status.as_u16())?;
+        map.serialize_entry("detail", &self.detail)?;
+        if let Some(key) = &self.key {
+            map.serialize_entry("key", key)?;
         }
+        if let Some(state) = self.state {
+            state.serialize_into(&mut map)?;
+        }
+        for (name, value) in &self.members {
+            map.serialize_entry(name, value)?;
+        }
+        let links: BTreeMap<_, _> = self.links().collect();
+        if !links.is_empty() {
+            map.serialize_entry("links", &links)?;
+        }
+        map.end()
+    }
+}
+
+impl Details {
+    /// The links that lead somewhere: there may be nothing current.
+    fn links(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let is_there = self.state.is_some_and(|state| state.current.is_some());
+        self.links
+            .iter()
+            .filter(move |(relation, _)| is_there || *relation != "current")
+            .map(|(relation, uri)| (*relation, uri.as_str()))
+    }
+}
+
+impl State {
+    pub(super) fn serialize_into<M: SerializeMap>(self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("expected_revision", &self.expected)?;
+        map.serialize_entry("current_revision", &self.current.map(ETag::revision))?;
+        map.serialize_entry("current_etag", &self.current.map(|etag| etag.to_string()))?;
+        map.serialize_entry("deleted", &self.current.is_none())
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Details { kind, status, detail, key, state, link, headers } = *self.0;
+        let body = serde_json::to_vec(&*self.0).expect("text and numbers always serialize");
+        let Details { kind, status, state, headers, .. } = *self.0;
         let current = state.and_then(|state| state.current);
-        let body = Body {
-            r#type: format!("/problems/{}", kind.slug()),
-            title: kind.title(),
-            status: status.as_u16(),
-            detail: &detail,
-            key: key.as_deref(),
-            state: state.map(StateBody::from),
-            links: link.as_deref().filter(|_| current.is_some()).map(|current| Links { current }),
-        };
-        let body = serde_json::to_vec(&body).expect("text and numbers always serialize");
         let mut response = (status, body).into_response();
+        response.extensions_mut().insert(kind);
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -218,6 +271,25 @@ impl IntoResponse for Problem {
         // For whoever counts or logs it.
         response.extensions_mut().insert(kind);
         response
+    }
+}
+
+/// Why something could not be read, as a problem: 410, 501 or 503.
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        let kind = match &error {
+            ReadError::Revision(HistoryError::TooManySnapshots(_)) => ProblemKind::TooManyRequests,
+            ReadError::Revision(_) => ProblemKind::Compacted,
+            ReadError::Unsupported(_) => ProblemKind::Unsupported,
+            ReadError::Unavailable(_) => ProblemKind::Unavailable,
+        };
+        let problem = Self::new(kind, error.to_string());
+        match kind {
+            ProblemKind::TooManyRequests | ProblemKind::Unavailable => {
+                problem.with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE)
+            }
+            _ => problem,
+        }
     }
 }
 
@@ -244,10 +316,7 @@ impl<K: fmt::Display, V> From<WriteError<K, V>> for Problem {
         match error {
             WriteError::Conflict(conflict) => conflict.into(),
             WriteError::Refused(refused) => Self::refused(refused.reason()),
-            // Without Retry-After, which would ask for the write to be repeated blindly.
-            WriteError::OutcomeUnknown(unknown) => {
-                Self::new(ProblemKind::OutcomeUnknown, unknown.to_string())
-            }
+            WriteError::OutcomeUnknown(unknown) => Self::unknown(&unknown),
         }
     }
 }

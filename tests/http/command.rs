@@ -277,6 +277,47 @@ fn a_bad_argument_is_one_line() {
 }
 
 #[test]
+fn modes_of_preconditions_and_history_are_as_asked_for() {
+    let process = Process::start(&["--precondition-status", "412", "--history", "2"]);
+    let client = process.client();
+    let first = client.put("/v1/kv/a", &[], "1").expect(201);
+    client.put("/v1/kv/a", &[], "2").expect(204);
+    client.put("/v1/kv/a", &[("if-match", first.etag())], "3").problem(412, "stale-revision");
+    let at = format!("/v1/kv/a?at={}", first.revision());
+    assert_eq!(client.get(&at, &[]).expect(200).text(), "1");
+    client.put("/v1/kv/a", &[], "3").expect(204);
+    client.get(&at, &[]).problem(410, "compacted");
+
+    let process = Process::start(&["--require-preconditions"]);
+    let client = process.client();
+    client.put("/v1/kv/a", &[], "1").problem(428, "precondition-required");
+    let created = client.put("/v1/kv/a", &[("if-none-match", "*")], "1").expect(201);
+    client.put("/v1/kv/a", &[("if-match", "\"1\"")], "2").problem(409, "stale-revision");
+    client.put("/v1/kv/a", &[("if-match", created.etag())], "2").expect(204);
+}
+
+#[test]
+fn contradictory_and_impossible_arguments_are_one_line_and_exit_code_2() {
+    let cases: [(&[&str], &str); 9] = [
+        (&["--backend", "etcd://localhost:2379"], "this build has no etcd backend"),
+        (&["--backend", "etcd://localhost:2379", "--data", "x"], "--data"),
+        (&["--backend", "redis://localhost"], "etcd://"),
+        (&["--precondition-status", "410"], "--precondition-status"),
+        (&["--history", "0"], "--history"),
+        (&["--max-connections", "0"], "--max-connections"),
+        (&["--listen", "0.0.0.0:0"], "--auth-token-file"),
+        (&["--listen", "nonsense"], "--listen nonsense"),
+        (&["--auth-token-file", "x", "--allow-anonymous"], "--allow-anonymous"),
+    ];
+    for (flags, part) in cases {
+        let line = fails(&[&["serve"], flags].concat());
+        assert!(line.contains(part), "{flags:?}: {line}");
+        let status = Command::new(BINARY).arg("serve").args(flags).stderr(Stdio::null()).status();
+        assert_eq!(status.unwrap().code(), Some(2), "{flags:?}");
+    }
+}
+
+#[test]
 fn others_are_let_in_only_when_that_is_meant() {
     for address in ["0.0.0.0:0", "[::]:0"] {
         let line = fails(&["serve", "--listen", address]);

@@ -72,6 +72,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn options(arguments: &Arguments) -> Options {
     Options::default()
         .max_body(usize::try_from(arguments.max_body).expect("a body is smaller than memory"))
+        .precondition_status(arguments.precondition_status.into())
+        .require_preconditions(arguments.require_preconditions)
 }
 
 /// How serving ended.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use ifmatch::Durability;
+use ifmatch::http::PreconditionStatus;
 
 /// With what a record takes beside the body, this is below the largest record of a log, 256 MiB.
 const MAX_BODY_BYTES: u32 = 255 << 20;
@@ -33,7 +34,7 @@ pub(crate) struct Arguments {
 
     /// What a failed If-Match or If-None-Match of a write is answered with
     #[arg(long, value_enum, value_name = "STATUS", default_value = "409")]
-    pub(super) precondition_status: PreconditionStatus,
+    pub(super) precondition_status: Status,
 
     /// Refuse a write without precondition, with 428
     #[arg(long)]
@@ -103,13 +104,22 @@ impl From<Survives> for Durability {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum PreconditionStatus {
+pub(super) enum Status {
     /// Conflict, as for a revision in the query
     #[value(name = "409")]
-    Conflict409,
+    Conflict,
     /// Precondition Failed, as RFC 9110 has it
     #[value(name = "412")]
-    Failed412,
+    PreconditionFailed,
+}
+
+impl From<Status> for PreconditionStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Conflict => Self::Conflict,
+            Status::PreconditionFailed => Self::PreconditionFailed,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
