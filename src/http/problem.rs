@@ -236,6 +236,8 @@ impl IntoResponse for Problem {
             fields.insert(header::ETAG, etag.into());
         }
         fields.extend(headers);
+        // For whoever counts or logs it.
+        response.extensions_mut().insert(kind);
         response
     }
 }

@@ -187,6 +187,7 @@ mod tests {
     use super::*;
     use crate::codec::CodecError;
     use crate::error::{LogFailure, OutcomeUnknown, Refused};
+    use crate::revision::Revision;
 
     type Error = WriteError<String, u32>;
 
