@@ -31,9 +31,9 @@ const MAX_TOKENS: usize = 1_000;
 /// use ifmatch::http::Tokens;
 ///
 /// let tokens: Tokens = "
-///     # of the web application
+///     ## of the web application
 ///     eyNmb6UhvQdX5pLwK3z8
-///     # of the dashboard
+///     ## of the dashboard
 ///     dT2wqX9rYb4LmZs7Kc1v read
 /// ".parse()?;
 /// # let _: Tokens = tokens;
