@@ -22,7 +22,7 @@ pub use self::kind::ProblemKind;
 use super::etag::ETag;
 
 /// After how many seconds a client may try again when the server takes no writes.
-const RETRY_UNAVAILABLE: HeaderValue = HeaderValue::from_static("10");
+pub(super) const RETRY_UNAVAILABLE: HeaderValue = HeaderValue::from_static("10");
 
 /// An error as a response: an `application/problem+json` document (RFC 9457) with its status.
 ///
@@ -264,6 +264,8 @@ impl IntoResponse for Problem {
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // There may be a stored value in it.
+        fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(etag) = current {
             fields.insert(header::ETAG, etag.into());
         }

@@ -4,9 +4,9 @@ use std::collections::hash_map::RandomState;
 use std::fmt::Write;
 
 use axum::Router;
-use axum::extract::Path;
-use axum::http::{HeaderValue, header};
-use axum::middleware::map_response;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, Uri, header};
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use crate::backend::Backend;
 use crate::store::{Builder, Store};
 
+use super::caller::Caller;
 use super::options::Options;
 use super::problem::{Problem, ProblemKind};
 use super::shared::Shared;
@@ -77,7 +78,7 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
     let transactions = post(txn::transact::<B>).fallback(|| method_not_allowed("POST"));
     let watches = get(watch::watch::<B>).fallback(|| method_not_allowed("GET, HEAD"));
     let pages = get(problem_page).fallback(|| method_not_allowed("GET, HEAD"));
-    Router::new()
+    let stored = Router::new()
         .route("/v1/kv", collection)
         // The wildcard does not match an empty key, which is to be 400, and not an unknown route.
         .route("/v1/kv/", document())
@@ -86,10 +87,23 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
         .route("/v1/history/{*key}", history())
         .route("/v1/txn", transactions)
         .route("/v1/watch", watches)
+        .route_layer(from_fn(only_who_may));
+    stored
         .route("/problems/{slug}", pages)
         .fallback(no_such_route)
         .layer(map_response(no_store))
         .with_state(Shared::new(backend, options))
+}
+
+/// Refuses what the caller may not do. Who that is, layers around the router say.
+async fn only_who_may(caller: Caller, request: Request, next: Next) -> Result<Response, Problem> {
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    let (may, what) =
+        if reads { (caller.may_read(), "read") } else { (caller.may_write(), "write") };
+    if may {
+        return Ok(next.run(request).await);
+    }
+    Err(Problem::new(ProblemKind::Forbidden, format!("the caller may not {what}")))
 }
 
 /// Only what says otherwise may be kept: a read from a cache after a 409 would be as stale as the one before.
@@ -110,7 +124,8 @@ async fn no_such_route() -> Problem {
     Problem::new(ProblemKind::NoSuchRoute, "documents are at /v1/kv/{key}")
 }
 
-async fn problem_page(Path(slug): Path<String>) -> Response {
+async fn problem_page(uri: Uri) -> Response {
+    let slug = uri.path().rsplit('/').next().unwrap_or_default();
     let Some(kind) = ProblemKind::ALL.into_iter().find(|kind| kind.slug() == slug) else {
         return Problem::new(ProblemKind::NoSuchRoute, "there is no such kind of problem")
             .into_response();
@@ -118,5 +133,5 @@ async fn problem_page(Path(slug): Path<String>) -> Response {
     let mut page = format!("{}\n\n", kind.title());
     writeln!(page, "Status: {}\n\n{}", kind.status(), kind.advice())
         .expect("a string takes all that is written");
-    page.into_response()
+    ([(header::CACHE_CONTROL, "no-cache")], page).into_response()
 }

@@ -12,6 +12,7 @@ use crate::revision::Revision;
 use super::super::document_key::DocumentKey;
 use super::super::entry::Entry;
 use super::super::etag::ETag;
+use super::super::prefer;
 use super::super::problem::{Problem, ProblemKind, State};
 use super::super::shared::{Mount, Shared};
 use super::body::Transaction;
@@ -63,7 +64,13 @@ impl<B: Backend> Context<'_, B> {
         };
         let (count, total) = (failed.len(), transaction.txn().requirements().len());
         let detail = format!("{count} of {total} preconditions do not hold; nothing was written");
-        Problem::new(ProblemKind::TransactionConflict, detail).with_member("conflicts", &failed)
+        let problem = Problem::new(ProblemKind::TransactionConflict, detail)
+            .with_member("conflicts", &failed);
+        if !self.with_current {
+            return problem;
+        }
+        let (name, value) = prefer::applied();
+        problem.with_header(name, value)
     }
 
     fn failed(&self, transaction: &Transaction, conflict: Conflict<Bytes, Bytes>) -> Failed {
@@ -93,7 +100,8 @@ impl<B: Backend> Context<'_, B> {
         });
         // Which key it is of a range tells what is stored.
         let key = key.filter(|_| self.shows || prefix.is_none());
-        let link = key.as_ref().filter(|_| current.is_some()).map(|key| self.mount.document(key));
+        let resolves = self.shows && current.is_some();
+        let link = key.as_ref().filter(|_| resolves).map(|key| self.mount.document(key));
         let state = Some(State { expected, current });
         Failed {
             index,
