@@ -117,6 +117,7 @@ fn the_examples_of_the_rfc_hold() {
 fn operations_do_what_the_rfc_says_where_it_has_no_example() {
     for (document, with, expected) in [
         ("{'a':1}", "[]", "{'a':1}"),
+        ("{'a':1,'b':2,'c':3,'d':4}", "[{'op':'remove','path':'/b'}]", "{'a':1,'c':3,'d':4}"),
         ("{'a':1}", "[{'op':'add','path':'','value':[1.0]}]", "[1.0]"),
         ("{'a':1}", "[{'op':'replace','path':'','value':null}]", "null"),
         ("{'a':[1],'b':2}", "[{'op':'move','from':'/a','path':''}]", "[1]"),

@@ -62,8 +62,6 @@ fn json_patch(operations: Vec<Json>) -> JsonPatch {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
-
     #[test]
     fn who_changed_nothing_takes_what_the_other_made((base, other, _) in three()) {
         let theirs = clean(rules().merge(&base, &base, &other));
