@@ -54,6 +54,33 @@ pub enum CommitError<K, V> {
     OutcomeUnknown(OutcomeUnknown),
 }
 
+/// For backends of your own.
+impl<K, V> CommitError<K, V> {
+    /// Preconditions of `txn` do not hold: `conflicts`, at least one, in the order of their indices.
+    #[must_use]
+    pub fn conflicting(conflicts: Vec<Conflict<K, V>>, txn: Txn<K, V>) -> Self {
+        Self::Conflicts { conflicts, txn: Box::new(txn) }
+    }
+
+    /// The backend could not take `txn`.
+    #[must_use]
+    pub fn refused(reason: Reason, txn: Txn<K, V>) -> Self {
+        Self::Refused { reason, txn: Box::new(txn) }
+    }
+
+    /// Whether the range of precondition `index` is unchanged is known only since `oldest`.
+    #[must_use]
+    pub fn compacted(index: usize, oldest: Revision, txn: Txn<K, V>) -> Self {
+        Self::Compacted { index, oldest, txn: Box::new(txn) }
+    }
+
+    /// Precondition `index` names a revision of the future.
+    #[must_use]
+    pub fn future(index: usize, newest: Revision, txn: Txn<K, V>) -> Self {
+        Self::Future { index, newest, txn: Box::new(txn) }
+    }
+}
+
 impl<K, V> CommitError<K, V> {
     /// The first precondition that does not hold, if that is what it was.
     #[must_use]

@@ -40,7 +40,8 @@ pub(crate) enum Scope<K, V> {
 }
 
 impl<K, V> Conflict<K, V> {
-    pub(crate) fn new(
+    /// For backends of your own: `key` is not as `expected`, it is at `current` now; `rejected` was not written.
+    pub fn new(
         identity: Identity,
         key: K,
         expected: Precondition,
@@ -51,9 +52,47 @@ impl<K, V> Conflict<K, V> {
         Self(Box::new(Details { identity, key, expected, current, rejected, index, scope }))
     }
 
-    pub(crate) fn at_index(mut self, index: usize) -> Self {
+    /// It is the precondition with this index of a transaction.
+    #[must_use]
+    pub fn at_index(mut self, index: usize) -> Self {
         self.0.index = index;
         self
+    }
+
+    /// For backends of your own: nothing was to exist in `range`, and `count` keys are there, of which `blockers` are the
+    /// first, at least one and at most 16.
+    ///
+    /// # Panics
+    /// If there is no blocker.
+    #[must_use]
+    pub fn none_in(
+        identity: Identity,
+        range: KeyRange<K>,
+        blockers: Vec<(K, Versioned<V>)>,
+        count: usize,
+    ) -> Self
+    where
+        K: Clone,
+    {
+        let (key, current) = blockers.first().expect("somebody is in the way").clone();
+        Self::new(identity, key, Precondition::Absent, Some(current), None).within(Scope::None {
+            range,
+            blockers,
+            count,
+        })
+    }
+
+    /// For backends of your own: nothing was to change in `range` after `since`, but `key` did, and is at `current` now.
+    #[must_use]
+    pub fn unchanged_in(
+        identity: Identity,
+        range: KeyRange<K>,
+        since: Revision,
+        key: K,
+        current: Option<Versioned<V>>,
+    ) -> Self {
+        Self::new(identity, key, Precondition::Revision(since), current, None)
+            .within(Scope::Unchanged { range })
     }
 
     pub(crate) fn within(mut self, scope: Scope<K, V>) -> Self {

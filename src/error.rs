@@ -4,14 +4,18 @@
 //! ([`Conflict`]: merge and try again), the store refused ([`Refused`]: nothing was written), or the log
 //! failed while the write was on its way ([`OutcomeUnknown`]: read after a restart).
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 #[cfg(feature = "log")]
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::capability::Capability;
+use crate::cause::Cause;
 use crate::codec::CodecError;
 use crate::conflict::Conflict;
+use crate::history::HistoryError;
 use crate::revision::Revision;
 
 /// Why a write did not succeed.
@@ -80,12 +84,12 @@ impl<K, V> fmt::Debug for WriteError<K, V> {
 }
 
 /// Its `Display` is that of the variant, whose own `source` it passes on.
-impl<K, V> std::error::Error for WriteError<K, V> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl<K, V> Error for WriteError<K, V> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Conflict(_) => None,
-            Self::Refused(refused) => std::error::Error::source(&refused.reason),
-            Self::OutcomeUnknown(unknown) => std::error::Error::source(unknown),
+            Self::Refused(refused) => Error::source(&refused.reason),
+            Self::OutcomeUnknown(unknown) => Error::source(unknown),
         }
     }
 }
@@ -98,7 +102,9 @@ pub struct Refused<V> {
 }
 
 impl<V> Refused<V> {
-    pub(crate) fn new(reason: Reason, rejected: Option<V>) -> Self {
+    /// For backends of your own: a refusal, with the value that was not written.
+    #[must_use]
+    pub fn new(reason: Reason, rejected: Option<V>) -> Self {
         Self { reason, rejected: rejected.map(Box::new) }
     }
 
@@ -121,9 +127,9 @@ impl<V> fmt::Debug for Refused<V> {
     }
 }
 
-impl<V> std::error::Error for Refused<V> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.reason)
+impl<V> Error for Refused<V> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Error::source(&self.reason)
     }
 }
 
@@ -185,34 +191,46 @@ pub enum Reason {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+    /// A backend cannot do this.
+    #[error("the backend has no {0}")]
+    Unsupported(Capability),
+    /// A backend that is elsewhere could not be reached, or answered that it takes no writes now.
+    #[error("the backend is not available")]
+    Unavailable(#[source] Cause),
 }
 
-/// The log failed after a write was ordered and before it was durable.
+/// Whether the write took place cannot be known now.
 ///
-/// The store is read-only from then on, and does not show the write; after a restart it may be there.
+/// Of a store in this process: its log failed after the write was ordered and before it was durable. It is read-only from
+/// then on, and does not show the write; after a restart it may be there. Of a store elsewhere: no answer came.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the outcome of the write at revision {revision} is unknown: the log failed")]
 pub struct OutcomeUnknown {
-    revision: Revision,
+    revision: Option<Revision>,
     #[source]
-    cause: LogFailure,
+    cause: Cause,
 }
 
 impl OutcomeUnknown {
-    pub(crate) fn new(revision: Revision, cause: LogFailure) -> Self {
-        Self { revision, cause }
+    /// For backends of your own: nobody knows what became of the write, because of `cause`.
+    pub fn new(revision: Option<Revision>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { revision, cause: Cause::new(cause) }
     }
 
-    /// The revision that the write has if it survived. No other commit will ever have it.
+    /// The revision that the write has if it survived, where that is known. No other commit will ever have it.
     #[must_use]
-    pub fn revision(&self) -> Revision {
+    pub fn revision(&self) -> Option<Revision> {
         self.revision
     }
+}
 
-    /// What failed.
-    #[must_use]
-    pub fn cause(&self) -> &LogFailure {
-        &self.cause
+impl fmt::Display for OutcomeUnknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.revision {
+            Some(revision) => {
+                write!(f, "the outcome of the write at revision {revision} is unknown")
+            }
+            None => f.write_str("the outcome of the write is unknown"),
+        }
     }
 }
 
@@ -237,6 +255,21 @@ impl LogFailure {
     pub fn io_error(&self) -> &io::Error {
         &self.cause
     }
+}
+
+/// Why something could not be read from a [backend](crate::Backend).
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The revision asked for cannot be read.
+    #[error(transparent)]
+    Revision(#[from] HistoryError),
+    /// The backend cannot do this.
+    #[error("the backend has no {0}")]
+    Unsupported(Capability),
+    /// The backend could not be reached, or answered that it cannot be read now.
+    #[error("the backend is not available")]
+    Unavailable(#[source] Cause),
 }
 
 /// Why [`sync`](crate::Store::sync) or [`close`](crate::Store::close) failed.

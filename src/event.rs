@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::capability::Capability;
+use crate::cause::Cause;
 use crate::error::LogFailure;
 use crate::revision::Revision;
 use crate::versioned::Versioned;
@@ -13,6 +15,12 @@ pub struct Commit<K, V> {
 }
 
 impl<K, V> Commit<K, V> {
+    /// For backends of your own: the changes of one commit, at least one, each of another key.
+    #[must_use]
+    pub fn new(revision: Revision, events: Vec<Event<K, V>>) -> Self {
+        Self { revision, events }
+    }
+
     /// The revision of the commit. A watch resumes [`since`](crate::WatchBuilder::since) it.
     #[must_use]
     pub fn revision(&self) -> Revision {
@@ -58,6 +66,18 @@ pub enum Event<K, V> {
 }
 
 impl<K, V> Event<K, V> {
+    /// For backends of your own: `key` was created or changed.
+    #[must_use]
+    pub fn put(key: K, entry: Versioned<V>, previous: Option<Versioned<V>>) -> Self {
+        Self::Put { key, entry, previous }
+    }
+
+    /// For backends of your own: `key` was deleted.
+    #[must_use]
+    pub fn delete(key: K, revision: Revision, previous: Option<Versioned<V>>) -> Self {
+        Self::Delete { key, revision, previous }
+    }
+
     /// The key.
     #[must_use]
     pub fn key(&self) -> &K {
@@ -175,6 +195,12 @@ pub enum WatchError {
     /// The watch was cancelled.
     #[error("the watch was cancelled")]
     Cancelled,
+    /// A backend cannot do this.
+    #[error("the backend has no {0}")]
+    Unsupported(Capability),
+    /// A backend that is elsewhere could not be reached; another watch may be opened since the position of this one.
+    #[error("the backend is not available")]
+    Unavailable(#[source] Cause),
     /// There was nothing to tell for so long.
     #[error("nothing came in time")]
     Timeout,
@@ -187,6 +213,13 @@ impl WatchError {
     /// Whether this was the end: nothing will come any more.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Closed | Self::Failed(_) | Self::Cancelled)
+        matches!(
+            self,
+            Self::Closed
+                | Self::Failed(_)
+                | Self::Cancelled
+                | Self::Unsupported(_)
+                | Self::Unavailable(_)
+        )
     }
 }

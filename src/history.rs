@@ -50,6 +50,12 @@ pub struct KeyHistory<V> {
 }
 
 impl<V> KeyHistory<V> {
+    /// For backends of your own: `versions` oldest first, and all changes after `since` are among them.
+    #[must_use]
+    pub fn new(versions: Vec<KeyVersion<V>>, since: Revision) -> Self {
+        Self { versions, since }
+    }
+
     /// The versions that are kept, oldest first, deletes included. There may be gaps, where one was not kept.
     #[must_use]
     pub fn versions(&self) -> &[KeyVersion<V>] {
@@ -70,6 +76,12 @@ pub struct KeyVersion<V> {
 }
 
 impl<V> KeyVersion<V> {
+    /// For backends of your own: what the commit `revision` wrote; `None` if it deleted the key.
+    #[must_use]
+    pub fn new(revision: Revision, entry: Option<Versioned<V>>) -> Self {
+        Self { revision, entry }
+    }
+
     /// The revision of the commit.
     #[must_use]
     pub fn revision(&self) -> Revision {

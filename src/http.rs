@@ -28,32 +28,71 @@
 //! let app: Router = Router::new().route("/users", post(register)).with_state(Users::new());
 //! ```
 
+mod auth;
+mod caller;
+mod compression;
 mod content_type;
+mod cursor;
+mod date;
 mod document;
 mod document_key;
+mod document_write;
+mod entry;
 mod etag;
+mod front;
 mod guard;
+mod health;
+mod history;
+mod idempotency;
+mod json_body;
+mod json_patch;
+mod keyspace;
+mod list;
+mod long_poll;
+mod metrics;
 mod new_document;
+mod observe;
+mod options;
+mod origin;
 mod percent;
+mod pins;
+mod prefer;
 mod problem;
 mod query;
 mod resource;
 mod router;
+mod saved;
 mod serve;
+mod shared;
+mod shutdown;
 mod tags;
+mod txn;
 mod upload;
 mod versioned_json;
+mod watch;
 
 #[cfg(test)]
 #[cfg(not(ifmatch_model))]
 mod tests;
 
+pub use self::auth::{InvalidTokens, Tokens, authenticate};
+pub use self::caller::Caller;
 pub use self::content_type::{ContentType, InvalidContentType};
-pub use self::document::{Document, InvalidJson};
+pub use self::document::{Document, InvalidJson, UnreadableDocument};
 pub use self::document_key::{DocumentKey, InvalidKey};
 pub use self::etag::ETag;
-pub use self::guard::{Guard, NoRead};
+pub use self::front::Front;
+pub use self::guard::{Guard, NoRead, PreconditionStatus};
+pub use self::json_body::JsonBody;
+pub use self::metrics::{Figure, Metrics, Watcher};
+pub use self::observe::observe;
+pub use self::options::Options;
+pub use self::origin::{InvalidOrigin, Origins, refuse_foreign};
 pub use self::problem::{Problem, ProblemKind};
-pub use self::router::{DocumentStore, Options, documents, router};
+pub use self::router::{DocumentStore, documents, router};
+pub use self::saved::Saved;
 pub use self::serve::{ServeOptions, serve};
+#[cfg(feature = "tls")]
+pub use self::serve::{Tls, TlsError};
+pub use self::shutdown::Shutdown;
 pub use self::versioned_json::VersionedJson;

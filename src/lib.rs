@@ -85,6 +85,10 @@
     allow(dead_code, unused_imports, reason = "the commit path is one, with or without a log")
 )]
 
+#[cfg(feature = "backend")]
+mod backend;
+mod capability;
+mod cause;
 mod codec;
 mod commit_error;
 mod conflict;
@@ -102,6 +106,7 @@ mod log;
 #[cfg(not(feature = "log"))]
 #[path = "log/absent.rs"]
 mod log;
+mod log_stats;
 #[cfg(feature = "merge")]
 pub mod merge;
 #[cfg(feature = "merge")]
@@ -116,6 +121,10 @@ mod sync;
 mod txn;
 mod versioned;
 
+#[cfg(feature = "backend")]
+pub use backend::{Backend, BackendSnapshot, BackendStatus, BackendWatch, Page};
+pub use capability::Capability;
+pub use cause::Cause;
 #[cfg(feature = "postcard")]
 pub use codec::Postcard;
 pub use codec::{Bincode, CodecError};
@@ -125,13 +134,14 @@ pub use commit_error::{CommitError, TransactError, TxError};
 pub use conflict::Conflict;
 #[cfg(feature = "log")]
 pub use error::OpenError;
-pub use error::{LogFailure, OutcomeUnknown, Reason, Refused, SyncError, WriteError};
+pub use error::{LogFailure, OutcomeUnknown, ReadError, Reason, Refused, SyncError, WriteError};
 pub use event::{Commit, Event, WatchError};
 pub use history::{HistoryError, KeyHistory, KeyVersion, TooManySnapshots};
 pub use identity::Identity;
 pub use key::AsKey;
 #[cfg(feature = "log")]
 pub use log::{Cut, Durability, Recovery};
+pub use log_stats::LogStats;
 pub use precondition::Precondition;
 pub use range::{AsPrefix, AsRange, KeyRange};
 pub use revision::{InvalidRevision, Revision};
@@ -139,7 +149,7 @@ pub use store::{
     Builder, Canceller, Deleted, FastHash, Pending, Read, Scan, Snapshot, Stats, Store, Submitted,
     Transaction, UPDATE_ATTEMPTS, Watch, WatchBuilder, Written,
 };
-pub use txn::Txn;
+pub use txn::{Requirement, Txn};
 pub use versioned::Versioned;
 
 /// The README's programs compile and run.

@@ -42,10 +42,13 @@ pub struct Txn<K, V> {
 }
 
 /// A precondition of a transaction.
-#[derive(Clone)]
-pub(crate) enum Requirement<K> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requirement<K> {
+    /// This holds for the key.
     Key(K, Precondition),
+    /// No key is in the range.
     NoneIn(KeyRange<K>),
+    /// No key in the range was created, changed or deleted after the revision.
     UnchangedIn(KeyRange<K>, Revision),
 }
 
@@ -113,6 +116,12 @@ impl<K, V> Txn<K, V> {
     pub fn delete(mut self, key: impl AsKey<K>) -> Self {
         self.changes.push((key.into_key(), None));
         self
+    }
+
+    /// The preconditions, by index.
+    #[must_use]
+    pub fn requirements(&self) -> &[Requirement<K>] {
+        &self.requirements
     }
 
     /// What is to be written: keys with their values, and without one to be deleted.

@@ -35,6 +35,11 @@ struct Version<V> {
 }
 
 impl<V> Versioned<V> {
+    /// For backends of your own: an entry that was read elsewhere.
+    pub fn new(value: V, revision: Revision, created: Revision, write_count: u64) -> Self {
+        Self(Arc::new(Version { revision, created, write_count, value }))
+    }
+
     /// The revision of the commit that wrote this value (etcd: `mod_revision`).
     #[must_use]
     pub fn revision(&self) -> Revision {

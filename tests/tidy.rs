@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 /// The modules of the crate, lowest first. A module may use those before it, and itself.
 const LAYERS: &[&str] = &[
     "sync",
+    "capability",
+    "cause",
     "json",
     "merge",
     "patch",
@@ -21,14 +23,16 @@ const LAYERS: &[&str] = &[
     "versioned",
     "precondition",
     "conflict",
-    "error",
     "history",
+    "error",
     "txn",
     "commit_error",
     "event",
     "storage",
+    "log_stats",
     "log",
     "store",
+    "backend",
     "http",
 ];
 

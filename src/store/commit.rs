@@ -49,7 +49,7 @@ impl<K, V> Outcome for Told<K, V> {
     fn after_failure(self, failure: LogFailure) -> Self {
         match self {
             Ok(Committed { revision, wrote: true }) => {
-                Err(CommitError::OutcomeUnknown(OutcomeUnknown::new(revision, failure)))
+                Err(CommitError::OutcomeUnknown(OutcomeUnknown::new(Some(revision), failure)))
             }
             Ok(Committed { wrote: false, .. }) => {
                 Err(refused(Reason::Poisoned(failure), Txn::new()))

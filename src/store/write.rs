@@ -58,6 +58,12 @@ pub struct Written {
 }
 
 impl Written {
+    /// For backends of your own: a put that took place elsewhere.
+    #[must_use]
+    pub fn new(revision: Revision, created: Revision, write_count: u64) -> Self {
+        Self { revision, created, write_count }
+    }
+
     fn of<V>(entry: &Versioned<V>) -> Self {
         Self {
             revision: entry.revision(),
@@ -99,6 +105,12 @@ pub struct Deleted<V> {
 }
 
 impl<V> Deleted<V> {
+    /// For backends of your own: a delete that took place elsewhere.
+    #[must_use]
+    pub fn new(revision: Revision, previous: Versioned<V>) -> Self {
+        Self { revision, previous }
+    }
+
     /// The revision of the delete itself.
     #[must_use]
     pub fn revision(&self) -> Revision {
@@ -132,7 +144,10 @@ impl<K, V> Outcome for Result<Effect<V>, WriteError<K, V>> {
                 Effect::Put(Written { revision, .. }, _)
                 | Effect::Deleted(Deleted { revision, .. }),
             ) => {
-                return Err(WriteError::OutcomeUnknown(OutcomeUnknown::new(revision, failure)));
+                return Err(WriteError::OutcomeUnknown(OutcomeUnknown::new(
+                    Some(revision),
+                    failure,
+                )));
             }
             Ok(Effect::Nothing) => None,
             Err(error) => error.into_rejected(),

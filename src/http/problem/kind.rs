@@ -30,6 +30,30 @@ pub enum ProblemKind {
     TooLarge,
     /// The body is of a type or coding that the server does not take here.
     UnsupportedMediaType,
+    /// The revision or cursor that was asked for is not kept any more, or never was.
+    Compacted,
+    /// Something is still under a prefix under which nothing was to be.
+    InUse,
+    /// The patch does not fit the document that is there.
+    PatchTestFailed,
+    /// Preconditions of the transaction do not hold.
+    TransactionConflict,
+    /// A business rule of the application does not allow it.
+    Rule,
+    /// The request has no precondition, and the server demands one.
+    PreconditionRequired,
+    /// The idempotency key was used for another request.
+    IdempotencyKeyReused,
+    /// There are no credentials, or they are wrong.
+    Unauthorized,
+    /// The credentials do not allow it, or the request comes from a foreign place.
+    Forbidden,
+    /// A limit on how much is asked for at a time.
+    TooManyRequests,
+    /// The target of the request is too long.
+    TargetTooLong,
+    /// The backend cannot do this.
+    Unsupported,
     /// Something that the server did not foresee; nothing was written.
     Internal,
     /// The write lost to too many others in a row; nothing was written.
@@ -44,7 +68,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 29] = [
         Self::StaleRevision,
         Self::AlreadyExists,
         Self::NotFound,
@@ -57,6 +81,18 @@ impl ProblemKind {
         Self::RequestTimeout,
         Self::TooLarge,
         Self::UnsupportedMediaType,
+        Self::Compacted,
+        Self::InUse,
+        Self::PatchTestFailed,
+        Self::TransactionConflict,
+        Self::Rule,
+        Self::PreconditionRequired,
+        Self::IdempotencyKeyReused,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::TooManyRequests,
+        Self::TargetTooLong,
+        Self::Unsupported,
         Self::Internal,
         Self::Contended,
         Self::Unavailable,
@@ -80,12 +116,30 @@ impl ProblemKind {
             Self::RequestTimeout => "request-timeout",
             Self::TooLarge => "too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::Compacted => "compacted",
+            Self::InUse => "in-use",
+            Self::PatchTestFailed => "patch-test-failed",
+            Self::TransactionConflict => "transaction-conflict",
+            Self::Rule => "rule",
+            Self::PreconditionRequired => "precondition-required",
+            Self::IdempotencyKeyReused => "idempotency-key-reused",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::TooManyRequests => "too-many-requests",
+            Self::TargetTooLong => "target-too-long",
+            Self::Unsupported => "unsupported",
             Self::Internal => "internal",
             Self::Contended => "contended",
             Self::Unavailable => "unavailable",
             Self::OutcomeUnknown => "outcome-unknown",
             Self::StorageFull => "storage-full",
         }
+    }
+
+    /// The `type` of the problem: where its page is, on the server.
+    #[must_use]
+    pub fn reference(self) -> String {
+        format!("/problems/{}", self.slug())
     }
 
     /// The status that it has unless an occurrence says otherwise.
@@ -104,6 +158,18 @@ impl ProblemKind {
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Compacted => StatusCode::GONE,
+            Self::InUse => StatusCode::CONFLICT,
+            Self::PatchTestFailed => StatusCode::CONFLICT,
+            Self::TransactionConflict => StatusCode::CONFLICT,
+            Self::Rule => StatusCode::CONFLICT,
+            Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::Unsupported => StatusCode::NOT_IMPLEMENTED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Contended => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -128,6 +194,18 @@ impl ProblemKind {
             Self::RequestTimeout => "The request took too long",
             Self::TooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The media type is not supported",
+            Self::Compacted => "The revision is not kept any more",
+            Self::InUse => "The resource is still in use",
+            Self::PatchTestFailed => "The patch does not fit the document",
+            Self::TransactionConflict => "Preconditions of the transaction do not hold",
+            Self::Rule => "A rule of the application does not allow it",
+            Self::PreconditionRequired => "The request needs a precondition",
+            Self::IdempotencyKeyReused => "The idempotency key was used for another request",
+            Self::Unauthorized => "The request needs valid credentials",
+            Self::Forbidden => "The request is not allowed",
+            Self::TooManyRequests => "Too much is asked for at a time",
+            Self::TargetTooLong => "The target of the request is too long",
+            Self::Unsupported => "The backend cannot do this",
             Self::Internal => "Something went wrong in the server",
             Self::Contended => "Too many others write the resource",
             Self::Unavailable => "The server takes no writes",
@@ -174,6 +252,56 @@ impl ProblemKind {
             Self::TooLarge => "The detail says how much the server takes. Nothing was written.",
             Self::UnsupportedMediaType => {
                 "The detail says what the route takes. Nothing was written."
+            }
+            Self::Compacted => {
+                "The revision, or the revision that the cursor is pinned to, cannot be read: it is too old, or the server \
+                 has not come to it, or it was skipped when a server restarted. Begin anew, without at, after or cursor."
+            }
+            Self::InUse => {
+                "The request was to delete the resource only if nothing exists under a prefix, and something does; \
+                 nothing was deleted. The member blockers names the first keys, and blocker_count says how many there \
+                 are. Delete or move them, and repeat the request."
+            }
+            Self::PatchTestFailed => {
+                "The document that is there is not what the patch expects: a test of a JSON patch failed, or it names \
+                 a place that the document does not have, or the document is not JSON. Nothing was written. Read the \
+                 resource again, and make a new patch."
+            }
+            Self::TransactionConflict => {
+                "Nothing of the transaction was written. The member conflicts has every precondition that does not \
+                 hold, by its index in require, with what is there now. Read again what has changed, and build the \
+                 transaction anew. Do not repeat it as it is."
+            }
+            Self::Rule => {
+                "A business rule of the application does not hold in the state that is there; nothing was written. \
+                 The detail says which."
+            }
+            Self::PreconditionRequired => {
+                "The server takes writes with a precondition only, so that no update is lost: read the resource, and \
+                 send its ETag in If-Match; to create it send If-None-Match: *. In a transaction every key that is \
+                 written needs a condition in require."
+            }
+            Self::IdempotencyKeyReused => {
+                "A write with the same Idempotency-Key and the same credentials took place within the last 24 hours, \
+                 and was another request. Nothing was written. Use a new key for each write, and the same only to \
+                 repeat it."
+            }
+            Self::Unauthorized => {
+                "Send a token: Authorization: Bearer TOKEN. The WWW-Authenticate header says what is wrong with the one \
+                 that was sent."
+            }
+            Self::Forbidden => {
+                "The token does not allow it (it has the scope read or write only); or the request has a Host or \
+                 Origin that the server does not know, as a page of another site would send it."
+            }
+            Self::TooManyRequests => {
+                "The detail names the limit. Repeat the request after the time in Retry-After."
+            }
+            Self::TargetTooLong => {
+                "A path with its query has at most 8 KiB; a key 1,024 bytes, before encoding."
+            }
+            Self::Unsupported => {
+                "The store behind the server cannot do what was asked. Nothing was written."
             }
             Self::Internal => "Nothing was written.",
             Self::Contended => {

@@ -1,0 +1,34 @@
+//! What not every backend can do.
+
+use std::fmt;
+
+/// Something that a store in this process does, and another backend may not.
+///
+/// A backend that lacks one answers [`Unsupported`](crate::ReadError::Unsupported), or refuses a write with
+/// [`Reason::Unsupported`](crate::Reason::Unsupported); it never does half of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Capability {
+    /// The versions that a key had.
+    History,
+    /// The state at a revision of the past.
+    Past,
+    /// Being told of commits.
+    Watch,
+    /// "Nothing exists in this range", as a condition of a transaction.
+    EmptyRange,
+    /// "Nothing changed in this range", as a condition of a transaction.
+    UnchangedRange,
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::History => "the history of a key",
+            Self::Past => "the state at a past revision",
+            Self::Watch => "watching",
+            Self::EmptyRange => "conditions that a range is empty",
+            Self::UnchangedRange => "conditions that a range is unchanged",
+        })
+    }
+}
