@@ -93,7 +93,7 @@ pub use self::caller::Caller;
 pub mod guide {}
 
 pub use self::content_type::{ContentType, InvalidContentType};
-pub use self::document::{Document, InvalidJson, UnreadableDocument};
+pub use self::document::{Document, InvalidJson, Stamp, UnreadableDocument};
 pub use self::document_key::{DocumentKey, InvalidKey};
 pub use self::etag::ETag;
 pub use self::front::Front;
