@@ -20,6 +20,8 @@ mod origin;
 mod precondition;
 mod race;
 mod read;
+#[cfg(unix)]
+mod readme;
 mod serving;
 #[cfg(unix)]
 mod slow_clients;
