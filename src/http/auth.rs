@@ -208,6 +208,17 @@ fn is_open(request: &Request) -> bool {
     reads && (open || path.starts_with("/problems/"))
 }
 
+/// A layer that holds the [`Caller`] in a request's extensions, whoever put it there, to what it may do: 403.
+pub(super) async fn permit(caller: Caller, request: Request, next: Next) -> Response {
+    if is_open(&request) {
+        return next.run(request).await;
+    }
+    match check_scope(caller, request.method()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
 /// A layer that lets only those through who have one of the tokens, and puts the [`Caller`] into the request:
 /// `middleware::from_fn_with_state(tokens, authenticate)`.
 ///

@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let store = place::open(arguments, &log)?;
 
     let metrics = Metrics::new();
+    let options = options(arguments).metrics(metrics.clone());
     let mut front = Front::new(origins).metrics(metrics.clone());
     if let Some(tokens) = tokens {
         front = front.tokens(tokens);
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(tls) = tls {
         serving = serving.tls(tls);
     }
-    let router = front.around(router(store.clone(), options(arguments)));
+    let router = front.around(router(store.clone(), options));
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Start)?;
     let ended = runtime.block_on(async {
