@@ -96,7 +96,10 @@ pub(super) async fn a_future_that_is_given_up_leaves_the_store_whole<B: Backend>
         let snapshot = space.entries().await?;
         let at = |name: &str| {
             let key = space.key(name);
-            snapshot.iter().find(|(there, _)| *there == key).map(|(_, entry)| Entry::revision(entry))
+            snapshot
+                .iter()
+                .find(|(there, _)| *there == key)
+                .map(|(_, entry)| Entry::revision(entry))
         };
         ensure_eq("the keys of a transaction that was given up", at("x"), at("y"))?;
         let _whole = backend.commit(pair()).await?;

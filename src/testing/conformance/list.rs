@@ -3,8 +3,8 @@
 use super::failure::Verdict;
 use super::space::Space;
 use super::{
-    Harness, handles, pages, past, preconditions, races, ranges, revisions, snapshots, transactions,
-    watches,
+    Harness, handles, pages, past, preconditions, races, ranges, revisions, snapshots,
+    transactions, watches,
 };
 
 /// Calls the macro `$callback` with its arguments, and with kind, module and name of each case.

@@ -23,7 +23,8 @@ pub(super) async fn keys_of_all_bytes_are_kept_in_the_order_of_bytes<B: Backend>
     let mut shuffled: Vec<&Vec<u8>> = keys.iter().collect();
     shuffled.sort_by_key(|key| (key.iter().rev().copied().collect::<Vec<u8>>(), key.len()));
     for some in shuffled.chunks(64) {
-        let put = |txn: Transaction, key: &&Vec<u8>| txn.put(space.key(key), Bytes::copy_from_slice(key));
+        let put =
+            |txn: Transaction, key: &&Vec<u8>| txn.put(space.key(key), Bytes::copy_from_slice(key));
         let _revision = space.backend().commit(some.iter().fold(Txn::new(), put)).await?;
     }
     let expected: Vec<(Bytes, Bytes)> =

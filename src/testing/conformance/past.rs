@@ -25,7 +25,10 @@ async fn live<B: Backend>(space: &Space<B>) -> Verdict<Lives> {
             let written = space.put("a", &round.to_string()).await?;
             let value = Bytes::from(round.to_string());
             let (revision, created) = (written.revision(), written.created_revision());
-            lives.push((revision, Some(Entry::new(value, revision, created, written.write_count()))));
+            lives.push((
+                revision,
+                Some(Entry::new(value, revision, created, written.write_count())),
+            ));
         }
     }
     Ok(lives)

@@ -89,7 +89,8 @@ pub(super) async fn an_unchanged_range_notices_creations_changes_and_deletes<B: 
             "change" => drop(space.put("in/there", "2").await?),
             "delete" => drop(space.remove("in/new").await?),
             _ => {
-                let txn = Txn::new().put(space.key("x"), "1".into()).put(space.key("in/z"), "1".into());
+                let txn =
+                    Txn::new().put(space.key("x"), "1".into()).put(space.key("in/z"), "1".into());
                 let _whole = space.backend().commit(txn).await?;
             }
         }

@@ -41,7 +41,8 @@ pub(super) async fn a_failed_transaction_changes_nothing<B: Backend>(space: Spac
             .put(space.key("new"), "lost".into())
             .delete(space.key("b"));
         for index in 0..4 {
-            let demand = if index == failing { Precondition::Absent } else { Precondition::Present };
+            let demand =
+                if index == failing { Precondition::Absent } else { Precondition::Present };
             txn = txn.require(space.key("a"), demand);
         }
         let error = refused("a transaction that cannot hold", space.backend().commit(txn).await)?;
@@ -77,8 +78,7 @@ pub(super) async fn every_failing_precondition_is_told<B: Backend>(space: Space<
         txn = txn.require(space.key(name), precondition);
     }
     let conflicts = space.conflicts(txn).await?;
-    let failing: Vec<usize> =
-        (0..table.len()).filter(|index| table[*index].2.is_some()).collect();
+    let failing: Vec<usize> = (0..table.len()).filter(|index| table[*index].2.is_some()).collect();
     let told: Vec<usize> = conflicts.iter().map(|lost| lost.index()).collect();
     ensure_eq("the preconditions that do not hold", told, failing)?;
     for lost in &conflicts {
@@ -94,10 +94,19 @@ pub(super) async fn every_failing_precondition_is_told<B: Backend>(space: Space<
 pub(super) async fn a_transaction_writes_no_key_twice<B: Backend>(space: Space<B>) -> Verdict {
     let twice = |txn: Transaction| txn.put(space.key("b"), "1".into());
     let table = [
-        ("put, put", twice(Txn::new()).put(space.key("a"), "2".into()).put(space.key("b"), "2".into())),
+        (
+            "put, put",
+            twice(Txn::new()).put(space.key("a"), "2".into()).put(space.key("b"), "2".into()),
+        ),
         ("put, delete", twice(Txn::new()).put(space.key("a"), "2".into()).delete(space.key("b"))),
         ("delete, put", twice(Txn::new().delete(space.key("b")).put(space.key("a"), "2".into()))),
-        ("delete, delete", Txn::new().delete(space.key("b")).put(space.key("a"), "2".into()).delete(space.key("b"))),
+        (
+            "delete, delete",
+            Txn::new()
+                .delete(space.key("b"))
+                .put(space.key("a"), "2".into())
+                .delete(space.key("b")),
+        ),
     ];
     for (case, txn) in table {
         let error = refused(case, space.backend().commit(txn).await)?;
