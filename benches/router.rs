@@ -196,7 +196,8 @@ impl Served {
             store.documents.insert(key(number), (at, value()));
         }
         let document = axum::routing::get(read).put(write);
-        Self::with_tags(Router::new().route("/v1/kv/{*key}", document).with_state(store), count).await
+        Self::with_tags(Router::new().route("/v1/kv/{*key}", document).with_state(store), count)
+            .await
     }
 
     /// Writes each once, so that it has an old tag.

@@ -109,6 +109,8 @@ pub(super) async fn a_transaction_writes_no_key_twice<B: Backend>(space: Space<B
         ),
     ];
     for (case, txn) in table {
+        // Whatever its preconditions are.
+        let txn = txn.require(space.key("none"), Precondition::Present);
         let error = refused(case, space.backend().commit(txn).await)?;
         match error.reason() {
             Some(Reason::DuplicateKey { first, second }) => {

@@ -2,24 +2,25 @@
 //! It can be told to have a [`Bug`].
 
 pub(crate) mod bug;
+mod snapshot;
 mod state;
 mod watch;
 
-use std::ops::Bound::Excluded;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 use ifmatch::{
-    Backend, BackendSnapshot, BackendStatus, Capability, CommitError, Conflict, Deleted,
-    HistoryError, Identity, KeyHistory, KeyRange, KeyVersion, Page, Precondition, ReadError,
-    Reason, Refused, Requirement, Revision, Txn, Versioned, WatchError, WriteError, Written,
+    Backend, BackendStatus, Capability, CommitError, Conflict, Deleted, HistoryError, Identity,
+    KeyHistory, KeyRange, KeyVersion, Precondition, ReadError, Reason, Refused, Requirement,
+    Revision, Txn, Versioned, WatchError, WriteError, Written,
 };
 
 pub(crate) use self::bug::Bug;
+use self::snapshot::ToySnapshot;
 use self::state::{Map, State};
-pub(crate) use self::watch::ToyWatch;
+use self::watch::ToyWatch;
 
 pub(crate) type Entry = Versioned<Bytes>;
 
@@ -373,64 +374,6 @@ impl Backend for Toy {
         }
         drop(state);
         Ok(ToyWatch::new(Arc::clone(&self.state), self.bug, range, position))
-    }
-}
-
-pub(crate) struct ToySnapshot {
-    toy: Toy,
-    revision: Revision,
-    map: Map,
-}
-
-impl BackendSnapshot for ToySnapshot {
-    fn revision(&self) -> Revision {
-        self.revision
-    }
-
-    async fn get(&self, key: &Bytes) -> Result<Option<Entry>, ReadError> {
-        if self.toy.has(Bug::SnapshotGetSeesLaterWrites) {
-            return Ok(self.toy.lock().map.get(key).cloned());
-        }
-        Ok(self.map.get(key).cloned())
-    }
-
-    async fn page(&self, range: KeyRange<Bytes>, limit: usize) -> Result<Page, ReadError> {
-        let later = self.toy.lock().map.clone();
-        let map = if self.toy.has(Bug::SnapshotPageSeesLaterWrites) { &later } else { &self.map };
-        let mut entries: Vec<(Bytes, Entry)> = state::range(map, &range);
-        if self.toy.has(Bug::PageIncludesTheEnd) {
-            let end = range.end().map(Bytes::clone);
-            if let Excluded(end) = end
-                && let Some(entry) = map.get(&end)
-            {
-                entries.push((end, entry.clone()));
-            }
-        }
-        if self.toy.has(Bug::ShorterKeysComeFirst) {
-            entries.sort_by_key(|(key, _)| key.len());
-        }
-        let all = entries.len();
-        let limit = match limit {
-            0 if self.toy.has(Bug::LimitZeroMeansAll) => all,
-            limit if self.toy.has(Bug::PageIsOneTooLong) => limit + 1,
-            limit => limit,
-        };
-        let next = entries.get(limit).map(|(key, _)| key.clone());
-        entries.truncate(limit);
-        let end = range.end().map(Bytes::clone);
-        let rest = match (entries.last(), next) {
-            (_, Some(next)) if self.toy.has(Bug::PageLosesTheNextKey) => {
-                Some(KeyRange::new(Excluded(next), end))
-            }
-            (Some((last, _)), next)
-                if next.is_some() || self.toy.has(Bug::PageSaysMoreAtTheEnd) =>
-            {
-                Some(KeyRange::new(Excluded(last.clone()), end))
-            }
-            (None, Some(_)) => Some(range),
-            _ => None,
-        };
-        Ok(Page::new(entries, rest))
     }
 }
 
