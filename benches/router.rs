@@ -121,7 +121,7 @@ async fn write(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if serde_json::from_slice::<serde_json::de::IgnoredAny>(&body).is_err() {
+    if serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
         return StatusCode::BAD_REQUEST.into_response();
     }
     let Some(mut entry) = store.documents.get_mut(&key) else {
@@ -145,7 +145,6 @@ struct Served {
     old: Vec<HeaderValue>,
 }
 
-#[derive(Clone, Copy)]
 struct Kind {
     name: &'static str,
     method: &'static str,
@@ -154,7 +153,7 @@ struct Kind {
 }
 
 /// With which header, and whether that is what is there.
-const KINDS: [Kind; 4] = [
+static KINDS: [Kind; 4] = [
     Kind { name: "GET", method: "GET", condition: None, status: StatusCode::OK },
     Kind {
         name: "GET, 304",
@@ -211,7 +210,7 @@ impl Served {
         }
         served.old = served.tags.clone();
         let all: Vec<u32> = (0..count).collect();
-        served.all(KINDS[2], served.requests(KINDS[2], &all), &all).await;
+        served.all(&KINDS[2], served.requests(&KINDS[2], &all), &all).await;
         served
     }
 
@@ -222,7 +221,7 @@ impl Served {
         (head.status, head.headers.get(header::ETAG).cloned())
     }
 
-    fn requests(&self, kind: Kind, numbers: &[u32]) -> Vec<Request<Body>> {
+    fn requests(&self, kind: &Kind, numbers: &[u32]) -> Vec<Request<Body>> {
         let request = |number: &u32| {
             let mut request = Request::builder().method(kind.method).uri(path(*number));
             if let Some((name, is_current)) = &kind.condition {
@@ -237,7 +236,7 @@ impl Served {
         numbers.iter().map(request).collect()
     }
 
-    async fn all(&mut self, kind: Kind, requests: Vec<Request<Body>>, numbers: &[u32]) {
+    async fn all(&mut self, kind: &Kind, requests: Vec<Request<Body>>, numbers: &[u32]) {
         for (request, number) in requests.into_iter().zip(numbers) {
             let (status, tag) = self.send(request).await;
             assert_eq!(status, kind.status, "{}", kind.name);
@@ -259,7 +258,7 @@ fn requests(runtime: &Runtime, rounds: usize, keys: u32) {
     let mut random = Random(1);
     let mut numbers: Vec<u32> = (0..keys).collect();
     for round in 0..rounds {
-        for (kind, samples) in KINDS.into_iter().zip(&mut samples) {
+        for (kind, samples) in KINDS.iter().zip(&mut samples) {
             random.shuffle(&mut numbers);
             for turn in 0..2 {
                 let which = (round + turn) % 2;

@@ -2,7 +2,7 @@
 //! public API; and the proof that it bites.
 
 #![cfg(not(ifmatch_model))]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod teeth;
 mod toy;

@@ -295,12 +295,11 @@ impl Backend for Toy {
         precondition: Precondition,
     ) -> Result<Written, WriteError<Bytes, Bytes>> {
         let mut state = self.lock();
-        let checked = self.check(&state, &key, precondition, Some(value.clone()));
-        if checked.is_ok() || !self.has(Bug::ConflictThoughWritten) {
-            checked?;
-        } else {
-            state.commit(vec![(key, Some(value))]);
-            return Err(checked.unwrap_err());
+        if let Err(lost) = self.check(&state, &key, precondition, Some(value.clone())) {
+            if self.has(Bug::ConflictThoughWritten) {
+                state.commit(vec![(key, Some(value))]);
+            }
+            return Err(lost);
         }
         if self.has(Bug::PreconditionIsCheckedBefore) {
             drop(state);
