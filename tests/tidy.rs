@@ -12,6 +12,9 @@ const LAYERS: &[&str] = &[
     "sync",
     "capability",
     "cause",
+    "json",
+    "merge",
+    "patch",
     "identity",
     "revision",
     "key",
@@ -29,6 +32,7 @@ const LAYERS: &[&str] = &[
     "log",
     "store",
     "backend",
+    "client",
     "http",
 ];
 
