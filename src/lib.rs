@@ -89,6 +89,8 @@
 mod backend;
 mod capability;
 mod cause;
+#[cfg(feature = "client")]
+pub mod client;
 mod codec;
 mod commit_error;
 mod conflict;
@@ -98,12 +100,18 @@ mod history;
 #[cfg(feature = "http")]
 pub mod http;
 mod identity;
+#[cfg(feature = "merge")]
+pub mod json;
 mod key;
 #[cfg(feature = "log")]
 mod log;
 #[cfg(not(feature = "log"))]
 #[path = "log/absent.rs"]
 mod log;
+#[cfg(feature = "merge")]
+pub mod merge;
+#[cfg(feature = "merge")]
+pub mod patch;
 mod precondition;
 mod range;
 mod revision;
