@@ -72,7 +72,7 @@ where
     type Snapshot: BackendSnapshot<K, V>;
 
     /// Commits, as they come.
-    type Watch: Stream<Item = Result<Commit<K, V>, WatchError>> + Send + Unpin + 'static;
+    type Watch: BackendWatch<K, V>;
 
     /// Which store this is: the same for all its handles, another for every other store.
     fn identity(&self) -> Identity;
@@ -188,6 +188,14 @@ where
         range: KeyRange<K>,
         limit: usize,
     ) -> impl Future<Output = Result<Page<K, V>, ReadError>> + Send;
+}
+
+/// The commits that a [`Backend`] tells, in order, each once, each whole.
+pub trait BackendWatch<K = Bytes, V = Bytes>:
+    Stream<Item = Result<Commit<K, V>, WatchError>> + Send + Unpin + 'static
+{
+    /// Everything up to this revision was told, or is of no concern to this watch: another can be opened since it.
+    fn position(&self) -> Revision;
 }
 
 /// Some entries of a range.

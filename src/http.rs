@@ -30,20 +30,38 @@
 
 mod caller;
 mod content_type;
+mod cursor;
+mod date;
 mod document;
 mod document_key;
+mod document_write;
+mod entry;
 mod etag;
 mod guard;
+mod history;
+mod idempotency;
+mod json_body;
+mod json_patch;
+mod keyspace;
+mod list;
+mod long_poll;
 mod new_document;
+mod options;
 mod percent;
+mod pins;
+mod prefer;
 mod problem;
 mod query;
 mod resource;
 mod router;
+mod saved;
 mod serve;
+mod shared;
 mod tags;
+mod txn;
 mod upload;
 mod versioned_json;
+mod watch;
 
 #[cfg(test)]
 #[cfg(not(ifmatch_model))]
@@ -51,11 +69,14 @@ mod tests;
 
 pub use self::caller::Caller;
 pub use self::content_type::{ContentType, InvalidContentType};
-pub use self::document::{Document, InvalidJson};
+pub use self::document::{Document, InvalidJson, UnreadableDocument};
 pub use self::document_key::{DocumentKey, InvalidKey};
 pub use self::etag::ETag;
-pub use self::guard::{Guard, NoRead};
+pub use self::guard::{Guard, NoRead, PreconditionStatus};
+pub use self::json_body::JsonBody;
+pub use self::options::Options;
 pub use self::problem::{Problem, ProblemKind};
-pub use self::router::{DocumentStore, Options, documents, router};
+pub use self::router::{DocumentStore, documents, router};
+pub use self::saved::Saved;
 pub use self::serve::{ServeOptions, serve};
 pub use self::versioned_json::VersionedJson;

@@ -123,7 +123,7 @@ mod txn;
 mod versioned;
 
 #[cfg(feature = "backend")]
-pub use backend::{Backend, BackendSnapshot, BackendStatus, Page};
+pub use backend::{Backend, BackendSnapshot, BackendStatus, BackendWatch, Page};
 pub use capability::Capability;
 pub use cause::Cause;
 #[cfg(feature = "postcard")]

@@ -15,7 +15,7 @@ use crate::store::{Deleted, Snapshot, Store, Watch, Written};
 use crate::txn::Txn;
 use crate::versioned::Versioned;
 
-use super::{Backend, BackendSnapshot, BackendStatus, Page};
+use super::{Backend, BackendSnapshot, BackendStatus, BackendWatch, Page};
 
 impl<K, V, S> Backend<K, V> for Store<K, V, S>
 where
@@ -113,5 +113,15 @@ where
         let mut scan = self.range(range);
         let entries = scan.by_ref().take(limit).collect();
         Ok(Page::new(entries, scan.rest()))
+    }
+}
+
+impl<K, V> BackendWatch<K, V> for Watch<K, V>
+where
+    K: Clone + Ord + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn position(&self) -> Revision {
+        Self::position(self)
     }
 }

@@ -73,6 +73,11 @@ impl ContentType {
         essence == "application/json" || essence.ends_with("+json")
     }
 
+    /// The type and subtype, in lower case, without parameters.
+    pub(super) fn essence(&self) -> String {
+        essence(&self.0).to_ascii_lowercase()
+    }
+
     /// Whether it is `application/json` itself.
     pub(super) fn is_plain_json(&self) -> bool {
         essence(&self.0).eq_ignore_ascii_case("application/json")

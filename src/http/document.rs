@@ -1,14 +1,28 @@
 //! What is stored under a key: bytes and what they are.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::content_type::ContentType;
 
-/// A document: a body, kept verbatim, and its content type.
+/// A document: a body, kept verbatim, its content type, and when it was written.
+///
+/// In a store it is one run of bytes ([`to_stored`](Self::to_stored)), out of which the body is taken without copying it:
+///
+/// | bytes | what |
+/// | --- | --- |
+/// | 2 | `FF 01`: a document in this form. No UTF-8 text begins with them |
+/// | 8 | when it was written, in milliseconds since 1970, big-endian |
+/// | 1 | the length of the content type |
+/// | as many | the content type |
+/// | the rest | the body |
+///
+/// A value that does not begin with `FF`, because something else wrote it, is read as `application/octet-stream`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     content_type: ContentType,
+    modified: Option<SystemTime>,
     body: Bytes,
 }
 
@@ -16,6 +30,14 @@ pub struct Document {
 #[derive(Debug, thiserror::Error)]
 #[error("the body is not the JSON that its content type says it is")]
 pub struct InvalidJson(#[source] serde_json::Error);
+
+/// A stored value that begins like a document, and is none; or one of a later version of the crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored value is not a document, or of a later version")]
+pub struct UnreadableDocument;
+
+/// How a stored document begins; the second byte is the version of the form.
+const MAGIC: [u8; 2] = [0xff, 1];
 
 impl Document {
     /// A document of `body`, kept verbatim. If it says that it is JSON, it has to be: UTF-8, and one JSON text.
@@ -27,13 +49,13 @@ impl Document {
         if content_type.is_json() {
             check_json(&body).map_err(InvalidJson)?;
         }
-        Ok(Self { content_type, body })
+        Ok(Self { content_type, modified: None, body })
     }
 
     /// A JSON document whose text has been checked.
     pub(super) fn from_checked_json(content_type: ContentType, body: Bytes) -> Self {
         debug_assert!(check_json(&body).is_ok(), "the text was checked");
-        Self { content_type, body }
+        Self { content_type, modified: None, body }
     }
 
     /// What the body is.
@@ -48,10 +70,55 @@ impl Document {
         &self.body
     }
 
+    /// When it was written, by the clock of the server that wrote it; `None` if something else did, or nothing has.
+    #[must_use]
+    pub fn modified(&self) -> Option<SystemTime> {
+        self.modified
+    }
+
     /// Whether the content type says that the body is JSON.
     #[must_use]
     pub fn is_json(&self) -> bool {
         self.content_type.is_json()
+    }
+
+    /// The bytes to store, with `modified` as the time of writing, to the millisecond.
+    #[must_use]
+    pub fn to_stored(&self, modified: SystemTime) -> Bytes {
+        let content_type = self.content_type.as_str().as_bytes();
+        let length =
+            u8::try_from(content_type.len()).expect("a content type has 255 bytes at most");
+        let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let milliseconds = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let mut stored = Vec::with_capacity(11 + content_type.len() + self.body.len());
+        stored.extend_from_slice(&MAGIC);
+        stored.extend_from_slice(&milliseconds.to_be_bytes());
+        stored.push(length);
+        stored.extend_from_slice(content_type);
+        stored.extend_from_slice(&self.body);
+        stored.into()
+    }
+
+    /// Reads what [`to_stored`](Self::to_stored) made. The body shares the memory of `stored`.
+    ///
+    /// # Errors
+    /// [`UnreadableDocument`].
+    pub fn from_stored(stored: &Bytes) -> Result<Self, UnreadableDocument> {
+        if stored.first() != Some(&MAGIC[0]) {
+            let (content_type, body) = (ContentType::OCTET_STREAM, stored.clone());
+            return Ok(Self { content_type, modified: None, body });
+        }
+        let rest = stored.strip_prefix(&MAGIC).ok_or(UnreadableDocument)?;
+        let (milliseconds, rest) = rest.split_first_chunk::<8>().ok_or(UnreadableDocument)?;
+        let (length, rest) = rest.split_first().ok_or(UnreadableDocument)?;
+        let (content_type, body) =
+            rest.split_at_checked(usize::from(*length)).ok_or(UnreadableDocument)?;
+        let content_type = std::str::from_utf8(content_type).map_err(|_| UnreadableDocument)?;
+        // It was checked, but becomes a header.
+        let content_type = ContentType::new(content_type).map_err(|_| UnreadableDocument)?;
+        let since = Duration::from_millis(u64::from_be_bytes(*milliseconds));
+        let modified = UNIX_EPOCH.checked_add(since);
+        Ok(Self { content_type, modified, body: stored.slice_ref(body) })
     }
 }
 
@@ -60,39 +127,9 @@ fn check_json(body: &[u8]) -> Result<(), serde_json::Error> {
     serde_json::from_slice::<&serde_json::value::RawValue>(body).map(|_| ())
 }
 
-/// The stored form. A later version of the crate adds a variant, and still reads this one.
-#[derive(Deserialize)]
-enum Stored {
-    V1 { content_type: String, body: Bytes },
-}
-
-/// [`Stored`], to be written from a borrowed document.
-#[derive(Serialize)]
-#[serde(rename = "Stored")]
-enum StoredRef<'a> {
-    V1 { content_type: &'a str, body: &'a Bytes },
-}
-
-impl Serialize for Document {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        StoredRef::V1 { content_type: self.content_type.as_str(), body: &self.body }
-            .serialize(serializer)
-    }
-}
-
-/// The content type is checked, because it becomes a header; the body was checked when it came in.
-impl<'de> Deserialize<'de> for Document {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Stored::V1 { content_type, body } = Stored::deserialize(deserializer)?;
-        let content_type = ContentType::new(&content_type).map_err(serde::de::Error::custom)?;
-        Ok(Self { content_type, body })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{Bincode, Codec};
 
     #[test]
     fn what_says_it_is_json_has_to_be() {
@@ -121,12 +158,35 @@ mod tests {
     #[test]
     fn the_stored_form_is_pinned() {
         let document = Document::new(ContentType::new("a/b").unwrap(), &b"xyz"[..]).unwrap();
-        let mut bytes = Vec::new();
-        Bincode::encode(&document, &mut bytes).unwrap();
-        // Variant 0, then content type and body, each with its length.
-        assert_eq!(bytes, b"\x00\x03a/b\x03xyz");
-        assert_eq!(Bincode::decode::<Document>(&bytes).unwrap(), document);
-        bytes[0] = 1;
-        assert!(Bincode::decode::<Document>(&bytes).is_err(), "a newer variant");
+        let modified = UNIX_EPOCH + Duration::from_millis(0x0102);
+        let stored = document.to_stored(modified);
+        assert_eq!(stored[..], *b"\xff\x01\0\0\0\0\0\0\x01\x02\x03a/bxyz");
+        let read = Document::from_stored(&stored).unwrap();
+        assert_eq!(read, Document { modified: Some(modified), ..document });
+        let body = stored.slice(14..);
+        assert_eq!(read.body().as_ptr(), body.as_ptr(), "the body is not copied");
+    }
+
+    #[test]
+    fn what_others_wrote_is_bytes_and_what_is_damaged_is_no_document() {
+        let foreign = Document::from_stored(&Bytes::from_static(b"{}")).unwrap();
+        assert_eq!(foreign.content_type(), &ContentType::OCTET_STREAM);
+        assert_eq!((foreign.body().as_ref(), foreign.modified()), (&b"{}"[..], None));
+        assert!(Document::from_stored(&Bytes::new()).unwrap().body().is_empty());
+        let cases: [&[u8]; 6] = [
+            b"\xff",
+            b"\xff\x02\0\0\0\0\0\0\0\0\x03a/b",
+            b"\xff\x01\0\0\0\0\0\0\0",
+            b"\xff\x01\0\0\0\0\0\0\0\0",
+            b"\xff\x01\0\0\0\0\0\0\0\0\x04a/b",
+            b"\xff\x01\0\0\0\0\0\0\0\0\x03a b",
+        ];
+        for stored in cases {
+            let read = Document::from_stored(&Bytes::copy_from_slice(stored));
+            assert_eq!(read, Err(UnreadableDocument), "{stored:?}");
+        }
+        // The largest time there is must not overflow.
+        let far = Bytes::from_static(b"\xff\x01\xff\xff\xff\xff\xff\xff\xff\xff\x03a/b");
+        assert!(Document::from_stored(&far).is_ok());
     }
 }

@@ -3,31 +3,44 @@
 //! A guard becomes an exact [`Precondition`] where one says the same; where none does (several tags, `If-None-Match`
 //! with a tag, more than one condition), [`mod@write`] checks it against what is there and writes on top of exactly that.
 
-mod write;
+pub(super) mod write;
+
+use std::fmt::Display;
+use std::time::SystemTime;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::backend::Backend;
 use crate::identity::Identity;
 use crate::precondition::Precondition;
 use crate::revision::Revision;
 
+use super::date;
 use super::etag::ETag;
 use super::problem::{Problem, ProblemKind, State};
 use super::query;
+use super::saved::Saved;
 use super::tags::Tags;
+use super::versioned_json::VersionedJson;
 
-/// The preconditions of a request: `?revision=N`, `If-Match` and `If-None-Match`, in this precedence.
+/// The preconditions of a request: `?revision=N`, then `If-Match` or else `If-Unmodified-Since`, then `If-None-Match` or
+/// else, for a GET, `If-Modified-Since` (RFC 9110 13.2.2).
 ///
 /// As an axum extractor it refuses a request whose conditions are malformed, with 400. A handler gives it to the
 /// store's writes by [`put`](Self::put) and [`delete`](Self::delete), and asks [`check_read`](Self::check_read) before
 /// it answers a GET. A tag of another store, or a weak one, is well-formed, and never matches in `If-Match`.
 ///
+/// Dates are the weaker validators: they have seconds, so that a second write within one is not noticed. Entries of your
+/// own stores have no dates, and then the conditions on dates demand nothing (RFC 9110 13.1.4); documents have. Two
+/// deviations from the RFC, both on the side that loses no update: a date that is malformed is 400, not ignored; and
+/// `If-Unmodified-Since` does not hold for a document that does not exist.
+///
 /// ```
-/// use axum::{extract::{Path, State}, http::StatusCode};
-/// use ifmatch::{Store, http::{ETag, Guard, Problem}};
+/// use axum::extract::{Path, State};
+/// use ifmatch::{Store, http::{Guard, Problem, Saved}};
 ///
 /// type Notes = Store<String, String>;
 ///
@@ -36,9 +49,8 @@ use super::tags::Tags;
 ///     Path(name): Path<String>,
 ///     guard: Guard,
 ///     text: String,
-/// ) -> Result<(StatusCode, ETag), Problem> {
-///     let written = guard.put(&notes, name, text).await?;
-///     Ok((StatusCode::NO_CONTENT, ETag::new(notes.identity(), written.revision())))
+/// ) -> Result<Saved, Problem> {
+///     guard.put(&notes, name, text).await
 /// }
 /// # let _: axum::Router = axum::Router::new()
 /// #     .route("/notes/{name}", axum::routing::put(put_note)).with_state(Notes::new());
@@ -48,6 +60,27 @@ pub struct Guard {
     revision: Option<Revision>,
     if_match: Option<Tags>,
     if_none_match: Option<Tags>,
+    if_unmodified_since: Option<SystemTime>,
+    if_modified_since: Option<SystemTime>,
+    failed: PreconditionStatus,
+}
+
+/// With which status a write is answered whose precondition *header* does not hold. A failed `?revision=` is always 409.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PreconditionStatus {
+    /// 409, as for every other way to lose a race: a client has one thing to handle, and the body says what is there now.
+    #[default]
+    Conflict,
+    /// 412, as RFC 9110 13.1.1 and 13.1.2 have it to the letter.
+    PreconditionFailed,
+}
+
+/// What the conditions are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Current {
+    pub(super) revision: Revision,
+    /// When it was written, if that is known.
+    pub(super) modified: Option<SystemTime>,
 }
 
 /// The first condition that does not hold.
@@ -59,6 +92,8 @@ enum Unmet {
     Match { expected: Option<Revision>, weak: bool },
     /// `If-Match: *`.
     Missing,
+    /// `If-Unmodified-Since`.
+    Modified,
     /// `If-None-Match: *`, or with the current tag.
     Exists,
 }
@@ -74,25 +109,53 @@ impl Guard {
                 Problem::new(ProblemKind::InvalidHeader, format!("the header {name}: {bad}"))
             })
         };
-        let revision = query::parameter(query, "revision")?
-            .map(|text| text.parse().map_err(|error| query::invalid(format!("revision: {error}"))))
-            .transpose()?;
-        let if_match = tags(header::IF_MATCH)?;
-        Ok(Self { revision, if_match, if_none_match: tags(header::IF_NONE_MATCH)? })
+        Ok(Self {
+            revision: query::revision(query, "revision")?,
+            if_match: tags(header::IF_MATCH)?,
+            if_none_match: tags(header::IF_NONE_MATCH)?,
+            if_unmodified_since: date::of(headers, &header::IF_UNMODIFIED_SINCE)?,
+            if_modified_since: date::of(headers, &header::IF_MODIFIED_SINCE)?,
+            failed: PreconditionStatus::default(),
+        })
     }
 
-    /// Whether there is no condition at all.
+    /// The condition that nothing is there yet: a put creates, or is 409 `already-exists`.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self { if_none_match: Some(Tags::Any), ..Self::default() }
+    }
+
+    /// With another status for writes whose precondition header does not hold.
+    #[must_use]
+    pub fn with_status(mut self, failed: PreconditionStatus) -> Self {
+        self.failed = failed;
+        self
+    }
+
+    /// Whether there is no condition on a write at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.revision.is_none() && self.if_match.is_none() && self.if_none_match.is_none()
+        self.revision.is_none()
+            && self.if_match.is_none()
+            && self.if_none_match.is_none()
+            && self.if_unmodified_since.is_none()
+    }
+
+    /// `If-Unmodified-Since`, which only counts without `If-Match` (RFC 9110 13.1.4).
+    fn unmodified_since(&self) -> Option<SystemTime> {
+        self.if_unmodified_since.filter(|_| self.if_match.is_none())
     }
 
     /// Whether all that it demands is that there is nothing yet.
     pub(super) fn only_demands_absence(&self) -> bool {
-        matches!(self, Self { revision: None, if_match: None, if_none_match: Some(Tags::Any) })
+        self.revision.is_none()
+            && self.if_match.is_none()
+            && self.if_unmodified_since.is_none()
+            && self.if_none_match == Some(Tags::Any)
     }
 
-    /// The precondition that says the same to the store `identity`; `None` if no single one does.
+    /// The precondition that says the same to the store `identity`; `None` if no single one does. Conditions on dates are
+    /// left out, as stores have none.
     #[must_use]
     pub fn precondition(&self, identity: Identity) -> Option<Precondition> {
         match &self.if_none_match {
@@ -115,18 +178,47 @@ impl Guard {
         }
     }
 
-    /// Whether the conditions hold for a write of what is now at `current`.
-    fn check(&self, identity: Identity, current: Option<Revision>) -> Result<(), Unmet> {
+    /// The precondition that says the same for a document, which has a date.
+    pub(super) fn document_precondition(&self, identity: Identity) -> Option<Precondition> {
+        self.precondition(identity).filter(|_| self.unmodified_since().is_none())
+    }
+
+    /// Whether the conditions hold for a write of what is now `current`.
+    fn check(&self, identity: Identity, current: Option<Current>) -> Result<(), Unmet> {
+        let revision = current.map(|current| current.revision);
         if let Some(expected) = self.revision
-            && current != Some(expected)
+            && revision != Some(expected)
         {
             return Err(Unmet::Revision(expected));
         }
-        self.check_if_match(identity, current)?;
-        if self.matches_none_match(identity, current) {
+        self.check_if_match(identity, revision)?;
+        if let Some(since) = self.unmodified_since()
+            && current.is_none_or(|current| is_modified_since(current.modified, since))
+        {
+            return Err(Unmet::Modified);
+        }
+        if self.matches_none_match(identity, revision) {
             return Err(Unmet::Exists);
         }
         Ok(())
+    }
+
+    /// Checks a write of what is now `current`.
+    pub(super) fn check_write(
+        &self,
+        identity: Identity,
+        current: Option<Current>,
+    ) -> Result<(), Problem> {
+        self.check(identity, current).map_err(|unmet| {
+            let etag = current.map(|current| ETag::new(identity, current.revision));
+            let problem = unmet.problem(etag);
+            match (unmet, self.failed) {
+                (Unmet::Revision(_), _) | (_, PreconditionStatus::Conflict) => problem,
+                (_, PreconditionStatus::PreconditionFailed) => {
+                    problem.with_status(StatusCode::PRECONDITION_FAILED)
+                }
+            }
+        })
     }
 
     /// By the strong comparison, as RFC 9110 13.1.1 demands.
@@ -151,21 +243,57 @@ impl Guard {
         }
     }
 
+    /// Reads `key` for a GET or HEAD: the entry as a response, with its `ETag`.
+    ///
+    /// # Errors
+    /// [`NoRead`]: 304, 404 or 412 instead, or 503 if the backend cannot be read.
+    pub async fn read<K, V, B>(&self, backend: &B, key: K) -> Result<VersionedJson<V>, NoRead>
+    where
+        K: Display + Send,
+        V: Send,
+        B: Backend<K, V>,
+    {
+        let read = backend.get(&key).await;
+        let entry = read
+            .map_err(|error| NoRead::Problem(Problem::from(error).with_key(&key)))?
+            .ok_or_else(|| NoRead::Problem(Problem::not_found(&key)))?;
+        self.check_read(backend.identity(), entry.revision())
+            .map_err(|no_read| no_read.with_key(&key))?;
+        Ok(VersionedJson::new(backend.identity(), entry))
+    }
+
     /// Whether a GET or HEAD is to be answered with the content that `current` wrote.
     ///
     /// # Errors
     /// [`NoRead`]: 304 or 412 instead.
     pub fn check_read(&self, identity: Identity, current: Revision) -> Result<(), NoRead> {
-        let etag = ETag::new(identity, current);
-        if let Err(unmet) = self.check_if_match(identity, Some(current)) {
-            let problem = unmet.problem(Some(etag)).with_status(StatusCode::PRECONDITION_FAILED);
-            return Err(NoRead::PreconditionFailed(problem));
-        }
-        if self.matches_none_match(identity, Some(current)) {
-            return Err(NoRead::NotModified(etag));
-        }
-        Ok(())
+        self.check_read_of(identity, Current { revision: current, modified: None })
     }
+
+    pub(super) fn check_read_of(&self, identity: Identity, current: Current) -> Result<(), NoRead> {
+        let etag = ETag::new(identity, current.revision);
+        let failed = |unmet: Unmet| {
+            let problem = unmet.problem(Some(etag)).with_status(StatusCode::PRECONDITION_FAILED);
+            Err(NoRead::Problem(problem))
+        };
+        if let Err(unmet) = self.check_if_match(identity, Some(current.revision)) {
+            return failed(unmet);
+        }
+        if self.unmodified_since().is_some_and(|since| is_modified_since(current.modified, since)) {
+            return failed(Unmet::Modified);
+        }
+        let not_modified = match (&self.if_none_match, self.if_modified_since, current.modified) {
+            (Some(_), _, _) => self.matches_none_match(identity, Some(current.revision)),
+            (None, Some(since), Some(modified)) => !is_modified_since(Some(modified), since),
+            _ => false,
+        };
+        if not_modified { Err(NoRead::NotModified(etag)) } else { Ok(()) }
+    }
+}
+
+/// Whether something was modified after `since`, in whole seconds, as dates in headers are. What has no date was not.
+fn is_modified_since(modified: Option<SystemTime>, since: SystemTime) -> bool {
+    modified.is_some_and(|modified| date::whole_seconds(modified) > since)
 }
 
 /// What there is one of.
@@ -199,6 +327,11 @@ impl Unmet {
                     format!("no tag in If-Match is the current one, {now}")
                 },
             ),
+            Self::Modified => (
+                ProblemKind::StaleRevision,
+                None,
+                format!("it was to be unmodified since the date in If-Unmodified-Since, {now}"),
+            ),
             Self::Missing => (ProblemKind::NotFound, None, format!("it has to exist, {now}")),
             Self::Exists => (
                 ProblemKind::AlreadyExists,
@@ -218,16 +351,16 @@ impl Unmet {
 pub enum NoRead {
     /// The client has it: 304.
     NotModified(ETag),
-    /// `If-Match` does not hold: 412.
-    PreconditionFailed(Problem),
+    /// `If-Match` does not hold: 412. Or there is nothing: 404.
+    Problem(Problem),
 }
 
 impl NoRead {
     /// With the key that a problem is about.
     #[must_use]
-    pub fn with_key(self, key: impl std::fmt::Display) -> Self {
+    pub fn with_key(self, key: impl Display) -> Self {
         match self {
-            Self::PreconditionFailed(problem) => Self::PreconditionFailed(problem.with_key(key)),
+            Self::Problem(problem) => Self::Problem(problem.with_key(key)),
             not_modified @ Self::NotModified(_) => not_modified,
         }
     }
@@ -240,7 +373,7 @@ impl IntoResponse for NoRead {
                 (StatusCode::NOT_MODIFIED, etag, [(header::CACHE_CONTROL, "no-cache")])
                     .into_response()
             }
-            Self::PreconditionFailed(problem) => problem.into_response(),
+            Self::Problem(problem) => problem.into_response(),
         }
     }
 }

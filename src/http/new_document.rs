@@ -24,7 +24,7 @@ struct Envelope<'a> {
 }
 
 /// A member that is there, `null` included: `"value": null` is a value.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
@@ -35,24 +35,51 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 /// # Errors
 /// 400 that says what is wrong.
 pub(super) fn read(body: &[u8]) -> Result<(DocumentKey, Document), Problem> {
-    // serde would take an array for the members in their order.
-    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(invalid("the body is to be a JSON object with \"key\" and \"value\""));
-    }
+    check_is_object(body, "\"key\" and \"value\"")?;
     let Envelope { key, value, base64, content_type } =
         serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
     let key = DocumentKey::new(&key)
         .map_err(|error| Problem::new(ProblemKind::InvalidKey, error.to_string()))?;
-    let content_type = content_type
-        .map(|text| ContentType::new(&text).map_err(|error| invalid(error.to_string())))
-        .transpose()?;
-    let document = match (value, base64) {
-        (Some(value), None) => from_value(value, content_type)?,
-        (None, Some(base64)) => from_base64(&base64, content_type)?,
-        (Some(_), Some(_)) => return Err(invalid("both \"value\" and \"base64\" are there")),
-        (None, None) => return Err(invalid("neither \"value\" nor \"base64\" is there")),
-    };
-    Ok((key, document))
+    Ok((key, Content { value, base64, content_type }.into_document()?))
+}
+
+/// serde would take an array for the members in their order.
+///
+/// # Errors
+/// 400 if the body does not begin as an object.
+pub(super) fn check_is_object(body: &[u8], members: &str) -> Result<(), Problem> {
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+        return Ok(());
+    }
+    Err(invalid(format!("the body is to be a JSON object with {members}")))
+}
+
+/// A document in JSON: as it is, or in base64.
+pub(super) struct Content<'a> {
+    pub(super) value: Option<&'a RawValue>,
+    pub(super) base64: Option<String>,
+    pub(super) content_type: Option<String>,
+}
+
+impl Content<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.value.is_none() && self.base64.is_none() && self.content_type.is_none()
+    }
+
+    /// # Errors
+    /// 400 that says what is wrong.
+    pub(super) fn into_document(self) -> Result<Document, Problem> {
+        let Self { value, base64, content_type } = self;
+        let content_type = content_type
+            .map(|text| ContentType::new(&text).map_err(|error| invalid(error.to_string())))
+            .transpose()?;
+        match (value, base64) {
+            (Some(value), None) => from_value(value, content_type),
+            (None, Some(base64)) => from_base64(&base64, content_type),
+            (Some(_), Some(_)) => Err(invalid("both \"value\" and \"base64\" are there")),
+            (None, None) => Err(invalid("neither \"value\" nor \"base64\" is there")),
+        }
+    }
 }
 
 fn from_value(value: &RawValue, content_type: Option<ContentType>) -> Result<Document, Problem> {

@@ -3,23 +3,22 @@
 //! It knows what the store's errors mean to a client, and nothing of routes.
 
 mod kind;
+mod of;
+mod unmet;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 
-use crate::conflict::Conflict;
-use crate::error::{Reason, WriteError};
-use crate::precondition::Precondition;
 use crate::revision::Revision;
 
 pub use self::kind::ProblemKind;
+pub(super) use self::unmet::Unmet;
 use super::etag::ETag;
-
-/// After how many seconds a client may try again when the server takes no writes.
-const RETRY_UNAVAILABLE: HeaderValue = HeaderValue::from_static("10");
 
 /// An error as a response: an `application/problem+json` document (RFC 9457) with its status.
 ///
@@ -47,7 +46,8 @@ struct Details {
     detail: String,
     key: Option<String>,
     state: Option<State>,
-    link: Option<String>,
+    links: Vec<(&'static str, String)>,
+    members: Vec<(&'static str, Box<RawValue>)>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -69,9 +69,27 @@ impl Problem {
             detail: detail.into(),
             key: None,
             state: None,
-            link: None,
+            links: Vec::new(),
+            members: Vec::new(),
             headers: Vec::new(),
         }))
+    }
+
+    /// A business rule of your application does not hold in the state that is there: 409, of the type `rule`.
+    ///
+    /// ```
+    /// # use ifmatch::http::Problem;
+    /// let problem = Problem::rule("a team has at most 8 members").with_member("members", &8);
+    /// assert_eq!(problem.status(), 409);
+    /// ```
+    pub fn rule(detail: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Rule, detail)
+    }
+
+    /// A write without a precondition came to a server that demands them.
+    pub(super) fn precondition_required() -> Self {
+        let detail = "the server takes no write without a precondition";
+        Self::new(ProblemKind::PreconditionRequired, detail)
     }
 
     /// There is nothing under `key`.
@@ -95,8 +113,25 @@ impl Problem {
 
     /// With a link to the resource, shown if there is something to be read.
     #[must_use]
-    pub fn with_link(mut self, uri: impl Into<String>) -> Self {
-        self.0.link = Some(uri.into());
+    pub fn with_link(self, uri: impl Into<String>) -> Self {
+        self.with_link_to("current", uri)
+    }
+
+    /// With a link to something else that can be read, by the name of its relation.
+    #[must_use]
+    pub fn with_link_to(mut self, relation: &'static str, uri: impl Into<String>) -> Self {
+        self.0.links.push((relation, uri.into()));
+        self
+    }
+
+    /// With a member of your own in the document (RFC 9457 3.2).
+    ///
+    /// # Panics
+    /// If `value` does not serialize to JSON.
+    #[must_use]
+    pub fn with_member(mut self, name: &'static str, value: &(impl Serialize + ?Sized)) -> Self {
+        let text = serde_json::value::to_raw_value(value).expect("a member serializes to JSON");
+        self.0.members.push((name, text));
         self
     }
 
@@ -110,6 +145,17 @@ impl Problem {
     pub(super) fn with_state(mut self, state: State) -> Self {
         self.0.state = Some(state);
         self
+    }
+
+    /// Says in which part of the request it is.
+    pub(super) fn within(mut self, part: impl fmt::Display) -> Self {
+        self.0.detail = format!("{part}: {}", self.0.detail);
+        self
+    }
+
+    /// The one revision that was expected, if it was one.
+    pub(super) fn expected(&self) -> Option<Revision> {
+        self.0.state?.expected
     }
 
     /// What kind of problem it is.
@@ -129,85 +175,60 @@ impl Problem {
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
-
-    fn refused(reason: &Reason) -> Self {
-        let kind = match reason {
-            Reason::RecordTooLarge { .. } => ProblemKind::TooLarge,
-            Reason::TooManyKeys { .. } | Reason::RevisionsExhausted | Reason::NoSpace(_) => {
-                ProblemKind::StorageFull
-            }
-            Reason::Poisoned(_) | Reason::Closed | Reason::Unavailable(_) => {
-                ProblemKind::Unavailable
-            }
-            Reason::Unsupported(_) => ProblemKind::Unsupported,
-            Reason::Contended => ProblemKind::Contended,
-            Reason::DuplicateKey { .. }
-            | Reason::TooManyOperations { .. }
-            | Reason::Encode(_)
-            | Reason::Unreadable(_) => ProblemKind::Internal,
-        };
-        let problem = Self::new(kind, reason.to_string());
-        match kind {
-            ProblemKind::Unavailable => problem.with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE),
-            _ => problem,
-        }
-    }
 }
 
 /// The members of the document, in their order.
-#[derive(Serialize)]
-struct Body<'a> {
-    r#type: String,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
-    #[serde(flatten)]
-    state: Option<StateBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    links: Option<Links<'a>>,
-}
-
-#[derive(Serialize)]
-struct StateBody {
-    expected_revision: Option<Revision>,
-    current_revision: Option<Revision>,
-    current_etag: Option<String>,
-    deleted: bool,
-}
-
-#[derive(Serialize)]
-struct Links<'a> {
-    current: &'a str,
-}
-
-impl From<State> for StateBody {
-    fn from(State { expected, current }: State) -> Self {
-        Self {
-            expected_revision: expected,
-            current_revision: current.map(ETag::revision),
-            current_etag: current.map(|etag| etag.to_string()),
-            deleted: current.is_none(),
+impl Serialize for Details {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", &self.kind.reference())?;
+        map.serialize_entry("title", self.kind.title())?;
+        map.serialize_entry("status", &self.status.as_u16())?;
+        map.serialize_entry("detail", &self.detail)?;
+        if let Some(key) = &self.key {
+            map.serialize_entry("key", key)?;
         }
+        if let Some(state) = self.state {
+            state.serialize_into(&mut map)?;
+        }
+        for (name, value) in &self.members {
+            map.serialize_entry(name, value)?;
+        }
+        let links: BTreeMap<_, _> = self.links().collect();
+        if !links.is_empty() {
+            map.serialize_entry("links", &links)?;
+        }
+        map.end()
+    }
+}
+
+impl Details {
+    /// The links that lead somewhere: there may be nothing current.
+    fn links(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let is_there = self.state.is_some_and(|state| state.current.is_some());
+        self.links
+            .iter()
+            .filter(move |(relation, _)| is_there || *relation != "current")
+            .map(|(relation, uri)| (*relation, uri.as_str()))
+    }
+}
+
+impl State {
+    pub(super) fn serialize_into<M: SerializeMap>(self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("expected_revision", &self.expected)?;
+        map.serialize_entry("current_revision", &self.current.map(ETag::revision))?;
+        map.serialize_entry("current_etag", &self.current.map(|etag| etag.to_string()))?;
+        map.serialize_entry("deleted", &self.current.is_none())
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Details { kind, status, detail, key, state, link, headers } = *self.0;
+        let body = serde_json::to_vec(&*self.0).expect("text and numbers always serialize");
+        let Details { kind, status, state, headers, .. } = *self.0;
         let current = state.and_then(|state| state.current);
-        let body = Body {
-            r#type: format!("/problems/{}", kind.slug()),
-            title: kind.title(),
-            status: status.as_u16(),
-            detail: &detail,
-            key: key.as_deref(),
-            state: state.map(StateBody::from),
-            links: link.as_deref().filter(|_| current.is_some()).map(|current| Links { current }),
-        };
-        let body = serde_json::to_vec(&body).expect("text and numbers always serialize");
         let mut response = (status, body).into_response();
+        response.extensions_mut().insert(kind);
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -216,49 +237,6 @@ impl IntoResponse for Problem {
         }
         fields.extend(headers);
         response
-    }
-}
-
-/// A key whose precondition failed, as a problem: 409.
-impl<K: fmt::Display, V> From<Conflict<K, V>> for Problem {
-    fn from(conflict: Conflict<K, V>) -> Self {
-        let (kind, expected) = match conflict.expected() {
-            Precondition::Absent => (ProblemKind::AlreadyExists, None),
-            Precondition::Present => (ProblemKind::NotFound, None),
-            Precondition::Revision(revision) => (ProblemKind::StaleRevision, Some(revision)),
-            Precondition::Any => (ProblemKind::StaleRevision, None),
-        };
-        let current = conflict.revision().map(|current| ETag::new(conflict.identity(), current));
-        Self::new(kind, conflict.to_string())
-            .with_status(StatusCode::CONFLICT)
-            .with_key(conflict.key())
-            .with_state(State { expected, current })
-    }
-}
-
-/// A write that did not succeed, as a problem: 409 if the race was lost, else 413, 500, 503 or 507.
-impl<K: fmt::Display, V> From<WriteError<K, V>> for Problem {
-    fn from(error: WriteError<K, V>) -> Self {
-        match error {
-            WriteError::Conflict(conflict) => conflict.into(),
-            WriteError::Refused(refused) => Self::refused(refused.reason()),
-            // Without Retry-After, which would ask for the write to be repeated blindly.
-            WriteError::OutcomeUnknown(unknown) => {
-                Self::new(ProblemKind::OutcomeUnknown, unknown.to_string())
-            }
-        }
-    }
-}
-
-impl<K: fmt::Display, V> IntoResponse for Conflict<K, V> {
-    fn into_response(self) -> Response {
-        Problem::from(self).into_response()
-    }
-}
-
-impl<K: fmt::Display, V> IntoResponse for WriteError<K, V> {
-    fn into_response(self) -> Response {
-        Problem::from(self).into_response()
     }
 }
 
@@ -274,54 +252,5 @@ impl fmt::Debug for Problem {
     }
 }
 
+/// So that it can be what a [`transact`](crate::Store::transact) closure gives up with.
 impl std::error::Error for Problem {}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::codec::CodecError;
-    use crate::error::{LogFailure, OutcomeUnknown, Refused};
-
-    type Error = WriteError<String, u32>;
-
-    fn failure() -> LogFailure {
-        LogFailure::new("the sync", io::Error::other("the disk is gone"))
-    }
-
-    #[test]
-    fn a_refused_write_is_neither_a_conflict_nor_a_success() {
-        let full = Arc::new(io::Error::from(io::ErrorKind::StorageFull));
-        let cases = [
-            (Reason::TooManyKeys { max: 1 }, 507, false),
-            (Reason::RecordTooLarge { bytes: 2, max: 1 }, 413, false),
-            (Reason::RevisionsExhausted, 507, false),
-            (Reason::Encode(CodecError::new("test", "no")), 500, false),
-            (Reason::NoSpace(full), 507, false),
-            (Reason::Poisoned(failure()), 503, true),
-            (Reason::Closed, 503, true),
-        ];
-        for (reason, status, retry) in cases {
-            let name = reason.to_string();
-            let error = Error::Refused(Refused::new(reason, Some(1)));
-            let response = error.into_response();
-            assert_eq!(response.status(), status, "{name}");
-            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), retry, "{name}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_outcome_says_so_and_does_not_ask_for_a_retry() {
-        let revision = Revision::try_from(7).unwrap();
-        let problem =
-            Problem::from(Error::OutcomeUnknown(OutcomeUnknown::new(Some(revision), failure())));
-        assert_eq!(problem.kind(), ProblemKind::OutcomeUnknown);
-        assert!(problem.detail().contains("unknown"));
-        let response = problem.into_response();
-        assert_eq!(response.status(), 503);
-        assert!(!response.headers().contains_key(header::RETRY_AFTER));
-        assert!(!response.headers().contains_key(header::ETAG));
-    }
-}

@@ -2,6 +2,8 @@
 //!
 //! A parameter that is silently ignored would lie: `?at=7` to a server that does not know it would get the newest.
 
+use crate::revision::Revision;
+
 use super::percent;
 use super::problem::{Problem, ProblemKind};
 
@@ -17,6 +19,16 @@ pub(super) fn parameter(query: Option<&str>, name: &str) -> Result<Option<String
         }
     }
     Ok(found)
+}
+
+/// The revision in the parameter `name`.
+///
+/// # Errors
+/// If it is there twice, or is no revision.
+pub(super) fn revision(query: Option<&str>, name: &str) -> Result<Option<Revision>, Problem> {
+    parameter(query, name)?
+        .map(|text| text.parse().map_err(|error| invalid(format!("{name}: {error}"))))
+        .transpose()
 }
 
 /// Refuses every parameter that is not among `known`.

@@ -1,159 +1,244 @@
-//! The handlers: one document, and the collection.
+//! The handlers of one document, and of creating one.
 //!
 //! What is wrong with the request itself is answered first, in the order key, query, preconditions, content; only then
-//! is the store asked. Nothing blocks: writes are awaited.
+//! is the store asked. Nothing blocks: the store is awaited.
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, OriginalUri, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::backend::Backend;
+use crate::revision::Revision;
+
+use super::caller::Caller;
 use super::content_type::ContentType;
 use super::document::Document;
 use super::document_key::DocumentKey;
+use super::document_write::{Change, DocumentWrite, Lost, Outcome};
+use super::entry::represent;
 use super::etag::ETag;
 use super::guard::Guard;
+use super::idempotency::Repeatable;
+use super::json_patch::PatchKind;
+use super::keyspace::Prefix;
+use super::long_poll;
 use super::new_document;
+use super::prefer;
 use super::problem::{Problem, ProblemKind};
 use super::query;
-use super::router::Shared;
+use super::shared::{COLLECTION, Mount, Shared, key_of};
 use super::upload;
 
-const COLLECTION: &str = "/v1/kv";
-
-/// Where the router is mounted, so that what it links to resolves.
-pub(super) struct Mount(String);
-
-impl Mount {
-    fn link(&self, key: &DocumentKey) -> String {
-        format!("{}{COLLECTION}/{}", self.0, key.to_path())
-    }
-
-    fn location(&self, key: &DocumentKey) -> HeaderValue {
-        HeaderValue::try_from(self.link(key)).expect("a path is ASCII, the key is encoded")
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Mount {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let original = parts.extensions.get::<OriginalUri>().map_or("", |uri| uri.path());
-        Ok(Self(original.strip_suffix(parts.uri.path()).unwrap_or_default().to_owned()))
-    }
-}
-
-/// The key in the path. It is taken from there by hand, because strict decoding is ours.
-fn key_of(uri: &Uri) -> Result<DocumentKey, Problem> {
-    let path = uri.path().strip_prefix(COLLECTION).unwrap_or_default();
-    DocumentKey::from_path(path.strip_prefix('/').unwrap_or_default())
-        .map_err(|error| Problem::new(ProblemKind::InvalidKey, error.to_string()))
-}
-
 /// `GET` and `HEAD`.
-pub(super) async fn read(
-    State(Shared { store, .. }): State<Shared>,
+pub(super) async fn read<B: Backend>(
+    State(shared): State<Shared<B>>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Response> {
     let refuse = IntoResponse::into_response;
-    let key = key_of(&uri).map_err(refuse)?;
-    query::allow_only(uri.query(), &[]).map_err(refuse)?;
+    let key = key_of(&uri, COLLECTION).map_err(refuse)?;
+    query::allow_only(uri.query(), &["at", "wait", "after"]).map_err(refuse)?;
+    let at = query::revision(uri.query(), "at").map_err(refuse)?;
+    let poll = long_poll::LongPoll::of(uri.query(), at).map_err(refuse)?;
     let guard = Guard::of(&headers, None).map_err(refuse)?;
-    let entry = store.get(&key).ok_or_else(|| Problem::not_found(&key).into_response())?;
+    let backend = shared.backend();
+    if let Some(poll) = poll {
+        poll.wait(backend, key.as_bytes()).await.map_err(refuse)?;
+    }
+    let stored = match at {
+        Some(revision) => backend.get_at(key.as_bytes(), revision).await,
+        None => backend.get(key.as_bytes()).await,
+    };
+    let stored = stored
+        .map_err(|error| Problem::from(error).with_key(&key).into_response())?
+        .ok_or_else(|| Problem::not_found(&key).into_response())?;
+    let entry = shared.entry(&key, stored).map_err(refuse)?;
     guard
-        .check_read(store.identity(), entry.revision())
+        .check_read_of(shared.identity(), entry.current())
         .map_err(|no_read| no_read.with_key(&key).into_response())?;
-    let headers = [
-        (header::CONTENT_TYPE, entry.content_type().into()),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        // Whoever may write could otherwise have a browser run a document, in the name of the server.
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox")),
-    ];
-    let etag = ETag::new(store.identity(), entry.revision());
-    Ok((etag, headers, entry.body().clone()).into_response())
+    Ok(entry.into_representation())
 }
 
 /// `PUT`.
-pub(super) async fn put(
-    State(Shared { store, options }): State<Shared>,
-    uri: Uri,
+pub(super) async fn put<B: Backend>(
+    State(shared): State<Shared<B>>,
     mount: Mount,
-    headers: HeaderMap,
-    body: Body,
+    caller: Caller,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let key = key_of(&uri)?;
-    query::allow_only(uri.query(), &["revision"])?;
-    let guard = Guard::of(&headers, uri.query())?;
-    upload::check_is_whole(&headers)?;
-    let content_type = upload::content_type(&headers)?.unwrap_or(ContentType::OCTET_STREAM);
-    let body = upload::body(body, options.max_body, options.body_timeout).await?;
+    let head = Head::of(&shared, mount, caller, &request, &["revision"])?;
+    upload::check_is_whole(request.headers())?;
+    let content_type =
+        upload::content_type(request.headers())?.unwrap_or(ContentType::OCTET_STREAM);
+    let body = upload::body_of(request, shared.options()).await?;
+    let repeatable = head.repeatable(&body)?;
     let document = Document::new(content_type, body)
         .map_err(|error| Problem::new(ProblemKind::InvalidBody, error.to_string()))?;
+    head.write(&shared, Change::Put(document), None, repeatable.as_ref()).await
+}
 
-    let written = guard
-        .put(&store, key.clone(), document)
-        .await
-        .map_err(|problem| problem.with_link(mount.link(&key)))?;
-    let etag = ETag::new(store.identity(), written.revision());
-    Ok(if written.is_creation() {
-        created(etag, &mount, &key)
-    } else {
-        (StatusCode::NO_CONTENT, etag).into_response()
-    })
+/// `PATCH`.
+pub(super) async fn patch<B: Backend>(
+    State(shared): State<Shared<B>>,
+    mount: Mount,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let head = Head::of(&shared, mount, caller, &request, &["revision"])?;
+    upload::check_is_whole(request.headers())?;
+    let kind = PatchKind::of(upload::content_type(request.headers())?.as_ref())?;
+    let body = upload::body_of(request, shared.options()).await?;
+    let repeatable = head.repeatable(&body)?;
+    let change = Change::Patch(kind.parse(&body)?, shared.options().max_body);
+    head.write(&shared, change, None, repeatable.as_ref()).await
 }
 
 /// `DELETE`.
-pub(super) async fn delete(
-    State(Shared { store, .. }): State<Shared>,
-    uri: Uri,
+pub(super) async fn delete<B: Backend>(
+    State(shared): State<Shared<B>>,
     mount: Mount,
-    headers: HeaderMap,
+    caller: Caller,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let key = key_of(&uri)?;
-    query::allow_only(uri.query(), &["revision"])?;
-    let guard = Guard::of(&headers, uri.query())?;
-    let deleted = guard
-        .delete(&store, key.clone())
-        .await
-        .map_err(|problem| problem.with_link(mount.link(&key)))?;
-    let etag = ETag::new(store.identity(), deleted.revision());
-    Ok((StatusCode::NO_CONTENT, etag).into_response())
+    let head = Head::of(&shared, mount, caller, &request, &["revision", "unless-prefix"])?;
+    let unless = query::parameter(head.uri.query(), "unless-prefix")?
+        .map(|text| Prefix::new(text, ProblemKind::InvalidQuery))
+        .transpose()?;
+    let repeatable = head.repeatable(&[])?;
+    head.write(&shared, Change::Delete, unless.as_ref(), repeatable.as_ref()).await
 }
 
 /// `POST` to the collection.
-pub(super) async fn create(
-    State(Shared { store, options }): State<Shared>,
-    uri: Uri,
+pub(super) async fn create<B: Backend>(
+    State(shared): State<Shared<B>>,
     mount: Mount,
-    headers: HeaderMap,
-    body: Body,
+    caller: Caller,
+    request: Request,
 ) -> Result<Response, Problem> {
-    query::allow_only(uri.query(), &[])?;
-    let guard = Guard::of(&headers, None)?;
+    query::allow_only(request.uri().query(), &[])?;
+    let guard = Guard::of(request.headers(), None)?;
     if !guard.is_empty() && !guard.only_demands_absence() {
         let detail = "POST creates a document, which no precondition but \"If-None-Match: *\" fits";
         return Err(Problem::new(ProblemKind::InvalidHeader, detail));
     }
-    upload::check_is_whole(&headers)?;
-    if !upload::content_type(&headers)?.is_some_and(|given| given.is_plain_json()) {
-        let detail = "the body is to be application/json";
-        return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail)
-            .with_header(header::ACCEPT, HeaderValue::from_static("application/json")));
-    }
-    let body = upload::body(body, options.max_body, options.body_timeout).await?;
+    upload::check_is_whole(request.headers())?;
+    upload::check_is_json(request.headers())?;
+    let (method, uri, headers) = parts(&request);
+    let body = upload::body_of(request, shared.options()).await?;
     let (key, document) = new_document::read(&body)?;
-    drop(body);
-
-    let written = store
-        .submit_put_if(&key, document, crate::precondition::Precondition::Absent)
-        .await
-        .map_err(|error| Problem::from(error).with_key(&key).with_link(mount.link(&key)))?;
-    Ok(created(ETag::new(store.identity(), written.revision()), &mount, &key))
+    // A precondition in a header has the status of one; what POST itself demands is the state's disagreement: 409.
+    let guard = if guard.is_empty() {
+        Guard::absent()
+    } else {
+        guard.with_status(shared.options().precondition_status)
+    };
+    let head = Head { key, guard, mount, caller, method, uri, headers };
+    let repeatable = head.repeatable(&body)?;
+    head.write(&shared, Change::Put(document), None, repeatable.as_ref()).await
 }
 
-fn created(etag: ETag, mount: &Mount, key: &DocumentKey) -> Response {
-    (StatusCode::CREATED, etag, [(header::LOCATION, mount.location(key))]).into_response()
+fn parts(request: &Request) -> (Method, Uri, HeaderMap) {
+    (request.method().clone(), request.uri().clone(), request.headers().clone())
+}
+
+/// A write of a document but for its content.
+struct Head {
+    key: DocumentKey,
+    guard: Guard,
+    mount: Mount,
+    caller: Caller,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Head {
+    fn of<B: Backend>(
+        shared: &Shared<B>,
+        mount: Mount,
+        caller: Caller,
+        request: &Request<Body>,
+        parameters: &[&str],
+    ) -> Result<Self, Problem> {
+        let (method, uri, headers) = parts(request);
+        let key = key_of(&uri, COLLECTION)?;
+        query::allow_only(uri.query(), parameters)?;
+        let guard =
+            Guard::of(&headers, uri.query())?.with_status(shared.options().precondition_status);
+        if guard.is_empty() && shared.options().require_preconditions {
+            return Err(Problem::precondition_required().with_key(key));
+        }
+        Ok(Self { key, guard, mount, caller, method, uri, headers })
+    }
+
+    fn repeatable(&self, body: &[u8]) -> Result<Option<Repeatable>, Problem> {
+        Repeatable::of(&self.caller, &self.method, &self.uri, &self.headers, body)
+    }
+
+    async fn write<B: Backend>(
+        self,
+        shared: &Shared<B>,
+        change: Change,
+        unless: Option<&Prefix>,
+        repeatable: Option<&Repeatable>,
+    ) -> Result<Response, Problem> {
+        let shows = self.caller.may_read();
+        let write =
+            DocumentWrite { key: &self.key, guard: &self.guard, change, unless, repeatable, shows };
+        match write.commit(shared).await {
+            Ok(outcome) => Ok(self.done(shared, outcome)),
+            Err(lost) => Err(self.lost(shared, lost).await),
+        }
+    }
+
+    fn done<B: Backend>(&self, shared: &Shared<B>, outcome: Outcome) -> Response {
+        let etag = ETag::new(shared.identity(), outcome.revision);
+        let mut response = match outcome.document {
+            Some((document, modified)) if prefer::wants_representation(&self.headers) => {
+                let mut response = represent(etag, &document, Some(modified));
+                let (name, value) = prefer::applied();
+                response.headers_mut().insert(name, value);
+                response
+            }
+            _ => (StatusCode::NO_CONTENT, etag).into_response(),
+        };
+        if outcome.created {
+            *response.status_mut() = StatusCode::CREATED;
+            let headers = response.headers_mut();
+            headers.insert(header::LOCATION, self.mount.location(&self.key));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        response
+    }
+
+    /// The problem, with all that a client needs to go on: what is there, where it is, what it was.
+    async fn lost<B: Backend>(&self, shared: &Shared<B>, lost: Lost) -> Problem {
+        let Lost { mut problem, current } = lost;
+        if !self.caller.may_read() {
+            return problem;
+        }
+        problem = problem.with_link(self.mount.document(&self.key));
+        if let Some(base) = problem.expected()
+            && self.was_at(shared, base).await
+        {
+            let base = format!("{}?at={base}", self.mount.document(&self.key));
+            problem = problem.with_link_to("base", base);
+        }
+        let Some(current) = current else { return problem };
+        if shared.backend().supports(crate::capability::Capability::History) {
+            problem = problem.with_link_to("history", self.mount.history(&self.key));
+        }
+        if prefer::wants_representation(&self.headers) {
+            let (name, value) = prefer::applied();
+            problem = problem.with_member("current", &current).with_header(name, value);
+        }
+        problem
+    }
+
+    /// Whether what the document was can still be read.
+    async fn was_at<B: Backend>(&self, shared: &Shared<B>, revision: Revision) -> bool {
+        let then = shared.backend().get_at(self.key.as_bytes(), revision).await;
+        matches!(then, Ok(Some(entry)) if entry.revision() == revision)
+    }
 }

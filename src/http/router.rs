@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::fmt::Write;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Path;
@@ -11,15 +10,22 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+use bytes::Bytes;
+
+use crate::backend::Backend;
 use crate::store::{Builder, Store};
 
-use super::document::Document;
-use super::document_key::DocumentKey;
+use super::options::Options;
 use super::problem::{Problem, ProblemKind};
-use super::resource;
+use super::shared::Shared;
+use super::{history, list, resource, txn, watch};
 
-/// A store of documents. Strangers choose its keys, so that they are hashed with SipHash.
-pub type DocumentStore = Store<DocumentKey, Document, RandomState>;
+/// A store in this process for documents: of bytes, because a [`Backend`] is. [`Document::from_stored`] reads them.
+///
+/// Strangers choose its keys, so that they are hashed with SipHash.
+///
+/// [`Document::from_stored`]: super::Document::from_stored
+pub type DocumentStore = Store<Bytes, Bytes, RandomState>;
 
 /// A builder of a [`DocumentStore`].
 ///
@@ -28,84 +34,62 @@ pub type DocumentStore = Store<DocumentKey, Document, RandomState>;
 /// assert!(store.is_empty());
 /// ```
 #[must_use]
-pub fn documents() -> Builder<DocumentKey, Document, RandomState> {
+pub fn documents() -> Builder<Bytes, Bytes, RandomState> {
     Store::builder().hasher(RandomState::new())
 }
 
-/// Limits of the [`router`].
-#[derive(Clone, Copy, Debug)]
-#[must_use]
-pub struct Options {
-    pub(super) max_body: usize,
-    pub(super) body_timeout: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { max_body: 8 << 20, body_timeout: Duration::from_secs(60) }
-    }
-}
-
-impl Options {
-    /// The most bytes that the body of a request may have; past it the answer is 413. Default: 8 MiB.
-    ///
-    /// A store on a log also has to take records of that size and a little more:
-    /// [`Builder::max_record_bytes`](crate::Builder::max_record_bytes).
-    pub fn max_body(mut self, bytes: usize) -> Self {
-        self.max_body = bytes;
-        self
-    }
-
-    /// How long the body of a request may take to arrive; past it the answer is 408. Default: 60 s.
-    pub fn body_timeout(mut self, timeout: Duration) -> Self {
-        self.body_timeout = timeout;
-        self
-    }
-}
-
-/// What the handlers share.
-#[derive(Clone, Debug)]
-pub(super) struct Shared {
-    pub(super) store: DocumentStore,
-    pub(super) options: Options,
-}
-
-/// A router over `store`:
+/// A router over `backend`:
 ///
 /// | route | what it does |
 /// | --- | --- |
-/// | `GET`, `HEAD /v1/kv/{key}` | the document with its `ETag`; `If-None-Match`: 304, `If-Match`: 412 |
-/// | `PUT /v1/kv/{key}` | writes the body, verbatim: 201 or 204; `?revision=N`, `If-Match`, `If-None-Match`: 409 |
-/// | `DELETE /v1/kv/{key}` | deletes: 204; guarded like `PUT` |
+/// | `GET`, `HEAD /v1/kv/{key}` | the document with its `ETag`; `If-None-Match`, `If-Modified-Since`: 304, `If-Match`, `If-Unmodified-Since`: 412; `?at=R` as of a revision, or 410; `?wait=30s&after=R` when it has changed |
+/// | `PUT /v1/kv/{key}` | writes the body, verbatim: 201 or 204; `?revision=N`, `If-Match`, `If-None-Match`, `If-Unmodified-Since`: 409 |
+/// | `PATCH /v1/kv/{key}` | a merge patch (RFC 7396) or JSON patch (RFC 6902): 204; guarded like `PUT` |
+/// | `DELETE /v1/kv/{key}` | deletes: 204; guarded like `PUT`, and by `?unless-prefix=`: 409 with the blockers |
 /// | `POST /v1/kv` | `{"key": .., "value": ..}` creates: 201, or 409 |
+/// | `GET /v1/kv` | `?prefix=&limit=&cursor=`: pages in the order of keys, all at one revision |
+/// | `GET /v1/history/{key}` | the versions that are kept |
+/// | `POST /v1/txn` | preconditions and operations, all or nothing: 200, or 409 with every failing one |
+/// | `GET /v1/watch` | `?prefix=&since=R`: commits as server-sent events |
 /// | `GET /problems/{slug}` | what a `type` of problem means |
 ///
-/// All errors are [`Problem`]s, unknown routes included; only what is no HTTP that could be routed (a malformed or too
-/// large head) is answered without a body. It can be nested in another router: links and locations have the prefix;
-/// `/problems/...` in a problem's `type` has not.
+/// Writes take `Prefer: return=representation` and `Idempotency-Key`. All errors are [`Problem`]s, unknown routes
+/// included; only what is no HTTP that could be routed (a malformed or too large head) is answered without a body. It can
+/// be nested in another router: links and locations have the prefix; `/problems/...` in a problem's `type` has not.
 ///
 /// A failed precondition is 409 rather than RFC 9110's 412, also where it was a header: it means the same as a failed
-/// `?revision=`, and the body says what is there now. Only a GET or HEAD with `If-Match` answers 412.
+/// `?revision=`, and the body says what is there now. [`Options::precondition_status`] has it the other way. Only a GET or
+/// HEAD with `If-Match` answers 412 always.
 ///
 /// It needs a tokio runtime with time enabled. No thread of that is ever blocked on the disk.
-pub fn router(store: DocumentStore, options: Options) -> Router {
+pub fn router<B: Backend>(backend: B, options: Options) -> Router {
     let document = || {
-        get(resource::read)
-            .put(resource::put)
-            .delete(resource::delete)
-            .fallback(|| method_not_allowed("GET, HEAD, PUT, DELETE"))
+        get(resource::read::<B>)
+            .put(resource::put::<B>)
+            .patch(resource::patch::<B>)
+            .delete(resource::delete::<B>)
+            .fallback(|| method_not_allowed("GET, HEAD, PUT, PATCH, DELETE"))
     };
-    let collection = post(resource::create).fallback(|| method_not_allowed("POST"));
+    let collection = post(resource::create::<B>)
+        .get(list::list::<B>)
+        .fallback(|| method_not_allowed("GET, HEAD, POST"));
+    let history = || get(history::history::<B>).fallback(|| method_not_allowed("GET, HEAD"));
+    let transactions = post(txn::transact::<B>).fallback(|| method_not_allowed("POST"));
+    let watches = get(watch::watch::<B>).fallback(|| method_not_allowed("GET, HEAD"));
     let pages = get(problem_page).fallback(|| method_not_allowed("GET, HEAD"));
     Router::new()
         .route("/v1/kv", collection)
         // The wildcard does not match an empty key, which is to be 400, and not an unknown route.
         .route("/v1/kv/", document())
         .route("/v1/kv/{*key}", document())
+        .route("/v1/history/", history())
+        .route("/v1/history/{*key}", history())
+        .route("/v1/txn", transactions)
+        .route("/v1/watch", watches)
         .route("/problems/{slug}", pages)
         .fallback(no_such_route)
         .layer(map_response(no_store))
-        .with_state(Shared { store, options })
+        .with_state(Shared::new(backend, options))
 }
 
 /// Only what says otherwise may be kept: a read from a cache after a 409 would be as stale as the one before.

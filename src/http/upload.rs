@@ -4,11 +4,13 @@ use std::error::Error;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::content_type::ContentType;
+use super::options::Options;
 use super::problem::{Problem, ProblemKind};
 
 /// The `Content-Type` of the request; `None` if it has none.
@@ -45,15 +47,34 @@ pub(super) fn check_is_whole(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
+/// # Errors
+/// 415 if the content type is not `application/json`.
+pub(super) fn check_is_json(headers: &HeaderMap) -> Result<(), Problem> {
+    if content_type(headers)?.is_some_and(|given| given.is_plain_json()) {
+        return Ok(());
+    }
+    let detail = "the body is to be application/json";
+    Err(Problem::new(ProblemKind::UnsupportedMediaType, detail)
+        .with_header(header::ACCEPT, HeaderValue::from_static("application/json")))
+}
+
 fn invalid_header(detail: &str) -> Problem {
     Problem::new(ProblemKind::InvalidHeader, format!("the header {detail}"))
 }
 
-/// Reads the whole body, into a block of its own size: what the connection's buffers hold beyond it is let go.
+/// Reads the whole body of `request`, within the limits of `options`.
+///
+/// # Errors
+/// As [`body`].
+pub(super) async fn body_of(request: Request, options: &Options) -> Result<Bytes, Problem> {
+    body(request.into_body(), options.max_body, options.body_timeout).await
+}
+
+/// Reads the whole body. It may hold more memory than it has bytes: what is kept of it is to be copied.
 ///
 /// # Errors
 /// 413 if it has, or announces, more than `max` bytes; 408 if it takes longer than `timeout`; 400 if it breaks off.
-pub(super) async fn body(body: Body, max: usize, timeout: Duration) -> Result<Bytes, Problem> {
+async fn body(body: Body, max: usize, timeout: Duration) -> Result<Bytes, Problem> {
     let too_large =
         || Problem::new(ProblemKind::TooLarge, format!("the body has more than {max} bytes"));
     let announced = body.size_hint().lower();
@@ -62,7 +83,7 @@ pub(super) async fn body(body: Body, max: usize, timeout: Duration) -> Result<By
     }
     let read = tokio::time::timeout(timeout, Limited::new(body, max).collect()).await;
     match read {
-        Ok(Ok(collected)) => Ok(Bytes::copy_from_slice(&collected.to_bytes())),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if is_length_limit(&*error) => Err(too_large()),
         Ok(Err(_)) => Err(Problem::new(ProblemKind::InvalidBody, "the body broke off")),
         Err(_) => {

@@ -128,7 +128,7 @@ fn a_malformed_precondition_is_400_and_never_a_lost_race() {
 fn an_unknown_doubled_or_malformed_query_parameter_is_400() {
     let (_server, client, etag) = server();
     let queries = [
-        "at=1",
+        "at=x",
         "revision",
         "revision=",
         "revision=0",
@@ -276,10 +276,13 @@ fn a_method_that_a_resource_does_not_have_is_405_with_allow() {
     let cases = [
         (
             "/v1/kv/a",
-            ["POST", "PATCH", "OPTIONS", "TRACE", "BREW"].as_slice(),
-            "GET, HEAD, PUT, DELETE",
+            ["POST", "OPTIONS", "TRACE", "BREW"].as_slice(),
+            "GET, HEAD, PUT, PATCH, DELETE",
         ),
-        ("/v1/kv", &["GET", "HEAD", "PUT", "DELETE", "PATCH"], "POST"),
+        ("/v1/kv", &["PUT", "DELETE", "PATCH"], "GET, HEAD, POST"),
+        ("/v1/txn", &["GET", "HEAD", "PUT", "DELETE"], "POST"),
+        ("/v1/watch", &["POST", "PUT"], "GET, HEAD"),
+        ("/v1/history/a", &["POST", "DELETE"], "GET, HEAD"),
         ("/problems/not-found", &["PUT", "POST"], "GET, HEAD"),
     ];
     for (path, methods, allow) in cases {

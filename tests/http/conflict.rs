@@ -32,7 +32,7 @@ fn a_stale_write_is_told_what_is_there_now() {
                 "current_revision": second.revision(),
                 "current_etag": second.etag(),
                 "deleted": false,
-                "links": {"current": "/v1/kv/users/a%20b"},
+                "links": {"current": "/v1/kv/users/a%20b", "history": "/v1/history/users/a%20b"},
             })
         );
         let link = problem["links"]["current"].as_str().unwrap();

@@ -1,21 +1,21 @@
 //! Writes under a guard, atomic whatever it demands.
 
 use std::fmt::Display;
-use std::hash::{BuildHasher, Hash};
 
 use axum::http::{HeaderValue, header};
 
+use crate::backend::Backend;
 use crate::error::WriteError;
 use crate::identity::Identity;
 use crate::precondition::Precondition;
 use crate::revision::Revision;
-use crate::store::{Deleted, Store, Written};
+use crate::store::Deleted;
 use crate::versioned::Versioned;
 
-use super::{ETag, Guard, Problem, ProblemKind};
+use super::{Current, Guard, Problem, ProblemKind, Saved};
 
 /// How often a guard that is no single precondition is checked again, because somebody else wrote in between.
-const ATTEMPTS: u32 = 100;
+pub(in crate::http) const ATTEMPTS: u32 = 100;
 
 impl Guard {
     /// Puts `value` under `key` if the conditions hold, checked in one step with the write.
@@ -24,31 +24,69 @@ impl Guard {
     /// 409 if a condition does not hold, with what is there now; else as [`Problem`] says of
     /// [`WriteError`]. `contended` (503) if 100 other writes came between the check of several conditions and the
     /// write, one after the other.
-    pub async fn put<K, V, S>(
+    pub async fn put<K, V, B>(&self, backend: &B, key: K, value: V) -> Result<Saved, Problem>
+    where
+        K: Clone + Display + Send,
+        V: Send,
+        B: Backend<K, V>,
+    {
+        self.save(backend, key, value, Precondition::Any).await
+    }
+
+    /// As [`put`](Self::put), but only what exists is replaced: 404 if there is nothing, whatever the conditions.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put), and 404.
+    pub async fn replace<K, V, B>(&self, backend: &B, key: K, value: V) -> Result<Saved, Problem>
+    where
+        K: Clone + Display + Send,
+        V: Send,
+        B: Backend<K, V>,
+    {
+        self.save(backend, key, value, Precondition::Present).await
+    }
+
+    /// Puts, if the conditions and `floor` hold, which is weaker than any other but none.
+    async fn save<K, V, B>(
         &self,
-        store: &Store<K, V, S>,
+        backend: &B,
         key: K,
         value: V,
-    ) -> Result<Written, Problem>
+        floor: Precondition,
+    ) -> Result<Saved, Problem>
     where
-        K: Clone + Hash + Ord + Display,
-        S: BuildHasher,
+        K: Clone + Display + Send,
+        V: Send,
+        B: Backend<K, V>,
     {
-        let identity = store.identity();
-        let mut precondition = match self.precondition(identity) {
+        let identity = backend.identity();
+        let has_to_exist = floor == Precondition::Present;
+        let exact = match self.precondition(identity) {
+            Some(Precondition::Any) => Some(floor),
+            // The two exclude each other: which one does not hold depends on what is there.
+            Some(Precondition::Absent) if has_to_exist => None,
+            exact => exact,
+        };
+        let mut precondition = match exact {
             Some(precondition) => precondition,
             None => {
-                let current = store.get(&key).as_ref().map(Versioned::revision);
+                let current = backend.get(&key).await?.as_ref().map(Versioned::revision);
+                if has_to_exist && current.is_none() {
+                    return Err(Problem::not_found(key));
+                }
                 self.exactly(identity, &key, current)?
             }
         };
         let mut value = value;
         for _ in 0..ATTEMPTS {
-            let conflict = match store.submit_put_if(&key, value, precondition).await {
-                Ok(written) => return Ok(written),
+            let conflict = match backend.put_if(key.clone(), value, precondition).await {
+                Ok(written) => return Ok(Saved::new(identity, written)),
                 Err(WriteError::Conflict(conflict)) => conflict,
                 Err(error) => return Err(Problem::from(error).with_key(key)),
             };
+            if has_to_exist && conflict.current().is_none() {
+                return Err(Problem::not_found(key));
+            }
             precondition = self.exactly(identity, &key, conflict.revision())?;
             value = conflict.into_parts().1.expect("a put gives its value back");
         }
@@ -59,25 +97,22 @@ impl Guard {
     ///
     /// # Errors
     /// 404 if there is nothing, whatever the conditions (RFC 9110 13.2.1); else as [`put`](Self::put).
-    pub async fn delete<K, V, S>(
-        &self,
-        store: &Store<K, V, S>,
-        key: K,
-    ) -> Result<Deleted<V>, Problem>
+    pub async fn delete<K, V, B>(&self, backend: &B, key: K) -> Result<Deleted<V>, Problem>
     where
-        K: Clone + Hash + Ord + Display,
-        S: BuildHasher,
+        K: Clone + Display + Send,
+        V: Send,
+        B: Backend<K, V>,
     {
-        let identity = store.identity();
+        let identity = backend.identity();
         let mut precondition = match self.precondition(identity) {
             Some(precondition) => precondition,
-            None => match store.get(&key) {
+            None => match backend.get(&key).await? {
                 None => return Err(Problem::not_found(key)),
                 Some(entry) => self.exactly(identity, &key, Some(entry.revision()))?,
             },
         };
         for _ in 0..ATTEMPTS {
-            let conflict = match store.submit_delete_if(&key, precondition).await {
+            let conflict = match backend.delete_if(key.clone(), precondition).await {
                 Ok(Some(deleted)) => return Ok(deleted),
                 Ok(None) => return Err(Problem::not_found(key)),
                 Err(WriteError::Conflict(conflict)) => conflict,
@@ -98,17 +133,13 @@ impl Guard {
         key: &impl Display,
         current: Option<Revision>,
     ) -> Result<Precondition, Problem> {
-        match self.check(identity, current) {
-            Ok(()) => Ok(current.map_or(Precondition::Absent, Precondition::from)),
-            Err(unmet) => {
-                let etag = current.map(|revision| ETag::new(identity, revision));
-                Err(unmet.problem(etag).with_key(key))
-            }
-        }
+        let validators = current.map(|revision| Current { revision, modified: None });
+        self.check_write(identity, validators).map_err(|problem| problem.with_key(key))?;
+        Ok(current.map_or(Precondition::Absent, Precondition::from))
     }
 }
 
-fn contended(key: impl Display) -> Problem {
+pub(in crate::http) fn contended(key: impl Display) -> Problem {
     let detail = format!("{ATTEMPTS} other writes came between, one after the other");
     Problem::new(ProblemKind::Contended, detail)
         .with_key(key)
@@ -126,6 +157,8 @@ mod tests {
     use axum::http::HeaderMap;
 
     use super::*;
+    use crate::http::ETag;
+    use crate::store::Store;
 
     type Others = Box<dyn FnMut()>;
 
@@ -215,6 +248,21 @@ mod tests {
         others_put(&store, 3);
         let deleted = now(not_the_first.delete(&store, Key)).unwrap();
         assert_eq!(**deleted.previous(), 99);
+    }
+
+    #[test]
+    fn a_replacement_never_creates_whatever_the_conditions() {
+        let store = Numbers::new();
+        for guard in [Guard::default(), guard("if-none-match", "*"), guard("if-match", "*")] {
+            let problem = now(guard.replace(&store, Key, 1)).unwrap_err();
+            assert_eq!((problem.kind(), problem.status().as_u16()), (ProblemKind::NotFound, 404));
+        }
+        assert!(store.is_empty());
+        store.put(Key, 1).unwrap();
+        let problem = now(guard("if-none-match", "*").replace(&store, Key, 2)).unwrap_err();
+        assert_eq!(problem.kind(), ProblemKind::AlreadyExists);
+        now(Guard::default().replace(&store, Key, 2)).unwrap();
+        assert_eq!(*store.get(Key).unwrap(), 2);
     }
 
     #[test]

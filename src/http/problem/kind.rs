@@ -136,6 +136,12 @@ impl ProblemKind {
         }
     }
 
+    /// The `type` of the problem: where its page is, on the server.
+    #[must_use]
+    pub fn reference(self) -> String {
+        format!("/problems/{}", self.slug())
+    }
+
     /// The status that it has unless an occurrence says otherwise.
     #[must_use]
     pub fn status(self) -> StatusCode {
