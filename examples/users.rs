@@ -19,7 +19,9 @@ use axum::routing::{get, post, put};
 use axum::{Router, serve};
 use serde::{Deserialize, Serialize};
 
-use ifmatch::http::{Guard, JsonBody, NoRead, Problem, ProblemKind, Saved, VersionedJson, authenticate};
+use ifmatch::http::{
+    Guard, JsonBody, NoRead, Problem, ProblemKind, Saved, VersionedJson, authenticate,
+};
 use ifmatch::{Store, Txn};
 
 #[derive(Clone, Default)]
@@ -48,7 +50,10 @@ pub(crate) fn app(club: Club) -> Router {
         .route("/users/{name}", get(show).put(edit))
         .route("/teams/{team}", put(title).delete(disband))
         .route("/teams/{team}/{name}", put(join))
-        .layer(from_fn_with_state("let-me-in-1234567".parse().expect("it is a token"), authenticate))
+        .layer(from_fn_with_state(
+            "let-me-in-1234567".parse().expect("it is a token"),
+            authenticate,
+        ))
         .with_state(club)
 }
 

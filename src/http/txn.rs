@@ -26,7 +26,6 @@ use super::query;
 use super::shared::{Mount, Shared};
 use super::upload;
 
-
 #[derive(Serialize)]
 struct Committed {
     revision: Revision,
