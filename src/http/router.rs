@@ -4,21 +4,21 @@ use std::collections::hash_map::RandomState;
 use std::fmt::Write;
 
 use axum::Router;
-use axum::extract::Path;
-use axum::http::{HeaderValue, header};
-use axum::middleware::map_response;
+use axum::http::{HeaderValue, Uri, header};
+use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use bytes::Bytes;
 
 use crate::backend::Backend;
 use crate::store::{Builder, Store};
 
+use super::auth::permit;
 use super::options::Options;
 use super::problem::{Problem, ProblemKind};
 use super::shared::Shared;
-use super::{history, list, resource, txn, watch};
+use super::{health, history, list, resource, txn, watch};
 
 /// A store in this process for documents: of bytes, because a [`Backend`] is. [`Document::from_stored`] reads them.
 ///
@@ -51,7 +51,10 @@ pub fn documents() -> Builder<Bytes, Bytes, RandomState> {
 /// | `GET /v1/history/{key}` | the versions that are kept |
 /// | `POST /v1/txn` | preconditions and operations, all or nothing: 200, or 409 with every failing one |
 /// | `GET /v1/watch` | `?prefix=&since=R`: commits as server-sent events |
+/// | `GET /healthz`, `/readyz`, `/metrics` | whether the process answers; whether the store takes writes; figures for Prometheus |
 /// | `GET /problems/{slug}` | what a `type` of problem means |
+///
+/// Who may read and write what is said by the [`Caller`](super::Caller) in the extensions of a request: 403.
 ///
 /// Writes take `Prefer: return=representation` and `Idempotency-Key`. All errors are [`Problem`]s, unknown routes
 /// included; only what is no HTTP that could be routed (a malformed or too large head) is answered without a body. It can
@@ -73,21 +76,26 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
     let collection = post(resource::create::<B>)
         .get(list::list::<B>)
         .fallback(|| method_not_allowed("GET, HEAD, POST"));
-    let history = || get(history::history::<B>).fallback(|| method_not_allowed("GET, HEAD"));
     let transactions = post(txn::transact::<B>).fallback(|| method_not_allowed("POST"));
-    let watches = get(watch::watch::<B>).fallback(|| method_not_allowed("GET, HEAD"));
-    let pages = get(problem_page).fallback(|| method_not_allowed("GET, HEAD"));
-    Router::new()
+    let read_only =
+        |route: MethodRouter<Shared<B>>| route.fallback(|| method_not_allowed("GET, HEAD"));
+    let stored = Router::new()
         .route("/v1/kv", collection)
         // The wildcard does not match an empty key, which is to be 400, and not an unknown route.
         .route("/v1/kv/", document())
         .route("/v1/kv/{*key}", document())
-        .route("/v1/history/", history())
-        .route("/v1/history/{*key}", history())
+        .route("/v1/history/", read_only(get(history::history::<B>)))
+        .route("/v1/history/{*key}", read_only(get(history::history::<B>)))
         .route("/v1/txn", transactions)
-        .route("/v1/watch", watches)
-        .route("/problems/{slug}", pages)
+        .route("/v1/watch", read_only(get(watch::watch::<B>)))
+        .route("/metrics", read_only(get(health::metrics::<B>)))
+        .route_layer(from_fn(permit));
+    stored
+        .route("/healthz", read_only(get(health::alive)))
+        .route("/readyz", read_only(get(health::ready::<B>)))
+        .route("/problems/{slug}", read_only(get(problem_page)))
         .fallback(no_such_route)
+        .layer(from_fn(permit))
         .layer(map_response(no_store))
         .with_state(Shared::new(backend, options))
 }
@@ -110,7 +118,8 @@ async fn no_such_route() -> Problem {
     Problem::new(ProblemKind::NoSuchRoute, "documents are at /v1/kv/{key}")
 }
 
-async fn problem_page(Path(slug): Path<String>) -> Response {
+async fn problem_page(uri: Uri) -> Response {
+    let slug = uri.path().rsplit('/').next().unwrap_or_default();
     let Some(kind) = ProblemKind::ALL.into_iter().find(|kind| kind.slug() == slug) else {
         return Problem::new(ProblemKind::NoSuchRoute, "there is no such kind of problem")
             .into_response();
@@ -118,5 +127,5 @@ async fn problem_page(Path(slug): Path<String>) -> Response {
     let mut page = format!("{}\n\n", kind.title());
     writeln!(page, "Status: {}\n\n{}", kind.status(), kind.advice())
         .expect("a string takes all that is written");
-    page.into_response()
+    ([(header::CACHE_CONTROL, "no-cache")], page).into_response()
 }

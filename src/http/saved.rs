@@ -26,7 +26,6 @@ use super::etag::ETag;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "it is the response"]
 pub struct Saved {
     etag: ETag,
     is_creation: bool,

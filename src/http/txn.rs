@@ -3,6 +3,8 @@
 mod body;
 mod conflicts;
 
+use std::time::Instant;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -54,12 +56,16 @@ pub(super) async fn transact<B: Backend>(
     if shared.options().require_preconditions && !is_guarded(transaction.txn()) {
         return Err(Problem::precondition_required());
     }
+    let began = Instant::now();
     let committed = match &repeatable {
         None => commit(&shared, transaction.txn().clone()).await,
         Some(repeatable) => repeat(&shared, transaction.txn(), repeatable).await,
     };
     match committed {
-        Ok(revision) => Ok(json(&Committed { revision })),
+        Ok(revision) => {
+            shared.options().metrics.observe_commit(began.elapsed());
+            Ok(json(&Committed { revision }))
+        }
         Err(Failed::Problem(problem)) => Err(problem),
         Err(Failed::Commit(error)) => {
             let shows = caller.may_read();
@@ -111,7 +117,11 @@ async fn repeat<B: Backend>(
                     .conflicts()
                     .iter()
                     .any(|conflict| *conflict.key() == repeatable.record()) => {}
-            Err(error) => return Err(error),
+            Err(error) => match repeatable.find(shared.backend()).await {
+                // It was undecided only because it took place meanwhile.
+                Ok(Known::Done(done)) => return Ok(done.revision),
+                _ => return Err(error),
+            },
         }
     }
     Err(contended("transaction").into())
