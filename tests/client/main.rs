@@ -10,4 +10,6 @@ mod faults;
 mod many;
 mod one;
 mod race;
+#[cfg(feature = "tls")]
+mod tls;
 mod watch;

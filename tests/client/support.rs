@@ -32,10 +32,14 @@ impl Server {
     }
 
     pub(crate) async fn of(router: Router, address: SocketAddr) -> Self {
+        Self::with(router, address, ServeOptions::default()).await
+    }
+
+    pub(crate) async fn with(router: Router, address: SocketAddr, options: ServeOptions) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let options = ServeOptions::default().drain_timeout(Duration::from_millis(200));
+        let options = options.drain_timeout(Duration::from_millis(200));
         let task = tokio::spawn(serve(listener, router, options, async {
             let _dropped = stopped.await;
         }));
