@@ -77,9 +77,11 @@ async fn a_router_nested_under_a_path_is_reached_by_its_url() {
     client.create("a", &1).await.unwrap();
     assert_eq!(client.get::<u32>("a").await.unwrap().unwrap().into_value(), 1);
 
-    // Without the prefix nothing is taken for a missing key.
-    let wrong = server.client();
-    assert!(wrong.get::<u32>("a").await.is_err());
-    assert!(wrong.head("a").await.is_err());
-    assert!(wrong.delete("a").await.is_err());
+    // Under another path nothing is taken for a missing key, whoever answers.
+    for url in [server.url(), format!("{}/api/more", server.url())] {
+        let wrong = quick(url).build().unwrap();
+        assert!(wrong.get::<u32>("a").await.is_err());
+        assert!(wrong.head("a").await.is_err());
+        assert!(wrong.delete("a").await.is_err());
+    }
 }
