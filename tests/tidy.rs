@@ -34,6 +34,7 @@ const LAYERS: &[&str] = &[
     "store",
     "backend",
     "testing",
+    "client",
     "http",
 ];
 
