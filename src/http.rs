@@ -45,6 +45,8 @@ mod keyspace;
 mod list;
 mod long_poll;
 mod new_document;
+mod openapi;
+mod operation;
 mod options;
 mod percent;
 mod pins;

@@ -2,7 +2,9 @@
 //!
 //! It knows what the store's errors mean to a client, and nothing of routes.
 
+mod example;
 mod kind;
+pub(super) mod pages;
 
 use std::collections::BTreeMap;
 use std::fmt;
