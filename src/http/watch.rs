@@ -44,11 +44,9 @@ pub(super) async fn watch<B: Backend>(
     query::allow_only(uri.query(), &["prefix", "since"])?;
     let prefix = query::parameter(uri.query(), "prefix")?.unwrap_or_default();
     let prefix = Prefix::new(prefix, ProblemKind::InvalidQuery)?;
-    let since = match last_event_id(&headers)? {
-        // A client that comes back has the query of the first time.
-        Some(last) => Some(last),
-        None => query::revision(uri.query(), "since")?,
-    };
+    let since = query::revision(uri.query(), "since")?;
+    // A client that comes back has the query of the first time.
+    let since = last_event_id(&headers)?.or(since);
     let body = match shared.backend().watch(prefix.range(), since).await {
         Ok(watch) => {
             let identity = shared.identity();

@@ -18,7 +18,7 @@ pub(super) fn all() -> Map<String, Value> {
     let key = "Of the document: percent-encoded UTF-8, with / as it is, or as %2F.";
     let revision = json!({"$ref": "#/components/schemas/Revision"});
     let prefix = json!({"$ref": "#/components/schemas/Prefix"});
-    let tags = json!({"type": "string", "pattern": TAGS});
+    let tags = json!({"type": "string", "minLength": 1, "pattern": TAGS, "examples": ["*"]});
     let date = json!({"type": "string", "format": "http-date"});
     [
         ("key", "path", key, json!({"$ref": "#/components/schemas/Key"})),

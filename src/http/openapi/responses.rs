@@ -22,12 +22,11 @@ pub(super) fn not_modified() -> Value {
     })
 }
 
-/// What POST or PUT answers if there was nothing before. It has the document if the client prefers that.
+/// What POST or PUT answers if there was nothing before. A content that may be there or not cannot be declared.
 pub(super) fn created(links: &Value) -> Value {
     json!({
         "description": "Created; with the document as the body, if `Prefer: return=representation` asked for it",
         "headers": headers::some(&["ETag", "Location", "Cache-Control", "Last-Modified?", "Preference-Applied?"]),
-        "content": {"*/*": {"schema": {}}},
         "links": links,
     })
 }
@@ -66,7 +65,7 @@ pub(super) fn event_stream() -> Value {
             {\"type\": \"delete\", \"key\": K, \"revision\": R}]}`. `event: compacted` says that the revision is not kept any \
             more, or that the client is too slow: read the state anew, and begin from there. It is the last.",
         "headers": headers::some(&["Cache-Control"]),
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     })
 }
 

@@ -52,7 +52,8 @@ fn content_type() -> Value {
         "description": "A media type with its parameters, kept as it was written.",
         "maxLength": ContentType::MAX_BYTES,
         "pattern": format!("^{token}/{token}(;[ -~]*)?$"),
-        "examples": ["application/json"],
+        "format": "media-type",
+        "examples": ["text/plain; charset=utf-8"],
     })
 }
 
