@@ -227,8 +227,10 @@ fn change() -> Value {
 /// RFC 6902.
 fn json_patch() -> Value {
     let pointer = json!({"type": "string", "format": "json-pointer"});
-    let operation = |names: &[&str], more: &[(&str, Value)]| {
-        let mut properties = json!({"op": {"enum": names}, "path": pointer});
+    // Without the whole document nothing would be left.
+    let part = json!({"type": "string", "format": "json-pointer", "minLength": 1});
+    let operation = |names: &[&str], path: &Value, more: &[(&str, Value)]| {
+        let mut properties = json!({"op": {"enum": names}, "path": path});
         let mut required = vec!["op", "path"];
         for (name, schema) in more {
             properties[*name] = schema.clone();
@@ -240,9 +242,10 @@ fn json_patch() -> Value {
         "type": "array",
         "items": {
             "oneOf": [
-                operation(&["add", "replace", "test"], &[("value", json!({}))]),
-                operation(&["remove"], &[]),
-                operation(&["move", "copy"], &[("from", pointer.clone())]),
+                operation(&["add", "replace", "test"], &pointer, &[("value", json!({}))]),
+                operation(&["remove"], &part, &[]),
+                operation(&["copy"], &pointer, &[("from", pointer.clone())]),
+                operation(&["move"], &pointer, &[("from", part)]),
             ],
         },
         "examples": [[{"op": "test", "path": "/age", "value": 36}, {"op": "replace", "path": "/age", "value": 37}]],
