@@ -3,7 +3,7 @@
 //! What a single [`Precondition`] says is one compare-and-swap. Everything else is checked against what is there, and
 //! committed on condition that it is exactly that; if it is not any more, it is checked again.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
@@ -107,6 +107,13 @@ impl DocumentWrite<'_> {
     /// 404 if a document that has to exist does not; 409 or 412 if a condition does not hold, 409 if the prefix is in use
     /// or the patch does not fit; 422; else as [`Problem`] says of [`WriteError`].
     pub(super) async fn commit<B: Backend>(&self, shared: &Shared<B>) -> Result<Outcome, Lost> {
+        let began = Instant::now();
+        let outcome = self.decide(shared).await?;
+        shared.options().metrics.observe_commit(began.elapsed());
+        Ok(outcome)
+    }
+
+    async fn decide<B: Backend>(&self, shared: &Shared<B>) -> Result<Outcome, Lost> {
         let mut record = match self.known(shared).await? {
             Known::Done(done) => return Ok(done.into()),
             Known::New(precondition) => precondition,

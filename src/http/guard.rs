@@ -5,6 +5,7 @@
 
 pub(super) mod write;
 
+use std::fmt::Display;
 use std::time::SystemTime;
 
 use axum::extract::FromRequestParts;
@@ -12,6 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::backend::Backend;
 use crate::identity::Identity;
 use crate::precondition::Precondition;
 use crate::revision::Revision;
@@ -20,7 +22,9 @@ use super::date;
 use super::etag::ETag;
 use super::problem::{Problem, ProblemKind, State};
 use super::query;
+use super::saved::Saved;
 use super::tags::Tags;
+use super::versioned_json::VersionedJson;
 
 /// The preconditions of a request: `?revision=N`, then `If-Match` or else `If-Unmodified-Since`, then `If-None-Match` or
 /// else, for a GET, `If-Modified-Since` (RFC 9110 13.2.2).
@@ -35,8 +39,8 @@ use super::tags::Tags;
 /// `If-Unmodified-Since` does not hold for a document that does not exist.
 ///
 /// ```
-/// use axum::{extract::{Path, State}, http::StatusCode};
-/// use ifmatch::{Store, http::{ETag, Guard, Problem}};
+/// use axum::extract::{Path, State};
+/// use ifmatch::{Store, http::{Guard, Problem, Saved}};
 ///
 /// type Notes = Store<String, String>;
 ///
@@ -45,9 +49,8 @@ use super::tags::Tags;
 ///     Path(name): Path<String>,
 ///     guard: Guard,
 ///     text: String,
-/// ) -> Result<(StatusCode, ETag), Problem> {
-///     let written = guard.put(&notes, name, text).await?;
-///     Ok((StatusCode::NO_CONTENT, ETag::new(notes.identity(), written.revision())))
+/// ) -> Result<Saved, Problem> {
+///     guard.put(&notes, name, text).await
 /// }
 /// # let _: axum::Router = axum::Router::new()
 /// #     .route("/notes/{name}", axum::routing::put(put_note)).with_state(Notes::new());
@@ -116,8 +119,9 @@ impl Guard {
         })
     }
 
-    /// Nothing is there yet.
-    pub(super) fn absent() -> Self {
+    /// The condition that nothing is there yet: a put creates, or is 409 `already-exists`.
+    #[must_use]
+    pub fn absent() -> Self {
         Self { if_none_match: Some(Tags::Any), ..Self::default() }
     }
 
@@ -239,6 +243,25 @@ impl Guard {
         }
     }
 
+    /// Reads `key` for a GET or HEAD: the entry as a response, with its `ETag`.
+    ///
+    /// # Errors
+    /// [`NoRead`]: 304, 404 or 412 instead, or 503 if the backend cannot be read.
+    pub async fn read<K, V, B>(&self, backend: &B, key: K) -> Result<VersionedJson<V>, NoRead>
+    where
+        K: Display + Send,
+        V: Send,
+        B: Backend<K, V>,
+    {
+        let read = backend.get(&key).await;
+        let entry = read
+            .map_err(|error| NoRead::Problem(Problem::from(error).with_key(&key)))?
+            .ok_or_else(|| NoRead::Problem(Problem::not_found(&key)))?;
+        self.check_read(backend.identity(), entry.revision())
+            .map_err(|no_read| no_read.with_key(&key))?;
+        Ok(VersionedJson::new(backend.identity(), entry))
+    }
+
     /// Whether a GET or HEAD is to be answered with the content that `current` wrote.
     ///
     /// # Errors
@@ -251,7 +274,7 @@ impl Guard {
         let etag = ETag::new(identity, current.revision);
         let failed = |unmet: Unmet| {
             let problem = unmet.problem(Some(etag)).with_status(StatusCode::PRECONDITION_FAILED);
-            Err(NoRead::PreconditionFailed(problem))
+            Err(NoRead::Problem(problem))
         };
         if let Err(unmet) = self.check_if_match(identity, Some(current.revision)) {
             return failed(unmet);
@@ -328,16 +351,16 @@ impl Unmet {
 pub enum NoRead {
     /// The client has it: 304.
     NotModified(ETag),
-    /// `If-Match` does not hold: 412.
-    PreconditionFailed(Problem),
+    /// `If-Match` does not hold: 412. Or there is nothing: 404.
+    Problem(Problem),
 }
 
 impl NoRead {
     /// With the key that a problem is about.
     #[must_use]
-    pub fn with_key(self, key: impl std::fmt::Display) -> Self {
+    pub fn with_key(self, key: impl Display) -> Self {
         match self {
-            Self::PreconditionFailed(problem) => Self::PreconditionFailed(problem.with_key(key)),
+            Self::Problem(problem) => Self::Problem(problem.with_key(key)),
             not_modified @ Self::NotModified(_) => not_modified,
         }
     }
@@ -350,7 +373,7 @@ impl IntoResponse for NoRead {
                 (StatusCode::NOT_MODIFIED, etag, [(header::CACHE_CONTROL, "no-cache")])
                     .into_response()
             }
-            Self::PreconditionFailed(problem) => problem.into_response(),
+            Self::Problem(problem) => problem.into_response(),
         }
     }
 }

@@ -13,6 +13,9 @@ pub(super) enum Resource {
     History,
     Transactions,
     Watch,
+    Health,
+    Readiness,
+    Metrics,
     Description,
     Problems,
     Problem,
@@ -30,6 +33,9 @@ pub(super) enum Operation {
     History,
     Transact,
     Watch,
+    Alive,
+    Ready,
+    Metrics,
     Describe,
     Problems,
     Problem,
@@ -37,12 +43,15 @@ pub(super) enum Operation {
 
 impl Resource {
     /// All of them.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Document,
         Self::Collection,
         Self::History,
         Self::Transactions,
         Self::Watch,
+        Self::Health,
+        Self::Readiness,
+        Self::Metrics,
         Self::Description,
         Self::Problems,
         Self::Problem,
@@ -56,6 +65,9 @@ impl Resource {
             Self::History => "/v1/history/{key}",
             Self::Transactions => "/v1/txn",
             Self::Watch => "/v1/watch",
+            Self::Health => "/healthz",
+            Self::Readiness => "/readyz",
+            Self::Metrics => "/metrics",
             Self::Description => "/openapi.json",
             Self::Problems => "/problems/",
             Self::Problem => "/problems/{slug}",
@@ -70,6 +82,9 @@ impl Resource {
             Self::History => &["/v1/history/", "/v1/history/{*key}"],
             Self::Transactions => &["/v1/txn"],
             Self::Watch => &["/v1/watch"],
+            Self::Health => &["/healthz"],
+            Self::Readiness => &["/readyz"],
+            Self::Metrics => &["/metrics"],
             Self::Description => &["/openapi.json"],
             Self::Problems => &["/problems/"],
             Self::Problem => &["/problems/{slug}"],
@@ -85,6 +100,9 @@ impl Resource {
             Self::History => &[Operation::History],
             Self::Transactions => &[Operation::Transact],
             Self::Watch => &[Operation::Watch],
+            Self::Health => &[Operation::Alive],
+            Self::Readiness => &[Operation::Ready],
+            Self::Metrics => &[Operation::Metrics],
             Self::Description => &[Operation::Describe],
             Self::Problems => &[Operation::Problems],
             Self::Problem => &[Operation::Problem],
@@ -117,6 +135,9 @@ impl Operation {
             | Self::List
             | Self::History
             | Self::Watch
+            | Self::Alive
+            | Self::Ready
+            | Self::Metrics
             | Self::Describe
             | Self::Problems
             | Self::Problem => Method::GET,

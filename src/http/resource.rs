@@ -28,6 +28,7 @@ use super::prefer;
 use super::problem::{Problem, ProblemKind};
 use super::query;
 use super::shared::{COLLECTION, Mount, Shared, key_of};
+use super::shutdown::Shutdown;
 use super::upload;
 
 /// `GET` and `HEAD`.
@@ -35,6 +36,7 @@ pub(super) async fn read<B: Backend>(
     State(shared): State<Shared<B>>,
     uri: Uri,
     headers: HeaderMap,
+    shutdown: Shutdown,
 ) -> Result<Response, Response> {
     let refuse = IntoResponse::into_response;
     let key = key_of(&uri, COLLECTION).map_err(refuse)?;
@@ -44,7 +46,7 @@ pub(super) async fn read<B: Backend>(
     let guard = Guard::of(&headers, None).map_err(refuse)?;
     let backend = shared.backend();
     if let Some(poll) = poll {
-        poll.wait(backend, key.as_bytes()).await.map_err(refuse)?;
+        poll.wait(backend, key.as_bytes(), &shutdown).await.map_err(refuse)?;
     }
     let stored = match at {
         Some(revision) => backend.get_at(key.as_bytes(), revision).await,

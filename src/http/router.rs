@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 
@@ -13,11 +13,12 @@ use bytes::Bytes;
 use crate::backend::Backend;
 use crate::store::{Builder, Store};
 
+use super::auth::permit;
 use super::operation::{Operation, Resource};
 use super::options::Options;
 use super::problem::{self, Problem, ProblemKind};
 use super::shared::Shared;
-use super::{history, list, openapi, resource, txn, watch};
+use super::{health, history, list, openapi, resource, txn, watch};
 
 /// A store in this process for documents: of bytes, because a [`Backend`] is. [`Document::from_stored`] reads them.
 ///
@@ -50,8 +51,11 @@ pub fn documents() -> Builder<Bytes, Bytes, RandomState> {
 /// | `GET /v1/history/{key}` | the versions that are kept |
 /// | `POST /v1/txn` | preconditions and operations, all or nothing: 200, or 409 with every failing one |
 /// | `GET /v1/watch` | `?prefix=&since=R`: commits as server-sent events |
+/// | `GET /healthz`, `/readyz`, `/metrics` | whether the process answers; whether the store takes writes; figures for Prometheus |
 /// | `GET /problems/`, `/problems/{slug}` | what a `type` of problem means, as text or HTML |
 /// | `GET /openapi.json` | all this as an OpenAPI 3.1 document |
+///
+/// Who may read and write what is said by the [`Caller`](super::Caller) in the extensions of a request: 403.
 ///
 /// Writes take `Prefer: return=representation` and `Idempotency-Key`. All errors are [`Problem`]s, unknown routes
 /// included; only what is no HTTP that could be routed (a malformed or too large head) is answered without a body. It can
@@ -71,6 +75,7 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
     }
     router
         .fallback(no_such_route)
+        .layer(from_fn(permit))
         .layer(map_response(no_store))
         .with_state(Shared::new(backend, options))
 }
@@ -100,6 +105,9 @@ fn handle<B: Backend>(
         Operation::History => methods.on(filter, history::history::<B>),
         Operation::Transact => methods.on(filter, txn::transact::<B>),
         Operation::Watch => methods.on(filter, watch::watch::<B>),
+        Operation::Alive => methods.on(filter, health::alive),
+        Operation::Ready => methods.on(filter, health::ready::<B>),
+        Operation::Metrics => methods.on(filter, health::metrics::<B>),
         Operation::Describe => methods.on(filter, openapi::describe::<B>),
         Operation::Problems => methods.on(filter, problem::pages::list),
         Operation::Problem => methods.on(filter, problem::pages::page),

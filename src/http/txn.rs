@@ -3,6 +3,8 @@
 mod body;
 mod conflicts;
 
+use std::time::Instant;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -25,8 +27,6 @@ use super::problem::{Problem, ProblemKind};
 use super::query;
 use super::shared::{Mount, Shared};
 use super::upload;
-
-use self::body::Transaction;
 
 #[derive(Serialize)]
 struct Committed {
@@ -56,12 +56,16 @@ pub(super) async fn transact<B: Backend>(
     if shared.options().require_preconditions && !is_guarded(transaction.txn()) {
         return Err(Problem::precondition_required());
     }
+    let began = Instant::now();
     let committed = match &repeatable {
         None => commit(&shared, transaction.txn().clone()).await,
         Some(repeatable) => repeat(&shared, transaction.txn(), repeatable).await,
     };
     match committed {
-        Ok(revision) => Ok(json(&Committed { revision })),
+        Ok(revision) => {
+            shared.options().metrics.observe_commit(began.elapsed());
+            Ok(json(&Committed { revision }))
+        }
         Err(Failed::Problem(problem)) => Err(problem),
         Err(Failed::Commit(error)) => {
             let shows = caller.may_read();
@@ -136,11 +140,5 @@ fn refused(reason: &Reason) -> Problem {
             Problem::new(ProblemKind::InvalidBody, reason.to_string())
         }
         reason => Problem::refused(reason),
-    }
-}
-
-impl Transaction {
-    fn is_key(&self, index: usize) -> bool {
-        matches!(self.txn().requirements().get(index), Some(Requirement::Key(..)))
     }
 }

@@ -5,16 +5,25 @@
 
 mod support;
 
+mod auth;
 mod bad_input;
 mod command;
+mod compression;
 mod conflict;
+mod drain;
 #[cfg(unix)]
 mod kill;
 mod limits;
+mod logs;
+mod metrics;
+mod origin;
 mod precondition;
 mod race;
 mod read;
 mod serving;
+#[cfg(unix)]
+mod slow_clients;
 mod tags;
+mod tls;
 mod users;
 mod write;

@@ -21,10 +21,10 @@ struct Description {
 
 /// What every operation may answer: what stands in front of the routes, and what is wrong with the store.
 const COMMON: &[ProblemKind] =
-    &[InvalidQuery, Unauthorized, Forbidden, MethodNotAllowed, TargetTooLong, Internal];
+    &[InvalidQuery, Forbidden, MethodNotAllowed, TargetTooLong, Internal];
 
 /// What everything that asks the store may answer.
-const STORE: &[ProblemKind] = &[InvalidHeader, Unsupported, Unavailable];
+const STORE: &[ProblemKind] = &[InvalidHeader, Unauthorized, Unsupported, Unavailable];
 
 /// What every write may answer.
 const WRITE: &[ProblemKind] = &[
@@ -70,6 +70,9 @@ pub(super) fn describe(operation: Operation, options: &Options) -> Value {
         "parameters": parameters::some(parameters),
         "responses": answers,
     });
+    if is_open(operation) {
+        described["security"] = json!([]);
+    }
     if let Some(body) = body {
         described["requestBody"] = body.describe();
     }
@@ -77,7 +80,19 @@ pub(super) fn describe(operation: Operation, options: &Options) -> Value {
 }
 
 fn asks_the_store(operation: Operation) -> bool {
-    !matches!(operation, Operation::Describe | Operation::Problems | Operation::Problem)
+    !is_open(operation)
+}
+
+/// Whether it takes no token.
+fn is_open(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Alive
+            | Operation::Ready
+            | Operation::Describe
+            | Operation::Problems
+            | Operation::Problem
+    )
 }
 
 fn description(operation: Operation) -> Description {
@@ -91,6 +106,9 @@ fn description(operation: Operation) -> Description {
         | Operation::History
         | Operation::Transact
         | Operation::Watch
+        | Operation::Alive
+        | Operation::Ready
+        | Operation::Metrics
         | Operation::Describe
         | Operation::Problems
         | Operation::Problem => of_others(operation),
@@ -208,6 +226,19 @@ fn of_others(operation: Operation) -> Description {
             done: vec![(200, responses::event_stream())],
             problems: &[TooManyRequests],
             ..description("watch", "Follow commits, as server-sent events")
+        },
+        Operation::Alive => Description {
+            done: vec![(200, responses::json_of("It does", "Health", &json!({})))],
+            ..description("readHealth", "Read whether the process answers")
+        },
+        Operation::Ready => Description {
+            done: vec![(200, responses::json_of("It does", "Readiness", &json!({})))],
+            problems: &[Unavailable],
+            ..description("readReadiness", "Read whether the store takes writes")
+        },
+        Operation::Metrics => Description {
+            done: vec![(200, responses::figures())],
+            ..description("readMetrics", "Read the figures of the server")
         },
         Operation::Problems => Description {
             done: vec![(200, responses::text_or_html("All kinds of problem"))],

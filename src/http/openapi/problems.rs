@@ -167,6 +167,7 @@ pub(super) fn response(status: u16, kinds: &[ProblemKind]) -> Value {
     let mut names = vec!["Cache-Control"];
     names.extend(match status {
         401 => &["WWW-Authenticate"][..],
+        403 => &["WWW-Authenticate?"],
         405 => &["Allow"],
         409 | 412 => &["ETag?", "Preference-Applied?"],
         415 => &["Accept?", "Accept-Encoding?", "Accept-Patch?"],

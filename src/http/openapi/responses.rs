@@ -57,6 +57,15 @@ pub(super) fn json_object(description: &str) -> Value {
     })
 }
 
+/// In the text format of OpenMetrics.
+pub(super) fn figures() -> Value {
+    json!({
+        "description": "Figures for Prometheus",
+        "headers": headers::some(&["Cache-Control"]),
+        "content": {"application/openmetrics-text": {"schema": {"type": "string"}}},
+    })
+}
+
 /// Messages as they come (WHATWG HTML 9.2).
 pub(super) fn event_stream() -> Value {
     json!({

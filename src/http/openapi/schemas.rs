@@ -18,6 +18,8 @@ pub(super) fn all() -> Map<String, Value> {
         ("Page", page()),
         ("History", history()),
         ("Committed", committed()),
+        ("Health", status("ok", None)),
+        ("Readiness", status("ready", Some("revision"))),
         ("NewDocument", new_document()),
         ("Transaction", transaction()),
         ("Requirement", requirement()),
@@ -114,6 +116,19 @@ fn page() -> Value {
             "next": {"type": ["string", "null"], "description": "The cursor of the next page, at the same revision."},
         },
     })
+}
+
+fn status(status: &str, revision: Option<&str>) -> Value {
+    let mut schema = json!({
+        "type": "object",
+        "required": ["status"],
+        "properties": {"status": {"const": status}},
+    });
+    if let Some(name) = revision {
+        schema["required"] = json!(["status", name]);
+        schema["properties"][name] = reference("Revision");
+    }
+    schema
 }
 
 fn committed() -> Value {
