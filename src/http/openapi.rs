@@ -98,7 +98,8 @@ fn head_of(operation: Operation, get: &Value) -> Value {
     let mut head = get.clone();
     let id = get["operationId"].as_str().unwrap_or_default();
     head["operationId"] = format!("{id}Head").into();
-    head["summary"] = format!("{}: the head alone", get["summary"].as_str().unwrap_or_default()).into();
+    head["summary"] =
+        format!("{}: the head alone", get["summary"].as_str().unwrap_or_default()).into();
     if let Some(responses) = head["responses"].as_object_mut() {
         for response in responses.values_mut().filter_map(Value::as_object_mut) {
             response.remove("content");

@@ -115,12 +115,23 @@ fn description(operation: Operation) -> Description {
     }
 }
 
-const GUARD: &[&str] = &["key", "revision", "If-Match", "If-None-Match", "If-Unmodified-Since", "Prefer", "Idempotency-Key"];
+const GUARD: &[&str] = &[
+    "key",
+    "revision",
+    "If-Match",
+    "If-None-Match",
+    "If-Unmodified-Since",
+    "Prefer",
+    "Idempotency-Key",
+];
 
 fn of_a_document(operation: Operation) -> Description {
     let links = links("$request.path.key");
     let written = || {
-        let shown = responses::representation("Done, with `Prefer: return=representation`", &["Preference-Applied"]);
+        let shown = responses::representation(
+            "Done, with `Prefer: return=representation`",
+            &["Preference-Applied"],
+        );
         vec![(200, shown), (204, responses::done(&links))]
     };
     match operation {
@@ -206,20 +217,36 @@ fn of_others(operation: Operation) -> Description {
             parameters: &["prefix", "limit", "cursor"],
             done: vec![(200, responses::json_of("A page", "Page", &next_page()))],
             problems: &[Compacted, TooManyRequests],
-            ..description("listDocuments", "List documents, a page at a time, all pages at one revision")
+            ..description(
+                "listDocuments",
+                "List documents, a page at a time, all pages at one revision",
+            )
         },
         Operation::History => Description {
             parameters: &["key"],
-            done: vec![(200, responses::json_of("The versions that are kept, the oldest first", "History", &json!({})))],
+            done: vec![(
+                200,
+                responses::json_of(
+                    "The versions that are kept, the oldest first",
+                    "History",
+                    &json!({}),
+                ),
+            )],
             problems: &[InvalidKey, NotFound, Compacted],
             ..description("readHistory", "Read the versions of a document that are kept")
         },
         Operation::Transact => Description {
             parameters: &["Prefer", "Idempotency-Key"],
             body: Some(Body::Transaction),
-            done: vec![(200, responses::json_of("Committed, as this revision", "Committed", &json!({})))],
+            done: vec![(
+                200,
+                responses::json_of("Committed, as this revision", "Committed", &json!({})),
+            )],
             problems: &[TransactionConflict],
-            ..description("transact", "Write many documents, all or nothing, if what is required holds")
+            ..description(
+                "transact",
+                "Write many documents, all or nothing, if what is required holds",
+            )
         },
         Operation::Watch => Description {
             parameters: &["prefix", "since", "Last-Event-ID"],

@@ -49,13 +49,13 @@ fn schema(kind: ProblemKind) -> Value {
         ProblemKind::InUse => {
             required.extend(["key", "blockers", "blocker_count"]);
             required.extend(state);
-            properties["blockers"] = json!({"type": "array", "items": {"$ref": "#/components/schemas/Key"}});
+            properties["blockers"] =
+                json!({"type": "array", "items": {"$ref": "#/components/schemas/Key"}});
             properties["blocker_count"] = json!({"type": "integer", "minimum": 1});
         }
         ProblemKind::TransactionConflict => {
             required.push("conflicts");
-            properties["conflicts"] =
-                json!({"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/FailedRequirement"}});
+            properties["conflicts"] = json!({"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/FailedRequirement"}});
         }
         _ => {}
     }
@@ -114,13 +114,22 @@ pub(super) fn failed_requirement() -> Value {
     ];
     let base = base();
     let mut properties = Map::new();
-    for name in
-        ["key", "expected_revision", "current_revision", "current_etag", "deleted", "links", "current"]
-    {
+    for name in [
+        "key",
+        "expected_revision",
+        "current_revision",
+        "current_etag",
+        "deleted",
+        "links",
+        "current",
+    ] {
         properties.insert(name.to_owned(), base["properties"][name].clone());
     }
     for (name, schema) in [
-        ("index", json!({"type": "integer", "minimum": 0, "description": "Which element of `require` it is."})),
+        (
+            "index",
+            json!({"type": "integer", "minimum": 0, "description": "Which element of `require` it is."}),
+        ),
         ("type", json!({"enum": kinds.map(ProblemKind::reference)})),
         ("detail", json!({"type": "string"})),
         ("prefix", json!({"type": "string"})),
@@ -148,7 +157,10 @@ pub(super) fn responses(kinds: &[ProblemKind], options: &Options) -> Map<String,
             by_status.insert(412, CONDITIONS.to_vec());
         }
     }
-    by_status.into_iter().map(|(status, kinds)| (status.to_string(), response(status, &kinds))).collect()
+    by_status
+        .into_iter()
+        .map(|(status, kinds)| (status.to_string(), response(status, &kinds)))
+        .collect()
 }
 
 /// What a condition fails with.
@@ -157,8 +169,10 @@ const CONDITIONS: [ProblemKind; 3] =
 
 /// A response with one of `kinds`.
 pub(super) fn response(status: u16, kinds: &[ProblemKind]) -> Value {
-    let references: Vec<Value> =
-        kinds.iter().map(|kind| json!({"$ref": format!("#/components/schemas/{}", name(*kind))})).collect();
+    let references: Vec<Value> = kinds
+        .iter()
+        .map(|kind| json!({"$ref": format!("#/components/schemas/{}", name(*kind))}))
+        .collect();
     let schema = match &references[..] {
         [one] => one.clone(),
         _ => json!({"oneOf": references}),
