@@ -27,19 +27,11 @@ const COMMON: &[ProblemKind] =
 const STORE: &[ProblemKind] = &[InvalidHeader, Unauthorized, Unsupported, Unavailable];
 
 /// What every write may answer.
-const WRITE: &[ProblemKind] = &[
-    InvalidKey,
-    IdempotencyKeyReused,
-    Contended,
-    OutcomeUnknown,
-    StorageFull,
-    RequestTimeout,
-    TooLarge,
-    TooManyRequests,
-];
+const WRITE: &[ProblemKind] =
+    &[InvalidKey, IdempotencyKeyReused, Contended, OutcomeUnknown, StorageFull, TooLarge];
 
 /// What every write with a body may answer.
-const UPLOAD: &[ProblemKind] = &[InvalidBody, UnsupportedMediaType];
+const UPLOAD: &[ProblemKind] = &[InvalidBody, RequestTimeout, UnsupportedMediaType];
 
 /// The operation as OpenAPI has it.
 pub(super) fn describe(operation: Operation, options: &Options) -> Value {
@@ -251,7 +243,6 @@ fn of_others(operation: Operation) -> Description {
         Operation::Watch => Description {
             parameters: &["prefix", "since", "Last-Event-ID"],
             done: vec![(200, responses::event_stream())],
-            problems: &[TooManyRequests],
             ..description("watch", "Follow commits, as server-sent events")
         },
         Operation::Alive => Description {

@@ -124,7 +124,8 @@ pub(super) fn key() -> Value {
     json!({
         "type": "string",
         "description": format!(
-            "UTF-8 of at most {} bytes, split on /. No segment is empty, \".\" or \"..\", and there are no control characters.",
+            "UTF-8 of at most {} bytes, split on /. No segment is empty, \".\" or \"..\", and there are no \
+             control characters.",
             DocumentKey::MAX_BYTES
         ),
         "minLength": 1,

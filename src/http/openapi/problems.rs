@@ -55,7 +55,11 @@ fn schema(kind: ProblemKind) -> Value {
         }
         ProblemKind::TransactionConflict => {
             required.push("conflicts");
-            properties["conflicts"] = json!({"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/FailedRequirement"}});
+            properties["conflicts"] = json!({
+                "type": "array",
+                "minItems": 1,
+                "items": {"$ref": "#/components/schemas/FailedRequirement"},
+            });
         }
         _ => {}
     }
@@ -74,7 +78,11 @@ pub(super) fn base() -> Value {
         "description": "A problem document (RFC 9457). Members that a client does not know are to be ignored.",
         "required": ["type", "title", "status", "detail"],
         "properties": {
-            "type": {"type": "string", "format": "uri-reference", "description": "The path of a page about the kind of problem."},
+            "type": {
+                "type": "string",
+                "format": "uri-reference",
+                "description": "The path of a page about the kind of problem.",
+            },
             "title": {"type": "string"},
             "status": {"type": "integer"},
             "detail": {"type": "string", "description": "What is wrong this time, for people."},

@@ -95,7 +95,11 @@ fn entry() -> Value {
             "key": reference("Key"),
             "revision": reference("Revision"),
             "created_revision": reference("Revision"),
-            "write_count": {"type": "integer", "minimum": 1, "description": "The writes since it was created, its creation included."},
+            "write_count": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "The writes since it was created, its creation included.",
+            },
             "etag": {"type": "string"},
             "last_modified": {"type": "string", "description": "A date as in Last-Modified."},
             "content_type": reference("ContentType"),
