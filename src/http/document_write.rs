@@ -12,14 +12,13 @@ use crate::commit_error::CommitError;
 use crate::conflict::Conflict;
 use crate::error::WriteError;
 use crate::precondition::Precondition;
-use crate::revision::Revision;
 use crate::txn::Txn;
 use crate::versioned::Versioned;
 
-use super::document::Document;
+use super::document::{Document, Stamp};
 use super::document_key::DocumentKey;
 use super::entry::Entry;
-use super::etag::ETag;
+use super::etag::{ETag, origin_of};
 use super::guard::Guard;
 use super::guard::write::{ATTEMPTS, contended};
 use super::idempotency::{Done, Known, Repeatable};
@@ -41,8 +40,8 @@ pub(super) struct DocumentWrite<'a> {
 }
 
 impl From<Done> for Outcome {
-    fn from(Done { revision, created }: Done) -> Self {
-        Self { revision, created, document: None }
+    fn from(Done { etag, created }: Done) -> Self {
+        Self { etag, created, document: None }
     }
 }
 
@@ -56,7 +55,7 @@ pub(super) enum Change {
 
 /// A write that took place, now or when the request came before.
 pub(super) struct Outcome {
-    pub(super) revision: Revision,
+    pub(super) etag: ETag,
     pub(super) created: bool,
     /// What was written, and when; `None` of a delete, or if it was before.
     pub(super) document: Option<(Document, SystemTime)>,
@@ -108,12 +107,21 @@ impl DocumentWrite<'_> {
     /// or the patch does not fit; 422; else as [`Problem`] says of [`WriteError`].
     pub(super) async fn commit<B: Backend>(&self, shared: &Shared<B>) -> Result<Outcome, Lost> {
         let began = Instant::now();
-        let outcome = self.decide(shared).await?;
-        shared.options().metrics.observe_commit(began.elapsed());
-        Ok(outcome)
+        let lost = match self.try_commit(shared).await {
+            Ok(outcome) => {
+                shared.options().metrics.observe_commit(began.elapsed());
+                return Ok(outcome);
+            }
+            Err(lost) => lost,
+        };
+        // What it lost against may be itself: the same request, which took place after this one had asked for it.
+        match self.known(shared).await {
+            Ok(Known::Done(done)) => Ok(done.into()),
+            _ => Err(lost),
+        }
     }
 
-    async fn decide<B: Backend>(&self, shared: &Shared<B>) -> Result<Outcome, Lost> {
+    async fn try_commit<B: Backend>(&self, shared: &Shared<B>) -> Result<Outcome, Lost> {
         let mut record = match self.known(shared).await? {
             Known::Done(done) => return Ok(done.into()),
             Known::New(precondition) => precondition,
@@ -178,9 +186,7 @@ impl DocumentWrite<'_> {
         if entry.is_none() && !matches!(self.change, Change::Put(_)) {
             return Err(Problem::not_found(self.key).into());
         }
-        if let Err(problem) =
-            self.guard.check_write(shared.identity(), entry.as_ref().map(Entry::current))
-        {
+        if let Err(problem) = self.guard.check_write(entry.as_ref().map(Entry::current)) {
             return Err(Lost { problem: problem.with_key(self.key), current: entry }.into());
         }
         let document = match (&self.change, &entry) {
@@ -200,7 +206,7 @@ impl DocumentWrite<'_> {
         match document {
             Some(document) if self.is_single() => self.put(shared, key, document, exactly).await,
             None if self.is_single() => self.delete(shared, key, exactly).await,
-            document => self.transact(shared, exactly, document, record).await,
+            document => self.transact(shared, (exactly, entry), document, record).await,
         }
     }
 
@@ -211,12 +217,12 @@ impl DocumentWrite<'_> {
         document: Document,
         precondition: Precondition,
     ) -> Result<Outcome, Failed> {
-        let now = SystemTime::now();
-        match shared.backend().put_if(key, document.to_stored(now), precondition).await {
+        let stamp = Stamp::now();
+        match shared.backend().put_if(key, document.to_stored(stamp), precondition).await {
             Ok(written) => Ok(Outcome {
-                revision: written.revision(),
+                etag: ETag::from_origin(written.revision(), stamp.origin()),
                 created: written.is_creation(),
-                document: Some((document, now)),
+                document: Some((document, stamp.modified())),
             }),
             Err(error) => Err(self.failed(error)),
         }
@@ -230,7 +236,8 @@ impl DocumentWrite<'_> {
     ) -> Result<Outcome, Failed> {
         match shared.backend().delete_if(key, precondition).await {
             Ok(Some(deleted)) => {
-                Ok(Outcome { revision: deleted.revision(), created: false, document: None })
+                let etag = ETag::new(shared.identity(), deleted.revision());
+                Ok(Outcome { etag, created: false, document: None })
             }
             Ok(None) => Err(Problem::not_found(self.key).into()),
             Err(error) => Err(self.failed(error)),
@@ -254,23 +261,27 @@ impl DocumentWrite<'_> {
     async fn transact<B: Backend>(
         &self,
         shared: &Shared<B>,
-        exactly: Precondition,
+        (exactly, entry): (Precondition, Option<Entry>),
         document: Option<Document>,
         record: Precondition,
     ) -> Result<Outcome, Failed> {
-        let now = SystemTime::now();
+        let stamp = Stamp::now();
         let created = exactly == Precondition::Absent;
+        let origin = match &document {
+            Some(_) => stamp.origin(),
+            None => origin_of(shared.identity()),
+        };
         let key = self.key.as_bytes();
         let mut txn = Txn::new().require(key, exactly);
         if let Some(prefix) = self.unless {
             txn = txn.require_none_in(prefix.range());
         }
         txn = match &document {
-            Some(document) => txn.put(key, document.to_stored(now)),
+            Some(document) => txn.put(key, document.to_stored(stamp)),
             None => txn.delete(key),
         };
         if let Some(repeatable) = self.repeatable {
-            txn = repeatable.record_in(txn, record, created);
+            txn = repeatable.record_in(txn, record, created, origin);
         }
         match shared.backend().commit(txn).await {
             Ok(revision) => {
@@ -278,13 +289,13 @@ impl DocumentWrite<'_> {
                     shared.forget_repeatables();
                 }
                 Ok(Outcome {
-                    revision,
+                    etag: ETag::from_origin(revision, origin),
                     created,
-                    document: document.map(|document| (document, now)),
+                    document: document.map(|document| (document, stamp.modified())),
                 })
             }
             Err(CommitError::Conflicts { conflicts, .. }) => {
-                Err(self.conflicting(shared, exactly, conflicts))
+                Err(self.conflicting(entry, conflicts))
             }
             Err(CommitError::Refused { reason, .. }) => {
                 Err(Problem::refused(&reason).with_key(self.key).into())
@@ -298,12 +309,7 @@ impl DocumentWrite<'_> {
     }
 
     /// Who was first: itself; another; or somebody under the prefix.
-    fn conflicting<B: Backend>(
-        &self,
-        shared: &Shared<B>,
-        exactly: Precondition,
-        conflicts: Vec<Conflict<Bytes, Bytes>>,
-    ) -> Failed {
+    fn conflicting(&self, entry: Option<Entry>, conflicts: Vec<Conflict<Bytes, Bytes>>) -> Failed {
         let record = self.repeatable.map(Repeatable::record);
         if conflicts.iter().any(|conflict| Some(conflict.key()) == record.as_ref()) {
             return Failed::Again(Again::Recorded);
@@ -317,19 +323,11 @@ impl DocumentWrite<'_> {
         }
         match (in_use, self.unless) {
             (Some(conflict), Some(prefix)) => {
-                let current = match exactly {
-                    Precondition::Revision(revision) => {
-                        Some(ETag::new(shared.identity(), revision))
-                    }
-                    _ => None,
-                };
-                let problem = self.in_use(prefix, &conflict);
-                problem.with_state(State { expected: None, current }).into()
+                let state = State { expected: None, current: entry.as_ref().map(Entry::etag) };
+                let problem = self.in_use(prefix, &conflict).with_state(state);
+                Lost { problem, current: entry }.into()
             }
-            _ => {
-                let detail = format!("a conflict of {} without a reason", shared.identity());
-                Problem::new(ProblemKind::Internal, detail).into()
-            }
+            _ => Problem::new(ProblemKind::Internal, "a conflict without a reason").into(),
         }
     }
 

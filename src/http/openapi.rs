@@ -83,7 +83,7 @@ fn paths(options: &Options) -> Map<String, Value> {
 fn path(resource: Resource, options: &Options) -> Value {
     let mut item = Map::new();
     for operation in resource.operations() {
-        let described = operations::describe(*operation, options);
+        let described = operations::describe(resource, *operation, options);
         let method = operation.method().as_str().to_ascii_lowercase();
         if method == "get" {
             item.insert("head".to_owned(), head_of(*operation, &described));

@@ -109,6 +109,21 @@ impl Resource {
         }
     }
 
+    /// Whether everybody may see it: it says nothing of what is stored.
+    pub(super) fn is_open(self) -> bool {
+        match self {
+            Self::Health | Self::Readiness | Self::Description | Self::Problems | Self::Problem => {
+                true
+            }
+            Self::Document
+            | Self::Collection
+            | Self::History
+            | Self::Transactions
+            | Self::Watch
+            | Self::Metrics => false,
+        }
+    }
+
     /// The methods that it has, as `Allow` lists them. What has GET has HEAD (RFC 9110 9.1).
     pub(super) fn allow(self) -> String {
         let mut methods = Vec::new();

@@ -67,17 +67,21 @@ pub fn documents() -> Builder<Bytes, Bytes, RandomState> {
 ///
 /// It needs a tokio runtime with time enabled. No thread of that is ever blocked on the disk.
 pub fn router<B: Backend>(backend: B, options: Options) -> Router {
-    let mut router = Router::new();
-    for resource in Resource::ALL {
-        for route in resource.routes() {
-            router = router.route(route, methods::<B>(resource));
-        }
-    }
-    router
+    let (open, stored): (Vec<_>, Vec<_>) =
+        Resource::ALL.into_iter().partition(|resource| resource.is_open());
+    let stored = routes::<B>(Router::new(), stored).route_layer(from_fn(permit));
+    routes(stored, open)
         .fallback(no_such_route)
-        .layer(from_fn(permit))
         .layer(map_response(no_store))
         .with_state(Shared::new(backend, options))
+}
+
+/// `router` with all routes of `resources`.
+fn routes<B: Backend>(router: Router<Shared<B>>, resources: Vec<Resource>) -> Router<Shared<B>> {
+    resources.into_iter().fold(router, |router, resource| {
+        let add = |router: Router<_>, route: &&str| router.route(route, methods::<B>(resource));
+        resource.routes().iter().fold(router, add)
+    })
 }
 
 /// The operations of `resource`; all other methods are refused.

@@ -1,10 +1,12 @@
 //! The accept loop: HTTP/1.1 and HTTP/2, with or without TLS, with every wait and every number bounded.
 //!
-//! [`connection`] is one connection from its first byte to its last, [`tls`] what comes before that byte.
+//! [`connection`] is one connection from its first byte to its last, [`tls`] what comes before that byte, [`unread`] what
+//! is left of a request that was refused.
 
 mod connection;
 #[cfg(feature = "tls")]
 mod tls;
+mod unread;
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -110,6 +113,7 @@ pub async fn serve(
     let source = ShutdownSource::new();
     let permits = Arc::new(Semaphore::new(options.max_connections));
     let drain_timeout = options.drain_timeout;
+    let router = router.layer(from_fn(unread::finish));
     let server = Arc::new(Server::new(router, options, source.subscribe()));
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);

@@ -73,10 +73,11 @@ pub(super) async fn watch<B: Backend>(
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
-    let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
+    let mut values = headers.get_all(LAST_EVENT_ID).iter();
+    let Some(value) = values.next() else { return Ok(None) };
     let revision = value.to_str().ok().and_then(|text| text.parse().ok());
-    revision.map(Some).ok_or_else(|| {
-        let detail = "the header last-event-id: it is the id of a message, a revision";
+    revision.filter(|_| values.next().is_none()).map(Some).ok_or_else(|| {
+        let detail = "the header last-event-id: it is the id of one message, a revision";
         Problem::new(ProblemKind::InvalidHeader, detail)
     })
 }

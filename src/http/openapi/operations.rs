@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::Body;
 use super::{parameters, problems, responses};
-use crate::http::operation::Operation;
+use crate::http::operation::{Operation, Resource};
 use crate::http::options::Options;
 use crate::http::problem::ProblemKind::{self, *};
 
@@ -23,7 +23,7 @@ struct Description {
 const COMMON: &[ProblemKind] =
     &[InvalidQuery, Forbidden, MethodNotAllowed, TargetTooLong, Internal];
 
-/// What everything that asks the store may answer.
+/// What everything may answer that is not open to everybody, and asks the store.
 const STORE: &[ProblemKind] = &[InvalidHeader, Unauthorized, Unsupported, Unavailable];
 
 /// What every write may answer.
@@ -34,10 +34,10 @@ const WRITE: &[ProblemKind] =
 const UPLOAD: &[ProblemKind] = &[InvalidBody, RequestTimeout, UnsupportedMediaType];
 
 /// The operation as OpenAPI has it.
-pub(super) fn describe(operation: Operation, options: &Options) -> Value {
+pub(super) fn describe(resource: Resource, operation: Operation, options: &Options) -> Value {
     let Description { id, summary, parameters, body, done, problems } = description(operation);
     let mut kinds = [COMMON, problems].concat();
-    if asks_the_store(operation) {
+    if !resource.is_open() {
         kinds.extend(STORE);
     }
     if operation.method() != Method::GET {
@@ -62,29 +62,13 @@ pub(super) fn describe(operation: Operation, options: &Options) -> Value {
         "parameters": parameters::some(parameters),
         "responses": answers,
     });
-    if is_open(operation) {
+    if resource.is_open() {
         described["security"] = json!([]);
     }
     if let Some(body) = body {
         described["requestBody"] = body.describe();
     }
     described
-}
-
-fn asks_the_store(operation: Operation) -> bool {
-    !is_open(operation)
-}
-
-/// Whether it takes no token.
-fn is_open(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Alive
-            | Operation::Ready
-            | Operation::Describe
-            | Operation::Problems
-            | Operation::Problem
-    )
 }
 
 fn description(operation: Operation) -> Description {
