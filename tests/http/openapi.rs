@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use axum::Router;
-use ifmatch::http::{Options, PreconditionStatus, ProblemKind, ServeOptions, documents, router};
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use ifmatch::http::{
+    Caller, Options, PreconditionStatus, ProblemKind, ServeOptions, documents, router,
+};
 use serde_json::Value;
 
 use super::support::Server;
@@ -159,5 +163,22 @@ fn every_kind_of_problem_has_a_page_as_text_and_as_html() {
         if !slug.is_empty() && slug != "<b>" {
             client.get(&path, &[]).problem(404, "no-such-route");
         }
+    }
+}
+
+#[test]
+fn whoever_may_not_read_still_sees_what_says_nothing_of_what_is_stored() {
+    let blind = |mut request: Request, next: Next| async move {
+        request.extensions_mut().insert(Caller::new("writer").may_read_if(false));
+        next.run(request).await
+    };
+    let router = router(documents().build(), Options::default()).layer(from_fn(blind));
+    let server = Server::of(router, ServeOptions::default());
+    let client = server.client();
+    for path in ["/healthz", "/readyz", "/openapi.json", "/problems/", "/problems/in-use"] {
+        client.get(path, &[]).expect(200);
+    }
+    for path in ["/v1/kv", "/v1/kv/a", "/v1/history/a", "/v1/watch", "/metrics"] {
+        client.get(path, &[]).problem(403, "forbidden");
     }
 }
