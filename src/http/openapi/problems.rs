@@ -150,7 +150,7 @@ pub(super) fn failed_requirement() -> Value {
     json!({"type": "object", "required": ["index", "type", "detail"], "properties": properties})
 }
 
-/// Kinds that the router answers with under `options`, by status. `read` and `write` are those of conditions.
+/// The responses with `kinds`, as the router answers under `options`, by status.
 pub(super) fn responses(kinds: &[ProblemKind], options: &Options) -> Map<String, Value> {
     let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
     for kind in kinds {
@@ -160,10 +160,10 @@ pub(super) fn responses(kinds: &[ProblemKind], options: &Options) -> Map<String,
         // If-Match: * on what does not exist.
         by_status.entry(409).or_default().push(ProblemKind::NotFound);
     }
-    if kinds.contains(&ProblemKind::AlreadyExists) {
-        if options.precondition_status == PreconditionStatus::PreconditionFailed {
-            by_status.insert(412, CONDITIONS.to_vec());
-        }
+    if kinds.contains(&ProblemKind::AlreadyExists)
+        && options.precondition_status == PreconditionStatus::PreconditionFailed
+    {
+        by_status.insert(412, CONDITIONS.to_vec());
     }
     by_status
         .into_iter()
