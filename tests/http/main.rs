@@ -17,10 +17,13 @@ mod limits;
 mod logs;
 mod metrics;
 mod openapi;
+mod operator;
 mod origin;
 mod precondition;
 mod race;
 mod read;
+#[cfg(unix)]
+mod readme;
 mod serving;
 #[cfg(unix)]
 mod slow_clients;
