@@ -64,6 +64,8 @@ mod long_poll;
 mod metrics;
 mod new_document;
 mod observe;
+mod openapi;
+mod operation;
 mod options;
 mod origin;
 mod percent;

@@ -30,7 +30,7 @@ use super::problem::{Problem, ProblemKind};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The most characters that a key may have.
-const MAX_KEY: usize = 255;
+pub(super) const MAX_KEY: usize = 255;
 
 /// For how long a write is remembered.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);

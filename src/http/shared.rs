@@ -84,6 +84,11 @@ impl<B: Backend> Clone for Shared<B> {
 pub(super) struct Mount(String);
 
 impl Mount {
+    /// What stands before the paths of the routes; empty if nothing does.
+    pub(super) fn prefix(&self) -> &str {
+        &self.0
+    }
+
     pub(super) fn document(&self, key: &DocumentKey) -> String {
         format!("{}{COLLECTION}/{}", self.0, key.to_path())
     }

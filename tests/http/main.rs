@@ -16,6 +16,7 @@ mod kill;
 mod limits;
 mod logs;
 mod metrics;
+mod openapi;
 mod operator;
 mod origin;
 mod precondition;

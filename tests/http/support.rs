@@ -118,6 +118,10 @@ impl Client {
         }
     }
 
+    pub(crate) fn request(&self, method: &str, target: &str) -> Answer {
+        self.send(method, target, &[], None)
+    }
+
     pub(crate) fn get(&self, target: &str, headers: Headers<'_>) -> Answer {
         self.send("GET", target, headers, None)
     }
