@@ -6,15 +6,27 @@
 mod support;
 
 mod bad_input;
+mod callers;
 mod command;
 mod conflict;
+mod dates;
+mod history;
+mod idempotency;
 #[cfg(unix)]
 mod kill;
 mod limits;
+mod list;
+mod long_poll;
+mod patch;
 mod precondition;
+mod prefer;
 mod race;
 mod read;
+mod required;
 mod serving;
+mod strict;
 mod tags;
+mod txn;
 mod users;
+mod watch;
 mod write;
