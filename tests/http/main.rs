@@ -12,6 +12,7 @@ mod conflict;
 mod dates;
 mod history;
 mod idempotency;
+mod interrupted;
 #[cfg(unix)]
 mod kill;
 mod limits;
