@@ -56,6 +56,7 @@ mod router;
 mod serve;
 mod shared;
 mod tags;
+mod turns;
 mod txn;
 mod upload;
 mod versioned_json;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ifmatch::http::{DocumentStore, Options, documents};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Server};
+use crate::support::{Client, Server, SetAtEnd};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -178,6 +178,7 @@ fn all_pages_are_of_the_revision_of_the_first_whatever_is_written_meanwhile() {
                 }
             });
         }
+        let _end = SetAtEnd(&done);
         for _ in 0..25 {
             let pages = pages(&client, "prefix=k/&limit=3");
             let revisions: Vec<_> = pages.iter().map(|page| &page["revision"]).collect();
@@ -192,7 +193,6 @@ fn all_pages_are_of_the_revision_of_the_first_whatever_is_written_meanwhile() {
             assert_eq!(numbers.len(), KEYS);
             assert!(numbers.iter().all(|number| *number == numbers[0]), "{numbers:?}");
         }
-        done.store(true, Ordering::Relaxed);
     });
 }
 

@@ -88,7 +88,9 @@ fn what_is_not_known_any_more_is_410_and_what_is_there_is_told() {
         client.put("/v1/kv/other", &[], "1");
     }
     let newer = client.put("/v1/kv/new", &[], "1").expect(201).revision();
+    let began = Instant::now();
     client.get(&format!("/v1/kv/new?wait=30s&after={old}"), &[]).expect(200);
+    assert!(began.elapsed() < Duration::from_secs(25), "what is there tells that it has changed");
     client.get(&format!("/v1/kv/absent?wait=30s&after={old}"), &[]).problem(410, "compacted");
     client.get(&format!("/v1/kv/new?wait=30s&after={}", newer + 1), &[]).problem(410, "compacted");
     // It has not changed since, which what is there tells; so it waits, and is woken.

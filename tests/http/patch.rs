@@ -205,3 +205,30 @@ fn racing_patches_with_a_test_add_up() {
     });
     assert_eq!(client.get("/v1/kv/a", &[]).json()["n"], 160);
 }
+
+/// On a log each write is decided at once and told when it is durable, and so is each lost race. Many who patch one
+/// document must not starve each other.
+#[test]
+fn none_of_many_that_patch_one_document_on_a_log_is_turned_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = documents().open(directory.path()).unwrap();
+    let server = Server::over(store, Options::default());
+    server.client().put("/v1/kv/a", &[JSON], r#"{"list": []}"#).expect(201);
+    let (clients, each) = (48, 4);
+    std::thread::scope(|scope| {
+        for number in 0..clients {
+            let client = server.client();
+            scope.spawn(move || {
+                for round in 0..each {
+                    let add = format!(r#"[{{"op": "add", "path": "/list/-", "value": {round}}}]"#);
+                    let key = format!("{number} {round}");
+                    let headers = [("idempotency-key", key.as_str())];
+                    let headers = if number % 2 == 0 { &headers[..] } else { &[] };
+                    client.patch("/v1/kv/a", OPERATIONS, headers, &add).expect(204);
+                }
+            });
+        }
+    });
+    let document = server.client().get("/v1/kv/a", &[]).json();
+    assert_eq!(document["list"].as_array().unwrap().len(), clients * each);
+}

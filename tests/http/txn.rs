@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, Server};
+use crate::support::{Answer, Client, Server, SetAtEnd};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -281,10 +281,11 @@ fn racing_transactions_take_place_whole_or_not_at_all() {
                 assert_eq!(sum(&page), 4_000, "{page}");
             }
         });
+        let end = SetAtEnd(done);
         for mover in movers {
             mover.join().unwrap();
         }
-        done.store(true, Ordering::Relaxed);
+        drop(end);
         sums.join().unwrap();
     });
     assert!(lost.into_inner() > 0, "they met");

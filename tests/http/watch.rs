@@ -239,3 +239,30 @@ fn a_watch_that_reconnects_under_load_misses_nothing_and_sees_nothing_twice() {
     });
     assert_eq!(told, written.into_iter().collect::<Vec<_>>());
 }
+
+#[test]
+fn a_watch_that_is_too_slow_is_told_that_it_has_a_gap_and_cannot_resume_over_it() {
+    let server = Server::over(documents().watch_window(64).build(), Options::default());
+    let client = server.client();
+    let mut last = client.put("/v1/kv/a", &[], "1").expect(201).revision();
+    let mut events = client.events("/v1/watch", &[]);
+    assert_eq!(events.next().unwrap().id, Some(last));
+    // More than any socket buffers, while nobody reads.
+    let large = vec![0; 256 << 10];
+    for _ in 0..200 {
+        client.put("/v1/kv/a", &[], &large).expect(204);
+    }
+    let end = loop {
+        let message = events.message().expect("it is told before the end");
+        if message.event.as_deref() != Some("commit") {
+            break message;
+        }
+        assert_eq!(message.id, Some(last + 1), "no gap that is not told");
+        last += 1;
+    };
+    assert_eq!(end.event.as_deref(), Some("compacted"));
+    assert_eq!(end.id, None);
+    assert_eq!(events.next(), None);
+    let mut resumed = client.events("/v1/watch", &[("last-event-id", &last.to_string())]);
+    assert_eq!(resumed.message().unwrap().event.as_deref(), Some("compacted"));
+}
