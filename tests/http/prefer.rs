@@ -42,7 +42,8 @@ fn a_write_answers_with_what_it_wrote() {
     }
     let deleted = client.delete("/v1/kv/a", &[PREFER]).expect(204);
     assert!(deleted.body.is_empty() && deleted.header("preference-applied").is_none());
-    client.put("/v1/kv/c", &[("prefer", "return=minimal, return=representation")], "1").expect(201);
+    let first_counts = [("prefer", "return=minimal, return=representation")];
+    assert!(client.put("/v1/kv/c", &first_counts, "1").expect(201).body.is_empty());
     let minimal = client.put("/v1/kv/c", &[("prefer", "return=minimal")], "1").expect(204);
     assert_eq!(minimal.header("preference-applied"), None);
 }
