@@ -1,25 +1,37 @@
-//! An application of its own on the crate's parts: users with unique names, and profiles that two people edit at once.
+//! An application of its own on the crate's parts: users with unique names, profiles that two people edit at once, teams
+//! that are not deleted while they have members.
 //!
 //!     cargo run --example users --features http [DIRECTORY]
 //!
-//!     POST /users         {"name": "ada", "email": "ada@example.org"}    201, or 409 if the name is taken
-//!     GET  /users/{name}                                                 200 with an ETag, 304, 404
-//!     PUT  /users/{name}  {"email": ..} with If-Match                    204, or 409 with the current revision
+//!     POST   /users                 {"name": "ada", "email": "ada@example.org"}   201, or 409 if the name is taken
+//!     GET    /users/{name}                                                        200 with an ETag, 304, 404
+//!     PUT    /users/{name}          {"email": ..} with If-Match                   204, or 409 with the current revision
+//!     PUT    /teams/{team}          "The Reds"                                    201, 204, or 409
+//!     PUT    /teams/{team}/{name}   "captain"                                     204, 404, or 409 if the team is full
+//!     DELETE /teams/{team}                                                        204, or 409 with the members
+//!
+//! Bad input is 400. Everything asks for a token: `Authorization: Bearer let-me-in-1234567`.
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Json, Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post, put};
 use axum::{Router, serve};
 use serde::{Deserialize, Serialize};
 
-use ifmatch::http::{ETag, Guard, Problem, ProblemKind, VersionedJson};
-use ifmatch::{Precondition, Store};
+use ifmatch::http::{
+    Guard, JsonBody, NoRead, Problem, ProblemKind, Saved, VersionedJson, authenticate,
+};
+use ifmatch::{Store, Txn};
 
-pub(crate) type Users = Store<String, Profile>;
+#[derive(Clone, Default)]
+pub(crate) struct Club {
+    pub(crate) users: Store<String, Profile>,
+    /// `red` is the title of a team, `red/ada` what Ada is in it.
+    pub(crate) teams: Store<String, String>,
+}
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Profile {
     email: String,
     about: Option<String>,
@@ -32,84 +44,121 @@ struct NewUser {
     profile: Profile,
 }
 
-pub(crate) fn app(users: Users) -> Router {
+pub(crate) fn app(club: Club) -> Router {
     Router::new()
         .route("/users", post(register))
         .route("/users/{name}", get(show).put(edit))
-        .with_state(users)
+        .route("/teams/{team}", put(title).delete(disband))
+        .route("/teams/{team}/{name}", put(join))
+        .layer(from_fn_with_state(
+            "let-me-in-1234567".parse().expect("it is a token"),
+            authenticate,
+        ))
+        .with_state(club)
 }
 
 async fn register(
-    State(users): State<Users>,
-    body: Result<Json<NewUser>, JsonRejection>,
-) -> Result<Response, Problem> {
-    let Json(NewUser { name, profile }) = body.map_err(unreadable)?;
-    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        return Err(invalid("a name is made of the letters a to z"));
-    }
-    let profile = valid(profile)?;
+    State(Club { users, .. }): State<Club>,
+    JsonBody(NewUser { name, profile }): JsonBody<NewUser>,
+) -> Result<Saved, Problem> {
+    check_name(&name)?;
+    check_profile(&profile)?;
     let path = format!("/users/{name}");
-    let written = users
-        .submit_put_if(name, profile, Precondition::Absent)
-        .await
-        .map_err(|taken| Problem::from(taken).with_link(&path))?;
-    let etag = ETag::new(users.identity(), written.revision());
-    Ok((StatusCode::CREATED, etag, [(header::LOCATION, path)]).into_response())
+    let saved = Guard::absent().put(&users, name, profile).await;
+    Ok(saved.map_err(|taken| taken.with_link(&path))?.at(&path))
 }
 
 async fn show(
-    State(users): State<Users>,
+    State(Club { users, .. }): State<Club>,
     Path(name): Path<String>,
     guard: Guard,
-) -> Result<VersionedJson<Profile>, Response> {
-    let profile = users.get(&name).ok_or_else(|| Problem::not_found(&name).into_response())?;
-    guard
-        .check_read(users.identity(), profile.revision())
-        .map_err(|no_read| no_read.with_key(&name).into_response())?;
-    Ok(VersionedJson::new(users.identity(), profile))
+) -> Result<VersionedJson<Profile>, NoRead> {
+    guard.read(&users, name).await
 }
 
 async fn edit(
-    State(users): State<Users>,
+    State(Club { users, .. }): State<Club>,
     Path(name): Path<String>,
     guard: Guard,
-    body: Result<Json<Profile>, JsonRejection>,
-) -> Result<(StatusCode, ETag), Problem> {
-    let Json(profile) = body.map_err(unreadable)?;
-    let profile = valid(profile)?;
+    JsonBody(profile): JsonBody<Profile>,
+) -> Result<Saved, Problem> {
+    check_profile(&profile)?;
+    let path = format!("/users/{name}");
+    guard.replace(&users, name, profile).await.map_err(|stale| stale.with_link(path))
+}
+
+async fn title(
+    State(Club { teams, .. }): State<Club>,
+    Path(team): Path<String>,
+    guard: Guard,
+    JsonBody(title): JsonBody<String>,
+) -> Result<Saved, Problem> {
+    check_name(&team)?;
+    guard.put(&teams, team, title).await
+}
+
+/// A rule over many keys: what it reads is unchanged when it commits, or it runs again.
+async fn join(
+    State(Club { users, teams }): State<Club>,
+    Path((team, name)): Path<(String, String)>,
+    JsonBody(role): JsonBody<String>,
+) -> Result<StatusCode, Problem> {
     if !users.contains(&name) {
         return Err(Problem::not_found(name));
     }
-    let path = format!("/users/{name}");
-    let written = guard.put(&users, name, profile).await.map_err(|stale| stale.with_link(path))?;
-    Ok((StatusCode::NO_CONTENT, ETag::new(users.identity(), written.revision())))
-}
-
-fn valid(profile: Profile) -> Result<Profile, Problem> {
-    if profile.email.contains('@') { Ok(profile) } else { Err(invalid("an email has an @")) }
-}
-
-/// Bad JSON is 400, without saying so it is 415, too long 413.
-fn unreadable(rejection: JsonRejection) -> Problem {
-    let status = match rejection.status() {
-        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
-        status => status,
+    let joined = move || {
+        teams.transact(|team_and_members| {
+            if team_and_members.get(&team)?.is_none() {
+                return Err(Problem::not_found(&team).into());
+            }
+            if team_and_members.prefix(format!("{team}/"))?.len() >= 8 {
+                return Err(Problem::rule("a team has at most 8 members").with_key(&team).into());
+            }
+            team_and_members.put(format!("{team}/{name}"), role.clone());
+            Ok(())
+        })
     };
-    invalid(rejection.body_text()).with_status(status)
+    // A transaction in a closure waits for the disk, which no thread of the runtime should.
+    tokio::task::spawn_blocking(joined).await.expect("it does not panic")?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
-fn invalid(detail: impl Into<String>) -> Problem {
+/// However somebody comes to join meanwhile: the team is deleted without members, or not at all.
+async fn disband(
+    State(Club { teams, .. }): State<Club>,
+    Path(team): Path<String>,
+) -> Result<StatusCode, Problem> {
+    if !teams.contains(&team) {
+        return Err(Problem::not_found(team));
+    }
+    teams.submit(Txn::new().require_none_under(format!("{team}/")).delete(team)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    let valid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    if valid { Ok(()) } else { Err(invalid("a name is made of the letters a to z")) }
+}
+
+fn check_profile(profile: &Profile) -> Result<(), Problem> {
+    if profile.email.contains('@') { Ok(()) } else { Err(invalid("an email has an @")) }
+}
+
+fn invalid(detail: &str) -> Problem {
     Problem::new(ProblemKind::InvalidBody, detail)
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let users = match std::env::args().nth(1) {
-        Some(directory) => Store::builder().open(directory)?,
-        None => Store::new(),
+    let club = match std::env::args().nth(1).map(std::path::PathBuf::from) {
+        Some(directory) => Club {
+            users: Store::builder().open(directory.join("users"))?,
+            teams: Store::builder().open(directory.join("teams"))?,
+        },
+        None => Club::default(),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:4091").await?;
     println!("listening on http://{}", listener.local_addr()?);
-    serve(listener, app(users)).await?;
+    serve(listener, app(club)).await?;
     Ok(())
 }

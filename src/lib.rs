@@ -106,6 +106,7 @@ mod log;
 #[cfg(not(feature = "log"))]
 #[path = "log/absent.rs"]
 mod log;
+mod log_stats;
 #[cfg(feature = "merge")]
 pub mod merge;
 #[cfg(feature = "merge")]
@@ -140,6 +141,7 @@ pub use identity::Identity;
 pub use key::AsKey;
 #[cfg(feature = "log")]
 pub use log::{Cut, Durability, Recovery};
+pub use log_stats::LogStats;
 pub use precondition::Precondition;
 pub use range::{AsPrefix, AsRange, KeyRange};
 pub use revision::{InvalidRevision, Revision};

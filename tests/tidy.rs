@@ -29,6 +29,7 @@ const LAYERS: &[&str] = &[
     "commit_error",
     "event",
     "storage",
+    "log_stats",
     "log",
     "store",
     "backend",

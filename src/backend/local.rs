@@ -36,7 +36,8 @@ where
 
     async fn status(&self) -> Result<BackendStatus, ReadError> {
         let stats = self.stats();
-        let mut status = BackendStatus::new(stats.revision(), true);
+        let writable = stats.log().is_none_or(|log| !log.poisoned);
+        let mut status = BackendStatus::new(stats.revision(), writable);
         status.stats = Some(stats);
         Ok(status)
     }

@@ -1,6 +1,6 @@
 //! Who sends a request, and what they may do.
 //!
-//! It says what was found out; who finds it out is the layer of tokens, or the application that nests the router.
+//! It says what was found out; who finds it out is [`Tokens`](super::Tokens), or the application that nests the router.
 
 use std::convert::Infallible;
 use std::fmt;

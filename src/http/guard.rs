@@ -6,6 +6,7 @@
 pub(super) mod write;
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
@@ -18,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::Frame;
 
+use crate::backend::Backend;
 use crate::identity::Identity;
 use crate::precondition::Precondition;
 use crate::revision::Revision;
@@ -26,7 +28,9 @@ use super::date;
 use super::etag::ETag;
 use super::problem::{Problem, ProblemKind, State};
 use super::query;
+use super::saved::Saved;
 use super::tags::Tags;
+use super::versioned_json::VersionedJson;
 
 /// The preconditions of a request: `?revision=N`, then `If-Match` or else `If-Unmodified-Since`, then `If-None-Match` or
 /// else, for a GET, `If-Modified-Since` (RFC 9110 13.2.2).
@@ -41,8 +45,8 @@ use super::tags::Tags;
 /// `If-Unmodified-Since` does not hold for a document that does not exist.
 ///
 /// ```
-/// use axum::{extract::{Path, State}, http::StatusCode};
-/// use ifmatch::{Store, http::{ETag, Guard, Problem}};
+/// use axum::extract::{Path, State};
+/// use ifmatch::{Store, http::{Guard, Problem, Saved}};
 ///
 /// type Notes = Store<String, String>;
 ///
@@ -51,9 +55,8 @@ use super::tags::Tags;
 ///     Path(name): Path<String>,
 ///     guard: Guard,
 ///     text: String,
-/// ) -> Result<(StatusCode, ETag), Problem> {
-///     let written = guard.put(&notes, name, text).await?;
-///     Ok((StatusCode::NO_CONTENT, ETag::new(notes.identity(), written.revision())))
+/// ) -> Result<Saved, Problem> {
+///     guard.put(&notes, name, text).await
 /// }
 /// # let _: axum::Router = axum::Router::new()
 /// #     .route("/notes/{name}", axum::routing::put(put_note)).with_state(Notes::new());
@@ -81,7 +84,7 @@ pub enum PreconditionStatus {
 /// What the conditions are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Current {
-    pub(super) revision: Revision,
+    pub(super) etag: ETag,
     /// When it was written, if that is known.
     pub(super) modified: Option<SystemTime>,
 }
@@ -122,8 +125,9 @@ impl Guard {
         })
     }
 
-    /// Nothing is there yet.
-    pub(super) fn absent() -> Self {
+    /// The condition that nothing is there yet: a put creates, or is 409 `already-exists`.
+    #[must_use]
+    pub fn absent() -> Self {
         Self { if_none_match: Some(Tags::Any), ..Self::default() }
     }
 
@@ -165,55 +169,64 @@ impl Guard {
                 let alone = self.revision.is_none() && self.if_match.is_none();
                 return alone.then_some(Precondition::Absent);
             }
-            Some(tags) if tags.weak(identity).next().is_some() => return None,
+            Some(tags) if tags.weak().any(|tag| tag.is_of(identity)) => return None,
             // Tags that can never be the current one demand nothing.
             Some(_) | None => {}
         }
+        let named = |tags: &Tags| {
+            tags.strong().filter(|tag| tag.is_of(identity)).map(ETag::revision).collect::<Vec<_>>()
+        };
         match (self.revision, &self.if_match) {
             (None, None) => Some(Precondition::Any),
             (None, Some(Tags::Any)) => Some(Precondition::Present),
             (Some(revision), None | Some(Tags::Any)) => Some(revision.into()),
             (Some(revision), Some(tags)) => {
-                tags.strong(identity).any(|tag| tag == revision).then_some(revision.into())
+                named(tags).contains(&revision).then_some(revision.into())
             }
-            (None, Some(tags)) => the_one(tags.strong(identity)).map(Precondition::from),
+            (None, Some(tags)) => the_one(named(tags).into_iter()).map(Precondition::from),
         }
     }
 
-    /// The precondition that says the same for a document, which has a date.
+    /// The precondition that says the same for a document. Its date and its tag say more than its revision, so that it
+    /// has to be looked at.
     pub(super) fn document_precondition(&self, identity: Identity) -> Option<Precondition> {
-        self.precondition(identity).filter(|_| self.unmodified_since().is_none())
+        let lists = [&self.if_match, &self.if_none_match];
+        let names_tags = lists.iter().any(|tags| matches!(tags, Some(Tags::List(_))));
+        let looks = names_tags || self.unmodified_since().is_some();
+        self.precondition(identity).filter(|_| !looks)
+    }
+
+    /// Whether the write is conditional on what has this tag.
+    pub(super) fn names(&self, etag: ETag) -> bool {
+        let listed =
+            self.if_match.as_ref().is_some_and(|tags| tags.strong().any(|tag| tag == etag));
+        listed || self.revision == Some(etag.revision())
     }
 
     /// Whether the conditions hold for a write of what is now `current`.
-    fn check(&self, identity: Identity, current: Option<Current>) -> Result<(), Unmet> {
-        let revision = current.map(|current| current.revision);
+    fn check(&self, current: Option<Current>) -> Result<(), Unmet> {
+        let etag = current.map(|current| current.etag);
         if let Some(expected) = self.revision
-            && revision != Some(expected)
+            && etag.map(ETag::revision) != Some(expected)
         {
             return Err(Unmet::Revision(expected));
         }
-        self.check_if_match(identity, revision)?;
+        self.check_if_match(etag)?;
         if let Some(since) = self.unmodified_since()
             && current.is_none_or(|current| is_modified_since(current.modified, since))
         {
             return Err(Unmet::Modified);
         }
-        if self.matches_none_match(identity, revision) {
+        if self.matches_none_match(etag) {
             return Err(Unmet::Exists);
         }
         Ok(())
     }
 
     /// Checks a write of what is now `current`.
-    pub(super) fn check_write(
-        &self,
-        identity: Identity,
-        current: Option<Current>,
-    ) -> Result<(), Problem> {
-        self.check(identity, current).map_err(|unmet| {
-            let etag = current.map(|current| ETag::new(identity, current.revision));
-            let problem = unmet.problem(etag);
+    pub(super) fn check_write(&self, current: Option<Current>) -> Result<(), Problem> {
+        self.check(current).map_err(|unmet| {
+            let problem = unmet.problem(current.map(|current| current.etag));
             match (unmet, self.failed) {
                 (Unmet::Revision(_), _) | (_, PreconditionStatus::Conflict) => problem,
                 (_, PreconditionStatus::PreconditionFailed) => {
@@ -224,25 +237,46 @@ impl Guard {
     }
 
     /// By the strong comparison, as RFC 9110 13.1.1 demands.
-    fn check_if_match(&self, identity: Identity, current: Option<Revision>) -> Result<(), Unmet> {
+    fn check_if_match(&self, current: Option<ETag>) -> Result<(), Unmet> {
         match &self.if_match {
             None => Ok(()),
             Some(Tags::Any) => current.map(|_| ()).ok_or(Unmet::Missing),
-            Some(tags) if tags.strong(identity).any(|tag| Some(tag) == current) => Ok(()),
+            Some(tags) if tags.strong().any(|tag| Some(tag) == current) => Ok(()),
             Some(tags) => Err(Unmet::Match {
-                expected: the_one(tags.strong(identity)),
+                // The number alone would look like the current one.
+                expected: the_one(tags.strong().map(ETag::revision))
+                    .filter(|expected| Some(*expected) != current.map(ETag::revision)),
                 weak: tags.has_weak(),
             }),
         }
     }
 
     /// By the weak comparison, as RFC 9110 13.1.2 demands.
-    fn matches_none_match(&self, identity: Identity, current: Option<Revision>) -> bool {
+    fn matches_none_match(&self, current: Option<ETag>) -> bool {
         match &self.if_none_match {
             None => false,
             Some(Tags::Any) => current.is_some(),
-            Some(tags) => tags.weak(identity).any(|tag| Some(tag) == current),
+            Some(tags) => tags.weak().any(|tag| Some(tag) == current),
         }
+    }
+
+    /// Reads `key` for a GET or HEAD: the entry as a response, with its `ETag`.
+    ///
+    /// # Errors
+    /// [`NoRead`]: 304, 404 or 412 instead, or 503 if the backend cannot be read.
+    pub async fn read<K, V, B>(&self, backend: &B, key: K) -> Result<VersionedJson<V>, NoRead>
+    where
+        K: Display + Send,
+        V: Send,
+        B: Backend<K, V>,
+    {
+        let read = backend.get(&key).await;
+        let entry = read
+            .map_err(|error| NoRead::Problem(Problem::from(error).with_key(&key)))?
+            .ok_or_else(|| NoRead::Problem(Problem::not_found(&key)))?;
+        self.check_read(backend.identity(), entry.revision())
+            .map_err(|no_read| no_read.with_key(&key))?;
+        Ok(VersionedJson::new(backend.identity(), entry))
     }
 
     /// Whether a GET or HEAD is to be answered with the content that `current` wrote.
@@ -250,23 +284,23 @@ impl Guard {
     /// # Errors
     /// [`NoRead`]: 304 or 412 instead.
     pub fn check_read(&self, identity: Identity, current: Revision) -> Result<(), NoRead> {
-        self.check_read_of(identity, Current { revision: current, modified: None })
+        self.check_read_of(Current { etag: ETag::new(identity, current), modified: None })
     }
 
-    pub(super) fn check_read_of(&self, identity: Identity, current: Current) -> Result<(), NoRead> {
-        let etag = ETag::new(identity, current.revision);
+    pub(super) fn check_read_of(&self, current: Current) -> Result<(), NoRead> {
+        let etag = current.etag;
         let failed = |unmet: Unmet| {
             let problem = unmet.problem(Some(etag)).with_status(StatusCode::PRECONDITION_FAILED);
-            Err(NoRead::PreconditionFailed(problem))
+            Err(NoRead::Problem(problem))
         };
-        if let Err(unmet) = self.check_if_match(identity, Some(current.revision)) {
+        if let Err(unmet) = self.check_if_match(Some(etag)) {
             return failed(unmet);
         }
         if self.unmodified_since().is_some_and(|since| is_modified_since(current.modified, since)) {
             return failed(Unmet::Modified);
         }
         let not_modified = match (&self.if_none_match, self.if_modified_since, current.modified) {
-            (Some(_), _, _) => self.matches_none_match(identity, Some(current.revision)),
+            (Some(_), _, _) => self.matches_none_match(Some(etag)),
             (None, Some(since), Some(modified)) => !is_modified_since(Some(modified), since),
             _ => false,
         };
@@ -334,16 +368,16 @@ impl Unmet {
 pub enum NoRead {
     /// The client has it: 304.
     NotModified(ETag),
-    /// `If-Match` does not hold: 412.
-    PreconditionFailed(Problem),
+    /// `If-Match` does not hold: 412. Or there is nothing: 404.
+    Problem(Problem),
 }
 
 impl NoRead {
     /// With the key that a problem is about.
     #[must_use]
-    pub fn with_key(self, key: impl std::fmt::Display) -> Self {
+    pub fn with_key(self, key: impl Display) -> Self {
         match self {
-            Self::PreconditionFailed(problem) => Self::PreconditionFailed(problem.with_key(key)),
+            Self::Problem(problem) => Self::Problem(problem.with_key(key)),
             not_modified @ Self::NotModified(_) => not_modified,
         }
     }
@@ -376,7 +410,7 @@ impl IntoResponse for NoRead {
                 let headers = [(header::CACHE_CONTROL, "no-cache")];
                 (StatusCode::NOT_MODIFIED, etag, headers, Body::new(NoContent)).into_response()
             }
-            Self::PreconditionFailed(problem) => problem.into_response(),
+            Self::Problem(problem) => problem.into_response(),
         }
     }
 }

@@ -19,11 +19,11 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::backend::{Backend, BackendSnapshot};
 use crate::precondition::Precondition;
 use crate::range::{AsPrefix, KeyRange};
-use crate::revision::Revision;
 use crate::txn::Txn;
 use crate::versioned::Versioned;
 
 use super::caller::Caller;
+use super::etag::{ETag, Origin};
 use super::keyspace::RESERVED;
 use super::problem::{Problem, ProblemKind};
 
@@ -65,7 +65,7 @@ pub(super) struct Repeatable {
 /// A write that took place when the request came before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Done {
-    pub(super) revision: Revision,
+    pub(super) etag: ETag,
     pub(super) created: bool,
 }
 
@@ -146,7 +146,8 @@ impl Repeatable {
             let detail = "another request was sent with the same Idempotency-Key before";
             return Err(Problem::new(ProblemKind::IdempotencyKeyReused, detail));
         }
-        Ok(Known::Done(Done { revision: found.revision(), created: record.created }))
+        let etag = ETag::from_origin(found.revision(), record.origin);
+        Ok(Known::Done(Done { etag, created: record.created }))
     }
 
     /// Has the transaction record the request, on condition that `record` holds of its record. That is the last
@@ -156,9 +157,10 @@ impl Repeatable {
         txn: Txn<Bytes, Bytes>,
         record: Precondition,
         created: bool,
+        origin: Origin,
     ) -> Txn<Bytes, Bytes> {
         let time = milliseconds(SystemTime::now());
-        let value = Record { time, fingerprint: self.fingerprint, created }.encode();
+        let value = Record { time, fingerprint: self.fingerprint, created, origin }.encode();
         txn.require(self.record(), record)
             .put(self.record(), value)
             .put(by_time(time, &self.name), Bytes::new())
@@ -196,31 +198,34 @@ impl Idempotency {
     }
 }
 
-/// What is stored of a write: 1 byte of version, 8 of time, 32 of fingerprint, 1 of outcome.
+/// What is stored of a write: 1 byte of version, 8 of time, 32 of fingerprint, 1 of outcome, 6 of the origin of its tag.
 struct Record {
     /// In milliseconds since 1970, as in the entries by time, of which the oldest are forgotten.
     time: u64,
     fingerprint: [u8; 32],
     created: bool,
+    origin: Origin,
 }
 
 impl Record {
     fn encode(&self) -> Bytes {
         let created = [u8::from(self.created)];
-        [&[1], &self.time.to_be_bytes()[..], &self.fingerprint, &created].concat().into()
+        let parts: [&[u8]; 5] =
+            [&[1], &self.time.to_be_bytes(), &self.fingerprint, &created, &self.origin];
+        parts.concat().into()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&[1])?;
         let (time, rest) = rest.split_first_chunk::<8>()?;
         let (fingerprint, rest) = rest.split_first_chunk::<32>()?;
-        let created = match rest {
-            [0] => false,
-            [1] => true,
+        let (created, origin) = match rest {
+            [0, origin @ ..] => (false, origin),
+            [1, origin @ ..] => (true, origin),
             _ => return None,
         };
-        let time = u64::from_be_bytes(*time);
-        Some(Self { time, fingerprint: *fingerprint, created })
+        let (time, origin) = (u64::from_be_bytes(*time), origin.try_into().ok()?);
+        Some(Self { time, fingerprint: *fingerprint, created, origin })
     }
 }
 
@@ -307,9 +312,10 @@ mod tests {
         let request = repeatable("key", b"body");
         let new = Known::New(Precondition::Absent);
         assert_eq!(request.find(&store).await.unwrap(), new);
-        let txn = request.record_in(Txn::new(), Precondition::Absent, true);
+        let txn = request.record_in(Txn::new(), Precondition::Absent, true, *b"origin");
         let revision = store.commit(txn).unwrap();
-        let done = Known::Done(Done { revision, created: true });
+        let done =
+            Known::Done(Done { etag: ETag::from_origin(revision, *b"origin"), created: true });
         assert_eq!(request.find(&store).await.unwrap(), done);
         let other = repeatable("key", b"other").find(&store).await.unwrap_err();
         assert_eq!(other.kind(), ProblemKind::IdempotencyKeyReused);
@@ -328,7 +334,9 @@ mod tests {
         let idempotency = Idempotency::new(20);
         for number in 0..50 {
             let request = repeatable(&number.to_string(), b"");
-            store.commit(request.record_in(Txn::new(), Precondition::Absent, false)).unwrap();
+            store
+                .commit(request.record_in(Txn::new(), Precondition::Absent, false, *b"origin"))
+                .unwrap();
             idempotency.recorded(&store).await;
         }
         assert_eq!(store.len(), 2 * 20);
@@ -338,7 +346,9 @@ mod tests {
     async fn what_is_over_is_forgotten_and_what_was_written_again_is_not() {
         let store = documents().build();
         let request = repeatable("key", b"");
-        store.commit(request.record_in(Txn::new(), Precondition::Absent, false)).unwrap();
+        store
+            .commit(request.record_in(Txn::new(), Precondition::Absent, false, *b"origin"))
+            .unwrap();
         // As if it had been recorded before, too, with an entry that is still there.
         store.put(by_time(7, &request.name), Bytes::new()).unwrap();
         assert_eq!(forget(&store, 0, SystemTime::now()).await.unwrap(), 1);

@@ -14,6 +14,7 @@ use crate::revision::Revision;
 
 use super::problem::{Problem, ProblemKind, RETRY_UNAVAILABLE};
 use super::query;
+use super::shutdown::Shutdown;
 
 /// The longest that a client may ask to wait.
 const MAX_WAIT: Duration = Duration::from_secs(300);
@@ -47,7 +48,12 @@ impl LongPoll {
     ///
     /// # Errors
     /// 410 if it is not known whether the document has changed after the revision.
-    pub(super) async fn wait<B: Backend>(self, backend: &B, key: &Bytes) -> Result<(), Problem> {
+    pub(super) async fn wait<B: Backend>(
+        self,
+        backend: &B,
+        key: &Bytes,
+        shutdown: &Shutdown,
+    ) -> Result<(), Problem> {
         let range = KeyRange::only(key.clone());
         let mut watch = match backend.watch(range.clone(), Some(self.after)).await {
             Ok(watch) => watch,
@@ -69,7 +75,11 @@ impl LongPoll {
         };
         // Whatever the watch says, there is something to look at.
         let changed = std::future::poll_fn(|context| Pin::new(&mut watch).poll_next(context));
-        let _changed_or_late = tokio::time::timeout(self.wait, changed).await;
+        tokio::select! {
+            _changed = changed => {}
+            () = tokio::time::sleep(self.wait) => {}
+            () = shutdown.requested() => {}
+        }
         Ok(())
     }
 }

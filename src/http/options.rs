@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::guard::PreconditionStatus;
+use super::metrics::Metrics;
 
 /// Limits and modes of the [`router`](super::router()).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct Options {
     pub(super) max_body: usize,
@@ -16,6 +17,7 @@ pub struct Options {
     pub(super) pin_timeout: Duration,
     pub(super) max_idempotency_keys: usize,
     pub(super) keep_alive: Duration,
+    pub(super) metrics: Metrics,
 }
 
 impl Default for Options {
@@ -29,6 +31,7 @@ impl Default for Options {
             pin_timeout: Duration::from_secs(60),
             max_idempotency_keys: 100_000,
             keep_alive: Duration::from_secs(15),
+            metrics: Metrics::new(),
         }
     }
 }
@@ -87,6 +90,13 @@ impl Options {
     /// Default: 15 s.
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.keep_alive = interval;
+        self
+    }
+
+    /// Where commits and watches are counted, and what `/metrics` shows. Requests and connections are counted there, too,
+    /// if [`Front`](super::Front) and [`serve`](super::serve()) have the same.
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
         self
     }
 }

@@ -3,6 +3,8 @@
 //! It knows what the store's errors mean to a client, and nothing of routes.
 
 mod kind;
+mod of;
+mod unmet;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,17 +14,12 @@ use axum::response::{IntoResponse, Response};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
-use crate::conflict::Conflict;
-use crate::error::{OutcomeUnknown, ReadError, Reason, WriteError};
-use crate::history::HistoryError;
-use crate::precondition::Precondition;
 use crate::revision::Revision;
 
 pub use self::kind::ProblemKind;
+pub(super) use self::of::RETRY_UNAVAILABLE;
+pub(super) use self::unmet::Unmet;
 use super::etag::ETag;
-
-/// After how many seconds a client may try again when the server takes no writes.
-pub(super) const RETRY_UNAVAILABLE: HeaderValue = HeaderValue::from_static("10");
 
 /// An error as a response: an `application/problem+json` document (RFC 9457) with its status.
 ///
@@ -94,11 +91,6 @@ impl Problem {
     pub(super) fn precondition_required() -> Self {
         let detail = "the server takes no write without a precondition";
         Self::new(ProblemKind::PreconditionRequired, detail)
-    }
-
-    /// Without Retry-After, which would ask for the write to be repeated blindly.
-    pub(super) fn unknown(unknown: &OutcomeUnknown) -> Self {
-        Self::new(ProblemKind::OutcomeUnknown, unknown.to_string())
     }
 
     /// There is nothing under `key`.
@@ -184,29 +176,6 @@ impl Problem {
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
-
-    pub(super) fn refused(reason: &Reason) -> Self {
-        let kind = match reason {
-            Reason::RecordTooLarge { .. } => ProblemKind::TooLarge,
-            Reason::TooManyKeys { .. } | Reason::RevisionsExhausted | Reason::NoSpace(_) => {
-                ProblemKind::StorageFull
-            }
-            Reason::Poisoned(_) | Reason::Closed | Reason::Unavailable(_) => {
-                ProblemKind::Unavailable
-            }
-            Reason::Unsupported(_) => ProblemKind::Unsupported,
-            Reason::Contended => ProblemKind::Contended,
-            Reason::DuplicateKey { .. }
-            | Reason::TooManyOperations { .. }
-            | Reason::Encode(_)
-            | Reason::Unreadable(_) => ProblemKind::Internal,
-        };
-        let problem = Self::new(kind, reason.to_string());
-        match kind {
-            ProblemKind::Unavailable => problem.with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE),
-            _ => problem,
-        }
-    }
 }
 
 /// The members of the document, in their order.
@@ -270,66 +239,9 @@ impl IntoResponse for Problem {
             fields.insert(header::ETAG, etag.into());
         }
         fields.extend(headers);
+        // For whoever counts or logs it.
+        response.extensions_mut().insert(kind);
         response
-    }
-}
-
-/// Why something could not be read, as a problem: 410, 501 or 503.
-impl From<ReadError> for Problem {
-    fn from(error: ReadError) -> Self {
-        let kind = match &error {
-            ReadError::Revision(HistoryError::TooManySnapshots(_)) => ProblemKind::TooManyRequests,
-            ReadError::Revision(_) => ProblemKind::Compacted,
-            ReadError::Unsupported(_) => ProblemKind::Unsupported,
-            ReadError::Unavailable(_) => ProblemKind::Unavailable,
-        };
-        let problem = Self::new(kind, error.to_string());
-        match kind {
-            ProblemKind::TooManyRequests | ProblemKind::Unavailable => {
-                problem.with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE)
-            }
-            _ => problem,
-        }
-    }
-}
-
-/// A key whose precondition failed, as a problem: 409.
-impl<K: fmt::Display, V> From<Conflict<K, V>> for Problem {
-    fn from(conflict: Conflict<K, V>) -> Self {
-        let (kind, expected) = match conflict.expected() {
-            Precondition::Absent => (ProblemKind::AlreadyExists, None),
-            Precondition::Present => (ProblemKind::NotFound, None),
-            Precondition::Revision(revision) => (ProblemKind::StaleRevision, Some(revision)),
-            Precondition::Any => (ProblemKind::StaleRevision, None),
-        };
-        let current = conflict.revision().map(|current| ETag::new(conflict.identity(), current));
-        Self::new(kind, conflict.to_string())
-            .with_status(StatusCode::CONFLICT)
-            .with_key(conflict.key())
-            .with_state(State { expected, current })
-    }
-}
-
-/// A write that did not succeed, as a problem: 409 if the race was lost, else 413, 500, 503 or 507.
-impl<K: fmt::Display, V> From<WriteError<K, V>> for Problem {
-    fn from(error: WriteError<K, V>) -> Self {
-        match error {
-            WriteError::Conflict(conflict) => conflict.into(),
-            WriteError::Refused(refused) => Self::refused(refused.reason()),
-            WriteError::OutcomeUnknown(unknown) => Self::unknown(&unknown),
-        }
-    }
-}
-
-impl<K: fmt::Display, V> IntoResponse for Conflict<K, V> {
-    fn into_response(self) -> Response {
-        Problem::from(self).into_response()
-    }
-}
-
-impl<K: fmt::Display, V> IntoResponse for WriteError<K, V> {
-    fn into_response(self) -> Response {
-        Problem::from(self).into_response()
     }
 }
 
@@ -345,54 +257,5 @@ impl fmt::Debug for Problem {
     }
 }
 
+/// So that it can be what a [`transact`](crate::Store::transact) closure gives up with.
 impl std::error::Error for Problem {}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::codec::CodecError;
-    use crate::error::{LogFailure, OutcomeUnknown, Refused};
-
-    type Error = WriteError<String, u32>;
-
-    fn failure() -> LogFailure {
-        LogFailure::new("the sync", io::Error::other("the disk is gone"))
-    }
-
-    #[test]
-    fn a_refused_write_is_neither_a_conflict_nor_a_success() {
-        let full = Arc::new(io::Error::from(io::ErrorKind::StorageFull));
-        let cases = [
-            (Reason::TooManyKeys { max: 1 }, 507, false),
-            (Reason::RecordTooLarge { bytes: 2, max: 1 }, 413, false),
-            (Reason::RevisionsExhausted, 507, false),
-            (Reason::Encode(CodecError::new("test", "no")), 500, false),
-            (Reason::NoSpace(full), 507, false),
-            (Reason::Poisoned(failure()), 503, true),
-            (Reason::Closed, 503, true),
-        ];
-        for (reason, status, retry) in cases {
-            let name = reason.to_string();
-            let error = Error::Refused(Refused::new(reason, Some(1)));
-            let response = error.into_response();
-            assert_eq!(response.status(), status, "{name}");
-            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), retry, "{name}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_outcome_says_so_and_does_not_ask_for_a_retry() {
-        let revision = Revision::try_from(7).unwrap();
-        let problem =
-            Problem::from(Error::OutcomeUnknown(OutcomeUnknown::new(Some(revision), failure())));
-        assert_eq!(problem.kind(), ProblemKind::OutcomeUnknown);
-        assert!(problem.detail().contains("unknown"));
-        let response = problem.into_response();
-        assert_eq!(response.status(), 503);
-        assert!(!response.headers().contains_key(header::RETRY_AFTER));
-        assert!(!response.headers().contains_key(header::ETAG));
-    }
-}

@@ -4,22 +4,21 @@ use std::collections::hash_map::RandomState;
 use std::fmt::Write;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderValue, Method, Uri, header};
-use axum::middleware::{Next, from_fn, map_response};
+use axum::http::{HeaderValue, Uri, header};
+use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use bytes::Bytes;
 
 use crate::backend::Backend;
 use crate::store::{Builder, Store};
 
-use super::caller::Caller;
+use super::auth::permit;
 use super::options::Options;
 use super::problem::{Problem, ProblemKind};
 use super::shared::Shared;
-use super::{history, list, resource, txn, watch};
+use super::{health, history, list, resource, txn, watch};
 
 /// A store in this process for documents: of bytes, because a [`Backend`] is. [`Document::from_stored`] reads them.
 ///
@@ -52,7 +51,10 @@ pub fn documents() -> Builder<Bytes, Bytes, RandomState> {
 /// | `GET /v1/history/{key}` | the versions that are kept |
 /// | `POST /v1/txn` | preconditions and operations, all or nothing: 200, or 409 with every failing one |
 /// | `GET /v1/watch` | `?prefix=&since=R`: commits as server-sent events |
+/// | `GET /healthz`, `/readyz`, `/metrics` | whether the process answers; whether the store takes writes; figures for Prometheus |
 /// | `GET /problems/{slug}` | what a `type` of problem means |
+///
+/// Who may read and write what is said by the [`Caller`](super::Caller) in the extensions of a request: 403.
 ///
 /// Writes take `Prefer: return=representation` and `Idempotency-Key`. All errors are [`Problem`]s, unknown routes
 /// included; only what is no HTTP that could be routed (a malformed or too large head) is answered without a body. It can
@@ -74,36 +76,28 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
     let collection = post(resource::create::<B>)
         .get(list::list::<B>)
         .fallback(|| method_not_allowed("GET, HEAD, POST"));
-    let history = || get(history::history::<B>).fallback(|| method_not_allowed("GET, HEAD"));
     let transactions = post(txn::transact::<B>).fallback(|| method_not_allowed("POST"));
-    let watches = get(watch::watch::<B>).fallback(|| method_not_allowed("GET, HEAD"));
-    let pages = get(problem_page).fallback(|| method_not_allowed("GET, HEAD"));
+    let read_only =
+        |route: MethodRouter<Shared<B>>| route.fallback(|| method_not_allowed("GET, HEAD"));
     let stored = Router::new()
         .route("/v1/kv", collection)
         // The wildcard does not match an empty key, which is to be 400, and not an unknown route.
         .route("/v1/kv/", document())
         .route("/v1/kv/{*key}", document())
-        .route("/v1/history/", history())
-        .route("/v1/history/{*key}", history())
+        .route("/v1/history/", read_only(get(history::history::<B>)))
+        .route("/v1/history/{*key}", read_only(get(history::history::<B>)))
         .route("/v1/txn", transactions)
-        .route("/v1/watch", watches)
-        .route_layer(from_fn(only_who_may));
+        .route("/v1/watch", read_only(get(watch::watch::<B>)))
+        .route("/metrics", read_only(get(health::metrics::<B>)))
+        .route_layer(from_fn(permit));
     stored
-        .route("/problems/{slug}", pages)
+        .route("/healthz", read_only(get(health::alive)))
+        .route("/readyz", read_only(get(health::ready::<B>)))
+        .route("/problems/{slug}", read_only(get(problem_page)))
         .fallback(no_such_route)
+        .layer(from_fn(permit))
         .layer(map_response(no_store))
         .with_state(Shared::new(backend, options))
-}
-
-/// Refuses what the caller may not do. Who that is, layers around the router say.
-async fn only_who_may(caller: Caller, request: Request, next: Next) -> Result<Response, Problem> {
-    let reads = [Method::GET, Method::HEAD].contains(request.method());
-    let (may, what) =
-        if reads { (caller.may_read(), "read") } else { (caller.may_write(), "write") };
-    if may {
-        return Ok(next.run(request).await);
-    }
-    Err(Problem::new(ProblemKind::Forbidden, format!("the caller may not {what}")))
 }
 
 /// Only what says otherwise may be kept: a read from a cache after a 409 would be as stale as the one before.

@@ -1,32 +1,41 @@
-//! The accept loop: HTTP/1.1 and HTTP/2 without TLS, with every wait and every number bounded.
+//! The accept loop: HTTP/1.1 and HTTP/2, with or without TLS, with every wait and every number bounded.
+//!
+//! [`connection`] is one connection from its first byte to its last, [`tls`] what comes before that byte, [`unread`] what
+//! is left of a request that was refused.
 
-use std::convert::Infallible;
+mod connection;
+#[cfg(feature = "tls")]
+mod tls;
+mod unread;
+
 use std::future::Future;
-use std::pin::{Pin, pin};
-use std::sync::{Arc, OnceLock};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::service::Service;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use axum::middleware::from_fn;
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio_io_timeout::TimeoutStream;
 
-/// Limits of [`serve`].
-#[derive(Clone, Copy, Debug)]
+use self::connection::Server;
+#[cfg(feature = "tls")]
+pub use self::tls::{Tls, TlsError};
+use super::metrics::Metrics;
+use super::shutdown::ShutdownSource;
+
+/// Limits of [`serve`], and what it is to do beside serving.
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct ServeOptions {
     max_connections: usize,
     header_timeout: Duration,
     write_timeout: Duration,
     drain_timeout: Duration,
+    metrics: Option<Metrics>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 impl Default for ServeOptions {
@@ -36,6 +45,9 @@ impl Default for ServeOptions {
             header_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
+            metrics: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -47,9 +59,8 @@ impl ServeOptions {
         self
     }
 
-    /// How long a connection may take to send the head of a request, and stay idle before one. Default: 30 s.
-    ///
-    /// A connection of HTTP/2 may stay idle for as long as it answers a ping in that time.
+    /// How long a connection may take to send the head of a request, and for the handshake of TLS before it, and how long
+    /// it may stay idle between two requests; idle connections of HTTP/2 may take up to twice as long. Default: 30 s.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.header_timeout = timeout;
         self
@@ -66,17 +77,31 @@ impl ServeOptions {
         self.drain_timeout = timeout;
         self
     }
-}
 
-/// How much room the head of a request has, in bytes; past it the answer is 431.
-const MAX_HEAD_BYTES: usize = 64 << 10;
+    /// Where open connections are counted.
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// Speaks TLS, and nothing else.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+}
 
 /// How long the loop waits when the system cannot accept, for want of file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until `shutdown` completes, then lets the requests under way end.
 ///
-/// Returns how many connections were cut because they did not end in time. Writes of theirs may have taken place.
+/// From then on no connection is accepted, idle ones are closed, handlers are told by [`Shutdown`](super::Shutdown), and
+/// requests that are first read whole after that are answered 503 with `Retry-After`.
+///
+/// Returns how many connections were cut because they did not end in time. Writes of theirs may have taken place. If it
+/// is dropped all are cut.
 ///
 /// `axum::serve` has no time limit for the head of a request, so that a few slow clients could hold all connections.
 pub async fn serve(
@@ -85,9 +110,11 @@ pub async fn serve(
     options: ServeOptions,
     shutdown: impl Future<Output = ()>,
 ) -> usize {
-    let protocol = protocol(&options);
+    let source = ShutdownSource::new();
     let permits = Arc::new(Semaphore::new(options.max_connections));
-    let graceful = GracefulShutdown::new();
+    let drain_timeout = options.drain_timeout;
+    let router = router.layer(from_fn(unread::finish));
+    let server = Arc::new(Server::new(router, options, source.subscribe()));
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -103,35 +130,23 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
-                let requested = Arc::new(OnceLock::new());
-                let service = Observed {
-                    inner: TowerToHyperService::new(router.clone()),
-                    requested: Arc::clone(&requested),
-                };
-                let connection =
-                    protocol.serve_connection(io(stream, &options), service).into_owned();
-                let connection = graceful.watch(connection);
-                let timeout = options.header_timeout;
+                let server = Arc::clone(&server);
                 connections.spawn(async move {
-                    let _permit = permit;
-                    let mut connection = pin!(connection);
-                    tokio::select! {
-                        _ended = &mut connection => return,
-                        () = tokio::time::sleep(timeout) => {}
-                    }
-                    // What hyper does not limit is the time until the first bytes tell the protocol.
-                    if requested.get().is_some() {
-                        // How a connection ends is its client's business.
-                        let _ended = connection.await;
-                    }
+                    server.run(stream).await;
+                    drop(permit);
                 });
             }
             Err(error) if is_of_one_connection(&error) => {}
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            Err(error) => {
+                tracing::warn!(target: "ifmatch::serve", %error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
     drop(listener);
-    let drained = tokio::time::timeout(options.drain_timeout, graceful.shutdown()).await;
+    source.request();
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    let drained = tokio::time::timeout(drain_timeout, all_ended).await;
     let cut = if drained.is_ok() { 0 } else { count_running(&mut connections) };
     connections.shutdown().await;
     cut
@@ -142,49 +157,8 @@ fn count_running(connections: &mut JoinSet<()>) -> usize {
     connections.len()
 }
 
-fn protocol(options: &ServeOptions) -> auto::Builder<TokioExecutor> {
-    let mut protocol = auto::Builder::new(TokioExecutor::new());
-    protocol
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(options.header_timeout)
-        .max_buf_size(MAX_HEAD_BYTES);
-    protocol
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(options.header_timeout)
-        .keep_alive_timeout(options.header_timeout)
-        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX));
-    protocol
-}
-
-fn io(stream: TcpStream, options: &ServeOptions) -> TokioIo<Pin<Box<TimeoutStream<TcpStream>>>> {
-    // Answers are small and complete; waiting for more would only delay them. If it fails, it is but slower.
-    let _set = stream.set_nodelay(true);
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(options.write_timeout));
-    TokioIo::new(Box::pin(stream))
-}
-
 /// Whether the connection failed that was to be accepted, and not the accepting.
 fn is_of_one_connection(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-/// A service that notes whether there was a request.
-struct Observed {
-    inner: TowerToHyperService<Router>,
-    requested: Arc<OnceLock<()>>,
-}
-
-impl Service<Request<Incoming>> for Observed {
-    type Response = Response<axum::body::Body>;
-    type Error = Infallible;
-    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.requested.get_or_init(|| ());
-        self.inner.call(request)
-    }
 }

@@ -3,6 +3,8 @@
 mod body;
 mod conflicts;
 
+use std::time::Instant;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -16,6 +18,7 @@ use crate::revision::Revision;
 use crate::txn::{Requirement, Txn};
 
 use super::caller::Caller;
+use super::etag::origin_of;
 use super::guard::Guard;
 use super::guard::write::{ATTEMPTS, contended};
 use super::idempotency::{Known, Repeatable};
@@ -25,8 +28,6 @@ use super::problem::{Problem, ProblemKind};
 use super::query;
 use super::shared::{Mount, Shared};
 use super::upload;
-
-use self::body::Transaction;
 
 #[derive(Serialize)]
 struct Committed {
@@ -56,12 +57,16 @@ pub(super) async fn transact<B: Backend>(
     if shared.options().require_preconditions && !is_guarded(transaction.txn()) {
         return Err(Problem::precondition_required());
     }
+    let began = Instant::now();
     let committed = match &repeatable {
         None => commit(&shared, transaction.txn().clone()).await,
         Some(repeatable) => repeat(&shared, transaction.txn(), repeatable).await,
     };
     match committed {
-        Ok(revision) => Ok(json(&Committed { revision })),
+        Ok(revision) => {
+            shared.options().metrics.observe_commit(began.elapsed());
+            Ok(json(&Committed { revision }))
+        }
         Err(Failed::Problem(problem)) => Err(problem),
         Err(Failed::Commit(error)) => {
             let shows = caller.may_read();
@@ -97,12 +102,13 @@ async fn repeat<B: Backend>(
     txn: &Txn<Bytes, Bytes>,
     repeatable: &Repeatable,
 ) -> Result<Revision, Failed> {
+    let origin = origin_of(shared.identity());
     for _ in 0..ATTEMPTS {
         let record = match repeatable.find(shared.backend()).await? {
-            Known::Done(done) => return Ok(done.revision),
+            Known::Done(done) => return Ok(done.etag.revision()),
             Known::New(record) => record,
         };
-        match commit(shared, repeatable.record_in(txn.clone(), record, false)).await {
+        match commit(shared, repeatable.record_in(txn.clone(), record, false, origin)).await {
             Ok(revision) => {
                 shared.forget_repeatables();
                 return Ok(revision);
@@ -115,7 +121,7 @@ async fn repeat<B: Backend>(
                     .any(|conflict| *conflict.key() == repeatable.record()) => {}
             Err(error) => match repeatable.find(shared.backend()).await {
                 // It was undecided only because it took place meanwhile.
-                Ok(Known::Done(done)) => return Ok(done.revision),
+                Ok(Known::Done(done)) => return Ok(done.etag.revision()),
                 _ => return Err(error),
             },
         }
@@ -140,11 +146,5 @@ fn refused(reason: &Reason) -> Problem {
             Problem::new(ProblemKind::InvalidBody, reason.to_string())
         }
         reason => Problem::refused(reason),
-    }
-}
-
-impl Transaction {
-    fn is_key(&self, index: usize) -> bool {
-        matches!(self.txn().requirements().get(index), Some(Requirement::Key(..)))
     }
 }

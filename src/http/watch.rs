@@ -26,9 +26,11 @@ use super::document_key::DocumentKey;
 use super::entry::Entry;
 use super::keyspace::Prefix;
 use super::long_poll::of_watch;
+use super::metrics::Watcher;
 use super::problem::{Problem, ProblemKind};
 use super::query;
 use super::shared::Shared;
+use super::shutdown::Shutdown;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -40,6 +42,7 @@ pub(super) async fn watch<B: Backend>(
     State(shared): State<Shared<B>>,
     uri: Uri,
     headers: HeaderMap,
+    shutdown: Shutdown,
 ) -> Result<Response, Problem> {
     query::allow_only(uri.query(), &["prefix", "since"])?;
     let prefix = query::parameter(uri.query(), "prefix")?.unwrap_or_default();
@@ -49,12 +52,14 @@ pub(super) async fn watch<B: Backend>(
     let since = last_event_id(&headers)?.or(since);
     let body = match shared.backend().watch(prefix.range(), since).await {
         Ok(watch) => {
-            let identity = shared.identity();
-            Body::from_stream(Messages::new(watch, identity, shared.options().keep_alive))
+            let watcher = shared.options().metrics.watcher();
+            Body::from_stream(Messages::new(watch, &shared, watcher, shutdown))
         }
         // An EventSource never comes back after 410. It can read this, and read the state anew.
-        Err(WatchError::Compacted { oldest }) => Body::from(compacted(oldest)),
-        Err(WatchError::Future { newest }) => Body::from(compacted(newest)),
+        Err(WatchError::Compacted { oldest: known } | WatchError::Future { newest: known }) => {
+            shared.options().metrics.watcher().compacted();
+            Body::from(compacted(known))
+        }
         Err(error) => return Err(of_watch(error)),
     };
     let headers = [
@@ -85,6 +90,8 @@ fn compacted(oldest: Revision) -> Bytes {
 /// The commits of a watch as messages.
 struct Messages<W> {
     watch: W,
+    watcher: Watcher,
+    shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
     identity: Identity,
     keep_alive: Duration,
     silent_until: Pin<Box<Sleep>>,
@@ -93,9 +100,23 @@ struct Messages<W> {
 }
 
 impl<W: BackendWatch> Messages<W> {
-    fn new(watch: W, identity: Identity, keep_alive: Duration) -> Self {
-        let silent_until = Box::pin(tokio::time::sleep(keep_alive));
-        Self { watch, identity, keep_alive, silent_until, began: false, ended: false }
+    fn new<B: Backend<Watch = W>>(
+        watch: W,
+        shared: &Shared<B>,
+        watcher: Watcher,
+        shutdown: Shutdown,
+    ) -> Self {
+        let keep_alive = shared.options().keep_alive;
+        Self {
+            watch,
+            watcher,
+            shutdown: Box::pin(shutdown.requested()),
+            identity: shared.identity(),
+            keep_alive,
+            silent_until: Box::pin(tokio::time::sleep(keep_alive)),
+            began: false,
+            ended: false,
+        }
     }
 
     /// What is sent when there is nothing to tell.
@@ -106,8 +127,13 @@ impl<W: BackendWatch> Messages<W> {
     /// The next message; `None` if there is nothing for a client in what came.
     fn message(&mut self, next: Option<Result<Commit<Bytes, Bytes>, WatchError>>) -> Option<Bytes> {
         match next {
-            Some(Ok(commit)) => message(self.identity, &commit),
+            Some(Ok(commit)) => {
+                let told = commit.revision().get();
+                self.watcher.sent(self.watch.position().get().saturating_sub(told));
+                message(self.identity, &commit)
+            }
             Some(Err(WatchError::Lagged { resume })) => {
+                self.watcher.lagged();
                 self.ended = true;
                 Some(compacted(resume))
             }
@@ -128,6 +154,9 @@ impl<W: BackendWatch> Stream for Messages<W> {
             this.began = true;
             let begin = format!("retry: {RETRY_MS}\nid: {}\n\n", this.watch.position());
             return Poll::Ready(Some(Ok(begin.into())));
+        }
+        if this.shutdown.as_mut().poll(context).is_ready() {
+            this.ended = true;
         }
         while !this.ended {
             let message = match Pin::new(&mut this.watch).poll_next(context) {

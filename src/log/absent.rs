@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::error::{LogFailure, SyncError};
+use crate::log_stats::LogStats;
 use crate::revision::Revision;
 use crate::sync::MutexGuard;
 
@@ -49,6 +50,10 @@ impl Frontier {
     }
 
     pub(crate) fn ended(&self) -> Option<Ended> {
+        match self.0 {}
+    }
+
+    pub(crate) fn stats(&self) -> LogStats {
         match self.0 {}
     }
 }

@@ -1,6 +1,7 @@
 //! How far the log is: what is durable, and whether more will be.
 
 use crate::error::LogFailure;
+use crate::log_stats::LogStats;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// Its lock is innermost: it may be taken with any other held, and nothing is taken within.
@@ -13,6 +14,7 @@ pub(crate) struct Frontier {
 struct Rest {
     /// How many keys are live at `durable`.
     live: u64,
+    stats: LogStats,
     ended: Option<Ended>,
 }
 
@@ -25,7 +27,8 @@ pub(crate) enum Ended {
 
 impl Frontier {
     pub(super) fn new(durable: u64, live: u64) -> Self {
-        Self { durable: AtomicU64::new(durable), rest: Mutex::new(Rest { live, ended: None }) }
+        let rest = Rest { live, stats: LogStats::default(), ended: None };
+        Self { durable: AtomicU64::new(durable), rest: Mutex::new(rest) }
     }
 
     pub(crate) fn durable(&self) -> u64 {
@@ -42,9 +45,20 @@ impl Frontier {
         self.rest.lock().ended.clone()
     }
 
-    pub(super) fn advance(&self, durable: u64, live: u64) {
+    pub(crate) fn stats(&self) -> LogStats {
+        let rest = self.rest.lock();
+        LogStats { poisoned: matches!(rest.ended, Some(Ended::Failed(_))), ..rest.stats }
+    }
+
+    /// Tells what the log has done where nothing becomes durable.
+    pub(super) fn publish(&self, stats: LogStats) {
+        self.rest.lock().stats = stats;
+    }
+
+    pub(super) fn advance(&self, durable: u64, live: u64, stats: LogStats) {
         let mut rest = self.rest.lock();
         rest.live = live;
+        rest.stats = stats;
         self.durable.store(durable, Ordering::Release);
     }
 

@@ -113,6 +113,7 @@ impl Shared {
         sync_each_batch: bool,
         follow: Follow,
     ) -> Self {
+        frontier.publish(writer.stats());
         Self {
             frontier,
             tail: Mutex::new(tail),
@@ -249,7 +250,7 @@ impl Shared {
     /// Writes a batch of the open segment, makes it durable, and tells those who waited for it.
     fn write(
         &self,
-        writer: &Writer,
+        writer: &mut Writer,
         mut batch: Batch,
         force_sync: bool,
         aftermath: &mut Aftermath,
@@ -267,7 +268,7 @@ impl Shared {
 
         let mut group = self.group.lock();
         aftermath.moved |= newest > self.durable();
-        self.frontier.advance(newest, live);
+        self.frontier.advance(newest, live, writer.stats());
         let later = group.waiting.split_off(&(newest + 1, 0));
         let told = std::mem::replace(&mut group.waiting, later);
         aftermath.wakers.extend(told.into_values());
@@ -308,6 +309,7 @@ impl Shared {
             Growth::ExtendTo(to) => match writer.extend(allocated, to) {
                 Ok(()) => {
                     self.tail.lock().extended_to(to);
+                    self.frontier.publish(writer.stats());
                     Ok(None)
                 }
                 Err(error) => Ok(Some(Arc::new(error))),
@@ -360,6 +362,7 @@ impl Shared {
         writer
             .move_to(next, &header)
             .map_err(|error| LogFailure::new("starting a segment of the log", error))?;
+        self.frontier.publish(writer.stats());
         Ok(None)
     }
 
@@ -425,7 +428,9 @@ impl Shared {
             .write(&mark.bytes, mark.start)
             .and_then(|()| writer.truncate(end))
             .and_then(|()| writer.sync())
-            .map_err(|error| LogFailure::new("closing the log", error))
+            .map_err(|error| LogFailure::new("closing the log", error))?;
+        self.frontier.publish(writer.stats());
+        Ok(())
     }
 
     /// Lets the directory go after a failure, when nothing will be written any more.

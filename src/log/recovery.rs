@@ -16,7 +16,7 @@ use super::record::Operation;
 use super::scan::{Codec, Loaded, Progress, Scan, corrupt};
 use super::segment::{self, Name};
 use super::tail::{Position, next_floor};
-use super::writer::{NextSegment, Signature, Writer};
+use super::writer::{NextSegment, Signature, Writer, count};
 
 /// What opening a log found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,7 +104,13 @@ pub(super) fn recover(
             report.cut = last.cut;
             if last.scan.closed && last.cut.is_none() {
                 let newest = progress.newest.max(first_revision - 1);
-                return Ok(last.reopen(directory, signature, lock, newest, report));
+                return Ok(last.reopen(
+                    directory,
+                    signature,
+                    lock,
+                    newest,
+                    (report, progress.bytes),
+                ));
             }
             report.clean = false;
             last.make_durable().map_err(failed("sync the last segment in"))?;
@@ -133,9 +139,11 @@ pub(super) fn recover(
         synced: segment::HEADER_LEN,
         allocated: start.allocated,
     };
+    let start_bytes = start.allocated;
     let file = start.publish(&**directory, &header).map_err(failed("create a segment in"))?;
     Ok(Recovered {
-        writer: Writer::new(Arc::clone(directory), file, next, signature, lock),
+        writer: Writer::new(Arc::clone(directory), file, next, signature, lock)
+            .with_files(progress.bytes, start_bytes),
         position,
         identity: signature.identity,
         reopened: None,
@@ -234,12 +242,13 @@ impl Last {
         signature: Signature,
         lock: Box<dyn Debug + Send>,
         newest: u64,
-        report: Recovery,
+        (report, bytes): (Recovery, u64),
     ) -> Recovered {
         let offset = usize::try_from(self.scan.end.offset).expect("it was read into memory");
         let reopened = self.unproven().to_vec();
         Recovered {
-            writer: Writer::new(Arc::clone(directory), self.file, self.number, signature, lock),
+            writer: Writer::new(Arc::clone(directory), self.file, self.number, signature, lock)
+                .with_files(bytes.saturating_sub(count(self.bytes.len())), self.bytes.len()),
             position: Position {
                 epoch: self.epoch,
                 offset,

@@ -17,6 +17,8 @@ pub(super) struct Progress {
     pub(super) floor: u64,
     pub(super) identity: Option<Identity>,
     pub(super) commits: u64,
+    /// What the files have, together.
+    pub(super) bytes: u64,
 }
 
 /// Where reading one segment's frames ended.
@@ -60,6 +62,7 @@ impl Loaded {
             return Err(corrupt(number, 0, "it is larger than a segment can be"));
         }
         let bytes = read_all(&*file).map_err(failed("read"))?;
+        progress.bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let (header, chain) =
             segment::Header::decode(&bytes).map_err(|unreadable| match unreadable {
                 Unreadable::Damaged(what) => corrupt(number, 0, what),

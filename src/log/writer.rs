@@ -5,8 +5,10 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::time::Instant;
 
 use crate::identity::Identity;
+use crate::log_stats::LogStats;
 use crate::storage::{Directory, File, write_all_at};
 use crate::sync::Arc;
 
@@ -22,6 +24,11 @@ pub(super) struct Writer {
     number: u64,
     /// What the segments of this log have in common.
     signature: Signature,
+    /// How many bytes the segments before this one have, and this one.
+    before: u64,
+    open: u64,
+    /// What was done so far, but for the files.
+    done: LogStats,
     /// Held for as long as anything could be written.
     _lock: Box<dyn Debug + Send>,
 }
@@ -53,26 +60,48 @@ impl Writer {
         signature: Signature,
         lock: Box<dyn Debug + Send>,
     ) -> Self {
-        Self { directory, file, number, signature, _lock: lock }
+        let done = LogStats::default();
+        Self { directory, file, number, signature, before: 0, open: 0, done, _lock: lock }
+    }
+
+    /// With how many bytes the segments before the open one have, and that.
+    pub(super) fn with_files(mut self, before: u64, open: usize) -> Self {
+        (self.before, self.open) = (before, count(open));
+        self
+    }
+
+    /// What was done so far.
+    pub(super) fn stats(&self) -> LogStats {
+        LogStats { bytes: self.before + self.open, segments: self.number, ..self.done }
     }
 
     pub(super) fn write(&self, bytes: &[u8], offset: usize) -> io::Result<()> {
         write_all_at(&*self.file, bytes, file_offset(offset))
     }
 
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync()
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let started = Instant::now();
+        self.file.sync()?;
+        let elapsed = started.elapsed();
+        self.done.syncs += 1;
+        self.done.sync_time = self.done.sync_time.saturating_add(elapsed);
+        self.done.longest_sync = self.done.longest_sync.max(elapsed);
+        Ok(())
     }
 
     /// Sets space aside by writing zeros. Unlike `fallocate` it is portable, it makes a full disk show here,
     /// where nothing depends on it yet, and later writes change no metadata, which makes their sync cheaper.
-    pub(super) fn extend(&self, from: usize, to: usize) -> io::Result<()> {
-        write_zeros(&*self.file, from, to)
+    pub(super) fn extend(&mut self, from: usize, to: usize) -> io::Result<()> {
+        write_zeros(&*self.file, from, to)?;
+        self.open = self.open.max(count(to));
+        Ok(())
     }
 
     /// Ends the file where the log ends.
-    pub(super) fn truncate(&self, len: usize) -> io::Result<()> {
-        self.file.set_len(file_offset(len))
+    pub(super) fn truncate(&mut self, len: usize) -> io::Result<()> {
+        self.file.set_len(file_offset(len))?;
+        self.open = count(len);
+        Ok(())
     }
 
     /// The segment after this one, unnamed, with `allocated` bytes set aside.
@@ -83,6 +112,8 @@ impl Writer {
     /// Makes `next` the open segment, durably, with `header`.
     pub(super) fn move_to(&mut self, next: NextSegment, header: &[u8]) -> io::Result<()> {
         self.number = next.number;
+        self.before += self.open;
+        self.open = count(next.allocated);
         self.file = next.publish(&*self.directory, header)?;
         Ok(())
     }
@@ -149,6 +180,11 @@ fn write_zeros(file: &dyn File, from: usize, to: usize) -> io::Result<()> {
         offset += piece;
     }
     Ok(())
+}
+
+/// A number of bytes.
+pub(super) fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 fn file_offset(offset: usize) -> u64 {

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hash};
 
 use crate::history::{HistoryError, KeyHistory, KeyVersion, TooManySnapshots};
 use crate::key::AsKey;
+use crate::log_stats::LogStats;
 use crate::range::{AsPrefix, AsRange};
 use crate::revision::Revision;
 use crate::sync::Arc;
@@ -26,6 +27,7 @@ pub struct Stats {
     window_changes: usize,
     window_start: Revision,
     oldest_at: Revision,
+    log: Option<LogStats>,
 }
 
 impl Stats {
@@ -70,6 +72,12 @@ impl Stats {
     #[must_use]
     pub fn oldest_at(&self) -> Revision {
         self.oldest_at
+    }
+
+    /// What the log has done, of a store that is on one.
+    #[must_use]
+    pub fn log(&self) -> Option<LogStats> {
+        self.log
     }
 }
 
@@ -247,6 +255,7 @@ where
             window_changes: state.window.changes(),
             window_start: super::stored(state.window.start()),
             oldest_at: super::stored(state.retention.floor(shown)),
+            log: sequencer.frontier().map(|frontier| frontier.stats()),
         }
     }
 }

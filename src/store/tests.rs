@@ -469,3 +469,36 @@ fn closing_under_load_loses_nothing_that_was_acknowledged() {
         }
     }
 }
+
+#[test]
+fn syncs_and_files_are_counted_and_a_poisoned_log_says_so() {
+    let disk = Faulty::new();
+    let store = warm(&disk);
+    let log = |store: &Numbers| store.stats().log().expect("it is on a log");
+    let before = log(&store);
+    assert!(before.syncs > 0 && before.segments == 1 && !before.poisoned, "{before:?}");
+    assert!(before.bytes >= 4096, "{before:?}");
+    store.put("a", 1).unwrap();
+    let after = log(&store);
+    assert_eq!(after.syncs, before.syncs + 1);
+    assert!(after.sync_time > before.sync_time && after.longest_sync <= after.sync_time);
+    for n in 0..200 {
+        store.put(format!("key {n}"), n).unwrap();
+    }
+    let many = log(&store);
+    assert!(many.segments > 1, "{many:?}");
+    assert_eq!(many.bytes, u64::try_from(disk.used()).unwrap());
+    store.close().unwrap();
+    let closed = log(&store);
+    assert_eq!(closed.bytes, u64::try_from(disk.used()).unwrap());
+    let store = open(&disk, Durability::Sync).unwrap();
+    let reopened = log(&store);
+    assert_eq!((reopened.bytes, reopened.segments), (closed.bytes, closed.segments));
+    assert_eq!(reopened.syncs, 0);
+
+    disk.set_failing(Call::Sync, true);
+    store.put("b", 1).expect_err("the sync fails");
+    let poisoned = log(&store);
+    assert!(poisoned.poisoned && poisoned.syncs <= 1, "{poisoned:?}");
+    assert_eq!(Numbers::new().stats().log(), None, "there is none in memory");
+}

@@ -12,17 +12,27 @@ use crate::support::{Client, begin_put};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_ifmatch");
 
+const LOOPBACK: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
 /// A server that runs. It is killed when it is dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
+    pub(crate) scheme: &'static str,
     stdout: BufReader<std::process::ChildStdout>,
 }
 
 impl Process {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// With more in its environment.
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .envs(environment.iter().copied())
+            .arg("serve")
+            .args(if arguments.contains(&"--listen") { &[][..] } else { &LOOPBACK })
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -32,27 +42,28 @@ impl Process {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let address =
-            line.strip_prefix("listening on http://").and_then(|line| line.strip_suffix('\n'));
-        let address = address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
-        Self { child, address, stdout }
+        let url = line.strip_prefix("listening on ").and_then(|line| line.strip_suffix('\n'));
+        let url = url.unwrap_or_else(|| panic!("{line:?}"));
+        let scheme = if url.starts_with("https") { "https" } else { "http" };
+        let address = url.split("://").nth(1).unwrap().parse().unwrap();
+        Self { child, address, scheme, stdout }
     }
 
     fn on(directory: &Path) -> Self {
         Self::start(&["--data", directory.to_str().unwrap()])
     }
 
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::of(self.address)
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
     /// Waits for its end; returns how it ended, and what else it printed on stdout and stderr.
-    fn ended(mut self) -> (ExitStatus, String, String) {
+    pub(crate) fn ended(mut self) -> (ExitStatus, String, String) {
         let status = wait(&mut self.child);
         let (mut out, mut err) = (String::new(), String::new());
         self.stdout.read_to_string(&mut out).unwrap();
@@ -86,7 +97,7 @@ fn wait(child: &mut Child) -> ExitStatus {
 
 /// Runs the command, which must fail: nothing on stdout, one line on stderr, which is returned.
 #[track_caller]
-fn fails(arguments: &[&str]) -> String {
+pub(crate) fn fails(arguments: &[&str]) -> String {
     let mut child = Command::new(BINARY)
         .args(arguments)
         .stdin(Stdio::null())
@@ -262,6 +273,47 @@ fn a_bad_argument_is_one_line() {
     for (arguments, part) in cases {
         let line = fails(arguments);
         assert!(line.contains(part), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
+fn modes_of_preconditions_and_history_are_as_asked_for() {
+    let process = Process::start(&["--precondition-status", "412", "--history", "2"]);
+    let client = process.client();
+    let first = client.put("/v1/kv/a", &[], "1").expect(201);
+    client.put("/v1/kv/a", &[], "2").expect(204);
+    client.put("/v1/kv/a", &[("if-match", first.etag())], "3").problem(412, "stale-revision");
+    let at = format!("/v1/kv/a?at={}", first.revision());
+    assert_eq!(client.get(&at, &[]).expect(200).text(), "1");
+    client.put("/v1/kv/a", &[], "3").expect(204);
+    client.get(&at, &[]).problem(410, "compacted");
+
+    let process = Process::start(&["--require-preconditions"]);
+    let client = process.client();
+    client.put("/v1/kv/a", &[], "1").problem(428, "precondition-required");
+    let created = client.put("/v1/kv/a", &[("if-none-match", "*")], "1").expect(201);
+    client.put("/v1/kv/a", &[("if-match", "\"1\"")], "2").problem(409, "stale-revision");
+    client.put("/v1/kv/a", &[("if-match", created.etag())], "2").expect(204);
+}
+
+#[test]
+fn contradictory_and_impossible_arguments_are_one_line_and_exit_code_2() {
+    let cases: [(&[&str], &str); 9] = [
+        (&["--backend", "etcd://localhost:2379"], "this build has no etcd backend"),
+        (&["--backend", "etcd://localhost:2379", "--data", "x"], "--data"),
+        (&["--backend", "redis://localhost"], "etcd://"),
+        (&["--precondition-status", "410"], "--precondition-status"),
+        (&["--history", "0"], "--history"),
+        (&["--max-connections", "0"], "--max-connections"),
+        (&["--listen", "0.0.0.0:0"], "--auth-token-file"),
+        (&["--listen", "nonsense"], "--listen nonsense"),
+        (&["--auth-token-file", "x", "--allow-anonymous"], "--allow-anonymous"),
+    ];
+    for (flags, part) in cases {
+        let line = fails(&[&["serve"], flags].concat());
+        assert!(line.contains(part), "{flags:?}: {line}");
+        let status = Command::new(BINARY).arg("serve").args(flags).stderr(Stdio::null()).status();
+        assert_eq!(status.unwrap().code(), Some(2), "{flags:?}");
     }
 }
 

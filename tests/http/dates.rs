@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use ifmatch::Precondition;
-use ifmatch::http::{ContentType, Document, DocumentStore, Options, documents};
+use axum::body::Bytes;
+use ifmatch::http::{ContentType, Document, DocumentStore, Options, Stamp, documents};
 
 use crate::support::{Client, Server};
 
@@ -23,11 +23,16 @@ fn written(seconds_ago: u64) -> (Server, Client, DocumentStore) {
 }
 
 fn put(store: &DocumentStore, seconds_ago: u64) {
+    put_at(store, SystemTime::now() - Duration::from_secs(seconds_ago));
+}
+
+/// As if the document had been written then: a stored one has that in its bytes 2 to 10, in milliseconds.
+fn put_at(store: &DocumentStore, then: SystemTime) {
     let document = Document::new(ContentType::JSON, &b"1"[..]).unwrap();
-    let then = SystemTime::now() - Duration::from_secs(seconds_ago);
-    let _written = store
-        .put_if(axum::body::Bytes::from_static(b"a"), document.to_stored(then), Precondition::Any)
-        .unwrap();
+    let mut stored = document.to_stored(Stamp::now()).to_vec();
+    let since = then.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    stored[2..10].copy_from_slice(&u64::try_from(since.as_millis()).unwrap().to_be_bytes());
+    store.put(Bytes::from_static(b"a"), Bytes::from(stored)).unwrap();
 }
 
 #[test]
@@ -104,10 +109,7 @@ fn two_writes_in_one_second_are_one_to_a_date_and_two_to_a_tag() {
         (read.etag().to_owned(), read.header("last-modified").unwrap().to_owned());
     // Somebody else writes, within the second of what was read.
     let then = httpdate::parse_http_date(&modified).unwrap() + Duration::from_millis(999);
-    let document = Document::new(ContentType::JSON, &b"2"[..]).unwrap();
-    let _written = store
-        .put_if(axum::body::Bytes::from_static(b"a"), document.to_stored(then), Precondition::Any)
-        .unwrap();
+    put_at(&store, then);
 
     client.get("/v1/kv/a", &[("if-modified-since", &modified)]).expect(304);
     client.get("/v1/kv/a", &[("if-none-match", &tag)]).expect(200);

@@ -5,11 +5,14 @@
 
 mod support;
 
+mod auth;
 mod bad_input;
 mod callers;
 mod command;
+mod compression;
 mod conflict;
 mod dates;
+mod drain;
 mod history;
 mod idempotency;
 mod interrupted;
@@ -17,7 +20,10 @@ mod interrupted;
 mod kill;
 mod limits;
 mod list;
+mod logs;
 mod long_poll;
+mod metrics;
+mod origin;
 mod patch;
 mod precondition;
 mod prefer;
@@ -25,8 +31,11 @@ mod race;
 mod read;
 mod required;
 mod serving;
+#[cfg(unix)]
+mod slow_clients;
 mod strict;
 mod tags;
+mod tls;
 mod txn;
 mod users;
 mod watch;

@@ -102,3 +102,30 @@ fn a_client_that_stalls_cannot_hold_up_the_end() {
     assert!(started.elapsed() < Duration::from_secs(5));
     closed(stream);
 }
+
+#[test]
+fn a_refused_request_leaves_the_connection_usable_or_says_that_it_ends() {
+    let server = server(ServeOptions::default());
+    let refused = |length: usize| {
+        format!("PUT /v1/kv/a//b HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n")
+    };
+    // A body that comes later than the head, as most clients send it; and then another request.
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(refused(5).as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    stream
+        .write_all(b"12345GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    let statuses: Vec<&str> =
+        answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(statuses, ["400", "200"], "{answers}");
+
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(refused(100_000).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
+}

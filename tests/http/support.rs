@@ -251,7 +251,7 @@ pub(crate) fn raw(address: SocketAddr, request: &[u8]) -> Answer {
 /// A request without a body, on a connection of its own; `lines` end in CRLF, and may hold any byte.
 pub(crate) fn raw_request(address: SocketAddr, first: &[u8], lines: &[u8]) -> Answer {
     let mut request = first.to_vec();
-    request.extend_from_slice(b" HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
+    request.extend_from_slice(b" HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     request.extend_from_slice(lines);
     request.extend_from_slice(b"\r\n");
     raw(address, &request)
@@ -261,7 +261,7 @@ pub(crate) fn raw_request(address: SocketAddr, first: &[u8], lines: &[u8]) -> An
 pub(crate) fn begin_put(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     let head =
-        b"PUT /v1/kv/a HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n";
+        b"PUT /v1/kv/a HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n";
     stream.write_all(head).unwrap();
     let mut answer = [0; 25];
     stream.read_exact(&mut answer).unwrap();
@@ -333,4 +333,25 @@ impl Answer {
         assert_eq!(self.status, status, "{self:?} {}", String::from_utf8_lossy(&self.body));
         self
     }
+}
+
+/// A connection of HTTP/2 without TLS, for clients that know that the server speaks it.
+pub(crate) type Http2 = hyper::client::conn::http2::SendRequest<axum::body::Body>;
+
+pub(crate) async fn connect_http2(address: SocketAddr) -> (Http2, tokio::task::JoinHandle<()>) {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    (sender, tokio::spawn(async { drop(connection.await) }))
+}
+
+/// The status of a GET by HTTP/2.
+pub(crate) fn http2(address: SocketAddr, uri: &str) -> u16 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (mut sender, _connection) = connect_http2(address).await;
+        let request = axum::http::Request::get(uri).body(axum::body::Body::empty()).unwrap();
+        sender.send_request(request).await.unwrap().status().as_u16()
+    })
 }

@@ -9,10 +9,10 @@ use crate::error::WriteError;
 use crate::identity::Identity;
 use crate::precondition::Precondition;
 use crate::revision::Revision;
-use crate::store::{Deleted, Written};
+use crate::store::Deleted;
 use crate::versioned::Versioned;
 
-use super::{Current, Guard, Problem, ProblemKind};
+use super::{Current, ETag, Guard, Problem, ProblemKind, Saved};
 
 /// How often a guard that is no single precondition is checked again, because somebody else wrote in between.
 pub(in crate::http) const ATTEMPTS: u32 = 100;
@@ -24,27 +24,69 @@ impl Guard {
     /// 409 if a condition does not hold, with what is there now; else as [`Problem`] says of
     /// [`WriteError`]. `contended` (503) if 100 other writes came between the check of several conditions and the
     /// write, one after the other.
-    pub async fn put<K, V, B>(&self, backend: &B, key: K, value: V) -> Result<Written, Problem>
+    pub async fn put<K, V, B>(&self, backend: &B, key: K, value: V) -> Result<Saved, Problem>
+    where
+        K: Clone + Display + Send,
+        V: Send,
+        B: Backend<K, V>,
+    {
+        self.save(backend, key, value, Precondition::Any).await
+    }
+
+    /// As [`put`](Self::put), but only what exists is replaced: 404 if there is nothing, whatever the conditions.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put), and 404.
+    pub async fn replace<K, V, B>(&self, backend: &B, key: K, value: V) -> Result<Saved, Problem>
+    where
+        K: Clone + Display + Send,
+        V: Send,
+        B: Backend<K, V>,
+    {
+        self.save(backend, key, value, Precondition::Present).await
+    }
+
+    /// Puts, if the conditions and `floor` hold, which is weaker than any other but none.
+    async fn save<K, V, B>(
+        &self,
+        backend: &B,
+        key: K,
+        value: V,
+        floor: Precondition,
+    ) -> Result<Saved, Problem>
     where
         K: Clone + Display + Send,
         V: Send,
         B: Backend<K, V>,
     {
         let identity = backend.identity();
-        let mut precondition = match self.precondition(identity) {
+        let has_to_exist = floor == Precondition::Present;
+        let exact = match self.precondition(identity) {
+            Some(Precondition::Any) => Some(floor),
+            // The two exclude each other: which one does not hold depends on what is there.
+            Some(Precondition::Absent) if has_to_exist => None,
+            exact => exact,
+        };
+        let mut precondition = match exact {
             Some(precondition) => precondition,
             None => {
                 let current = backend.get(&key).await?.as_ref().map(Versioned::revision);
+                if has_to_exist && current.is_none() {
+                    return Err(Problem::not_found(key));
+                }
                 self.exactly(identity, &key, current)?
             }
         };
         let mut value = value;
         for _ in 0..ATTEMPTS {
             let conflict = match backend.put_if(key.clone(), value, precondition).await {
-                Ok(written) => return Ok(written),
+                Ok(written) => return Ok(Saved::new(identity, written)),
                 Err(WriteError::Conflict(conflict)) => conflict,
                 Err(error) => return Err(Problem::from(error).with_key(key)),
             };
+            if has_to_exist && conflict.current().is_none() {
+                return Err(Problem::not_found(key));
+            }
             precondition = self.exactly(identity, &key, conflict.revision())?;
             value = conflict.into_parts().1.expect("a put gives its value back");
         }
@@ -91,8 +133,8 @@ impl Guard {
         key: &impl Display,
         current: Option<Revision>,
     ) -> Result<Precondition, Problem> {
-        let validators = current.map(|revision| Current { revision, modified: None });
-        self.check_write(identity, validators).map_err(|problem| problem.with_key(key))?;
+        let now = |revision| Current { etag: ETag::new(identity, revision), modified: None };
+        self.check_write(current.map(now)).map_err(|problem| problem.with_key(key))?;
         Ok(current.map_or(Precondition::Absent, Precondition::from))
     }
 }
@@ -115,7 +157,6 @@ mod tests {
     use axum::http::HeaderMap;
 
     use super::*;
-    use crate::http::ETag;
     use crate::store::Store;
 
     type Others = Box<dyn FnMut()>;
@@ -206,6 +247,21 @@ mod tests {
         others_put(&store, 3);
         let deleted = now(not_the_first.delete(&store, Key)).unwrap();
         assert_eq!(**deleted.previous(), 99);
+    }
+
+    #[test]
+    fn a_replacement_never_creates_whatever_the_conditions() {
+        let store = Numbers::new();
+        for guard in [Guard::default(), guard("if-none-match", "*"), guard("if-match", "*")] {
+            let problem = now(guard.replace(&store, Key, 1)).unwrap_err();
+            assert_eq!((problem.kind(), problem.status().as_u16()), (ProblemKind::NotFound, 404));
+        }
+        assert!(store.is_empty());
+        store.put(Key, 1).unwrap();
+        let problem = now(guard("if-none-match", "*").replace(&store, Key, 2)).unwrap_err();
+        assert_eq!(problem.kind(), ProblemKind::AlreadyExists);
+        now(Guard::default().replace(&store, Key, 2)).unwrap();
+        assert_eq!(*store.get(Key).unwrap(), 2);
     }
 
     #[test]

@@ -1,0 +1,60 @@
+//! Why `ifmatch serve` failed.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ifmatch::http::{InvalidOrigin, InvalidTokens, TlsError};
+use ifmatch::{OpenError, SyncError};
+
+use crate::report::{Failed, USAGE};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("--listen {address}: not an address")]
+    Address { address: String, source: io::Error },
+    #[error(
+        "--listen {address} can be reached from other machines, and everybody could read and write: add \
+         --auth-token-file, or --allow-anonymous if that is meant"
+    )]
+    Exposed { address: SocketAddr },
+    #[error("{flag}")]
+    Origin { flag: &'static str, source: InvalidOrigin },
+    #[error("IFMATCH_LOG: not a filter like \"info\": {0}")]
+    Filter(tracing_subscriber::filter::ParseError),
+    #[error("--backend {url}: this build has no etcd backend")]
+    NoBackend { url: String },
+    #[error("{flag}: cannot read {}", path.display())]
+    Read { flag: &'static str, path: PathBuf, source: io::Error },
+    #[error("--auth-token-file {}", path.display())]
+    Tokens { path: PathBuf, source: InvalidTokens },
+    #[error("--tls-cert {} with --tls-key {}", cert.display(), key.display())]
+    Tls { cert: PathBuf, key: PathBuf, source: TlsError },
+    #[error("cannot listen on {address}")]
+    Listen { address: String, source: io::Error },
+    #[error("cannot open the store")]
+    Open(#[from] OpenError),
+    #[error("cannot start the server")]
+    Start(#[source] io::Error),
+    #[error("the store could not be closed in good order: what was not yet durable may be lost")]
+    Close(#[from] SyncError),
+}
+
+impl Failed for Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Address { .. }
+            | Self::Exposed { .. }
+            | Self::Origin { .. }
+            | Self::Filter(_)
+            | Self::NoBackend { .. } => USAGE,
+            Self::Read { .. }
+            | Self::Tokens { .. }
+            | Self::Tls { .. }
+            | Self::Listen { .. }
+            | Self::Open(_)
+            | Self::Start(_)
+            | Self::Close(_) => 1,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A request whose body was not read, because it was refused before.
+//!
+//! What comes after it on the connection can only be told from it once it has been read. hyper looks once whether it is
+//! there already, and else closes the connection without a word, so that a client that sends its next request meets an
+//! end of file. So a little is read here; and a client whose body is longer is told that the connection ends.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use axum::http::{HeaderValue, Version, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use hyper::body::{Frame, SizeHint};
+
+/// How much of a body is read that nobody wants.
+const MAX_BYTES: usize = 64 << 10;
+
+/// How long that may take.
+const TIMEOUT: Duration = Duration::from_millis(250);
+
+/// A layer that reads the rest of what the handler did not read, or says that the connection ends.
+pub(super) async fn finish(request: Request, next: Next) -> Response {
+    let is_told_apart = request.version() > Version::HTTP_11 || request.body().is_end_stream();
+    if is_told_apart {
+        return next.run(request).await;
+    }
+    // Whoever waits for the word to go on has sent nothing, and reading would give it.
+    let waits = request.headers().contains_key(header::EXPECT);
+    let (parts, body) = request.into_parts();
+    let body = Shared(Arc::new(Mutex::new(body)));
+    let request = Request::from_parts(parts, Body::new(body.clone()));
+    let mut response = next.run(request).await;
+    if !body.is_end_stream() && (waits || !body.clone().read_to_end().await) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A body that can be read on when the handler has let it go.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Body>>);
+
+impl Shared {
+    /// Reads the rest. Whether it came to the end.
+    async fn read_to_end(mut self) -> bool {
+        let max = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+        if self.size_hint().lower() > max {
+            return false;
+        }
+        let rest = async {
+            let mut bytes = 0;
+            while bytes <= MAX_BYTES {
+                let frame = std::future::poll_fn(|context| Pin::new(&mut self).poll_frame(context));
+                match frame.await {
+                    None => return true,
+                    Some(Err(_)) => return false,
+                    Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Bytes::len),
+                }
+            }
+            false
+        };
+        tokio::time::timeout(TIMEOUT, rest).await.unwrap_or(false)
+    }
+
+    fn with<T>(&self, use_it: impl FnOnce(Pin<&mut Body>) -> T) -> T {
+        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        use_it(Pin::new(&mut *body))
+    }
+}
+
+impl HttpBody for Shared {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.with(|body| body.poll_frame(context))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.with(|body| body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.with(|body| body.size_hint())
+    }
+}

@@ -1,0 +1,23 @@
+//! What the log has done, in numbers.
+
+use std::time::Duration;
+
+/// What a store's log takes on the disk, and how its syncs went since the store was opened.
+///
+/// As of the last write or sync: what is under way does not count yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogStats {
+    /// How many bytes the files of the log have, what is set aside for more included.
+    pub bytes: u64,
+    /// How many files those are, the lock file not included.
+    pub segments: u64,
+    /// How many syncs succeeded.
+    pub syncs: u64,
+    /// How long those took together.
+    pub sync_time: Duration,
+    /// How long the longest took.
+    pub longest_sync: Duration,
+    /// Whether the log failed, so that the store takes no writes any more.
+    pub poisoned: bool,
+}
