@@ -12,7 +12,7 @@ use crate::support::{Answer, Client, Server};
 const JSON: (&str, &str) = ("content-type", "application/json");
 const REPEATS: usize = 16;
 
-fn with<'a>(key: &'a str) -> (&'static str, &'a str) {
+fn with(key: &str) -> (&'static str, &str) {
     ("idempotency-key", key)
 }
 
