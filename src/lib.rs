@@ -89,6 +89,8 @@
 mod backend;
 mod capability;
 mod cause;
+#[cfg(feature = "client")]
+pub mod client;
 mod codec;
 mod commit_error;
 mod conflict;
@@ -118,6 +120,8 @@ mod revision;
 mod storage;
 mod store;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod txn;
 mod versioned;
 

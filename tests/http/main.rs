@@ -23,12 +23,15 @@ mod list;
 mod logs;
 mod long_poll;
 mod metrics;
+mod operator;
 mod origin;
 mod patch;
 mod precondition;
 mod prefer;
 mod race;
 mod read;
+#[cfg(unix)]
+mod readme;
 mod required;
 mod serving;
 #[cfg(unix)]
