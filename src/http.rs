@@ -80,6 +80,7 @@ mod serve;
 mod shared;
 mod shutdown;
 mod tags;
+mod turns;
 mod txn;
 mod upload;
 mod versioned_json;

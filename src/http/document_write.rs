@@ -126,12 +126,14 @@ impl DocumentWrite<'_> {
             Known::Done(done) => return Ok(done.into()),
             Known::New(precondition) => precondition,
         };
-        let mut current = match self.at_once(shared).await {
+        let (mut current, _turn) = match self.at_once(shared).await {
             Some(Ok(outcome)) => return Ok(outcome),
             Some(Err(Failed::Lost(lost))) => return Err(*lost),
-            Some(Err(Failed::Again(Again::Changed(current)))) => current,
+            Some(Err(Failed::Again(Again::Changed(current)))) => (current, None),
             Some(Err(Failed::Again(Again::Recorded))) | None => {
-                shared.backend().get(self.key.as_bytes()).await.map_err(Problem::from)?
+                let turn = shared.turns().take(self.key).await;
+                let current = shared.backend().get(self.key.as_bytes()).await;
+                (current.map_err(Problem::from)?, Some(turn))
             }
         };
         for _ in 0..ATTEMPTS {

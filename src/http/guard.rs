@@ -5,13 +5,19 @@
 
 pub(super) mod write;
 
+use std::convert::Infallible;
 use std::fmt::Display;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
+use axum::body::{Body, HttpBody};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::Frame;
 
 use crate::backend::Backend;
 use crate::identity::Identity;
@@ -377,12 +383,32 @@ impl NoRead {
     }
 }
 
+/// The body of a 304. An empty one would be announced with a `Content-Length` of 0, which there is that of the
+/// representation that was not sent (RFC 9110 8.6).
+struct NoContent;
+
+impl HttpBody for NoContent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+}
+
 impl IntoResponse for NoRead {
     fn into_response(self) -> Response {
         match self {
             Self::NotModified(etag) => {
-                (StatusCode::NOT_MODIFIED, etag, [(header::CACHE_CONTROL, "no-cache")])
-                    .into_response()
+                let headers = [(header::CACHE_CONTROL, "no-cache")];
+                (StatusCode::NOT_MODIFIED, etag, headers, Body::new(NoContent)).into_response()
             }
             Self::Problem(problem) => problem.into_response(),
         }

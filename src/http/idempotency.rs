@@ -9,7 +9,7 @@
 //! Beside each record is an entry in the order of time, by which records are forgotten.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use bytes::Bytes;
@@ -33,7 +33,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(super) const MAX_KEY: usize = 255;
 
 /// For how long a write is remembered.
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const LIFETIME_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// How many records are forgotten in one transaction.
 const BATCH: usize = 16;
@@ -139,7 +139,7 @@ impl Repeatable {
         let record = Record::decode(found).ok_or_else(|| {
             Problem::new(ProblemKind::Internal, "a record of the server is damaged")
         })?;
-        if seconds(now).saturating_sub(record.seconds) > LIFETIME.as_secs() {
+        if milliseconds(now).saturating_sub(record.time) > LIFETIME_MS {
             return Ok(Known::New(found.into()));
         }
         if record.fingerprint != self.fingerprint {
@@ -159,11 +159,11 @@ impl Repeatable {
         created: bool,
         origin: Origin,
     ) -> Txn<Bytes, Bytes> {
-        let seconds = seconds(SystemTime::now());
-        let value = Record { seconds, fingerprint: self.fingerprint, created, origin }.encode();
+        let time = milliseconds(SystemTime::now());
+        let value = Record { time, fingerprint: self.fingerprint, created, origin }.encode();
         txn.require(self.record(), record)
             .put(self.record(), value)
-            .put(by_time(seconds, &self.name), Bytes::new())
+            .put(by_time(time, &self.name), Bytes::new())
     }
 }
 
@@ -200,7 +200,8 @@ impl Idempotency {
 
 /// What is stored of a write: 1 byte of version, 8 of time, 32 of fingerprint, 1 of outcome, 6 of the origin of its tag.
 struct Record {
-    seconds: u64,
+    /// In milliseconds since 1970, as in the entries by time, of which the oldest are forgotten.
+    time: u64,
     fingerprint: [u8; 32],
     created: bool,
     origin: Origin,
@@ -210,30 +211,32 @@ impl Record {
     fn encode(&self) -> Bytes {
         let created = [u8::from(self.created)];
         let parts: [&[u8]; 5] =
-            [&[1], &self.seconds.to_be_bytes(), &self.fingerprint, &created, &self.origin];
+            [&[1], &self.time.to_be_bytes(), &self.fingerprint, &created, &self.origin];
         parts.concat().into()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&[1])?;
-        let (seconds, rest) = rest.split_first_chunk::<8>()?;
+        let (time, rest) = rest.split_first_chunk::<8>()?;
         let (fingerprint, rest) = rest.split_first_chunk::<32>()?;
         let (created, origin) = match rest {
             [0, origin @ ..] => (false, origin),
             [1, origin @ ..] => (true, origin),
             _ => return None,
         };
-        let (seconds, origin) = (u64::from_be_bytes(*seconds), origin.try_into().ok()?);
-        Some(Self { seconds, fingerprint: *fingerprint, created, origin })
+        let (time, origin) = (u64::from_be_bytes(*time), origin.try_into().ok()?);
+        Some(Self { time, fingerprint: *fingerprint, created, origin })
     }
 }
 
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+/// In milliseconds since 1970.
+fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn by_time(seconds: u64, name: &[u8; 32]) -> Bytes {
-    [&[RESERVED], BY_TIME, &seconds.to_be_bytes()[..], name].concat().into()
+fn by_time(time: u64, name: &[u8; 32]) -> Bytes {
+    [&[RESERVED], BY_TIME, &time.to_be_bytes()[..], name].concat().into()
 }
 
 fn all_by_time() -> KeyRange<Bytes> {
@@ -242,8 +245,8 @@ fn all_by_time() -> KeyRange<Bytes> {
 
 /// When the write was, and its name.
 fn read_by_time(key: &[u8]) -> Option<(u64, [u8; 32])> {
-    let (seconds, name) = key.get(1 + BY_TIME.len()..)?.split_first_chunk::<8>()?;
-    Some((u64::from_be_bytes(*seconds), name.try_into().ok()?))
+    let (time, name) = key.get(1 + BY_TIME.len()..)?.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*time), name.try_into().ok()?))
 }
 
 async fn count<B: Backend>(backend: &B) -> Result<AtomicUsize, Problem> {
@@ -266,14 +269,14 @@ async fn forget<B: Backend>(backend: &B, excess: usize, now: SystemTime) -> Resu
     let mut forgotten = 0;
     for (entry, _) in oldest.entries {
         let Some((then, name)) = read_by_time(&entry) else { continue };
-        let is_over = seconds(now).saturating_sub(then) > LIFETIME.as_secs();
+        let is_over = milliseconds(now).saturating_sub(then) > LIFETIME_MS;
         if !is_over && forgotten >= excess {
             break;
         }
         let record: Bytes = [&[RESERVED], RECORDS, &name[..]].concat().into();
         // A record that was written again, after its time, has a newer entry.
         if let Some(stored) = snapshot.get(&record).await?
-            && Record::decode(&stored).is_none_or(|record| record.seconds == then)
+            && Record::decode(&stored).is_none_or(|record| record.time == then)
         {
             txn = txn.require(record.clone(), &stored).delete(record);
         }
@@ -291,6 +294,8 @@ async fn forget<B: Backend>(backend: &B, excess: usize, now: SystemTime) -> Resu
 #[cfg(test)]
 #[cfg(not(ifmatch_model))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::http::documents;
 
