@@ -109,7 +109,7 @@ impl DocumentWrite<'_> {
         let began = Instant::now();
         let lost = match self.try_commit(shared).await {
             Ok(outcome) => {
-                shared.options().metrics.observe_commit(began.elapsed());
+                shared.options().metrics.observe_commit(outcome.etag.revision(), began.elapsed());
                 return Ok(outcome);
             }
             Err(lost) => lost,

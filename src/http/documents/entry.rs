@@ -14,7 +14,7 @@ use crate::identity::Identity;
 use crate::revision::Revision;
 use crate::versioned::Versioned;
 
-use super::document::Document;
+use super::document::{Document, UnreadableDocument};
 use super::document_key::DocumentKey;
 use crate::http::date;
 use crate::http::etag::ETag;
@@ -38,9 +38,18 @@ impl Entry {
         key: &DocumentKey,
         stored: Versioned<Bytes>,
     ) -> Result<Self, Problem> {
-        let document = Document::from_stored(&stored).map_err(|error| {
-            Problem::new(ProblemKind::Internal, error.to_string()).with_key(key)
-        })?;
+        Self::read(identity, key, stored)
+            .map_err(|error| Problem::new(ProblemKind::Internal, error.to_string()).with_key(key))
+    }
+
+    /// # Errors
+    /// If the value is of a later version of the crate, or damaged.
+    pub(super) fn read(
+        identity: Identity,
+        key: &DocumentKey,
+        stored: Versioned<Bytes>,
+    ) -> Result<Self, UnreadableDocument> {
+        let document = Document::from_stored(&stored)?;
         Ok(Self { identity, key: key.clone(), stored, document })
     }
 

@@ -28,7 +28,7 @@ struct Ready {
 /// `GET /healthz`: whether the process answers. Restarting it helps if it does not.
 pub(super) async fn alive(uri: Uri) -> Result<Response, Problem> {
     query::allow_only(uri.query(), &[])?;
-    Ok(uncached(json(&Alive { status: "ok" })))
+    Ok(json(&Alive { status: "ok" }))
 }
 
 /// `GET /readyz`: whether it can do its work: the store is there and takes writes.
@@ -43,7 +43,7 @@ pub(super) async fn ready<B: Backend>(
         return Err(Problem::new(ProblemKind::Unavailable, detail)
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("10")));
     }
-    Ok(uncached(json(&Ready { status: "ready", revision: status.revision })))
+    Ok(json(&Ready { status: "ready", revision: status.revision }))
 }
 
 /// `GET /metrics`: what an operator asks, in the text format of OpenMetrics.
@@ -61,10 +61,9 @@ pub(super) async fn metrics<B: Backend>(
         }
     };
     let text = shared.options().metrics.render(&figures);
-    Ok(uncached(([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response()))
-}
-
-fn uncached(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    let headers = [
+        (header::CONTENT_TYPE, Metrics::CONTENT_TYPE),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    ];
+    Ok((headers, text).into_response())
 }

@@ -64,7 +64,7 @@ pub(super) async fn transact<B: Backend>(
     };
     match committed {
         Ok(revision) => {
-            shared.options().metrics.observe_commit(began.elapsed());
+            shared.options().metrics.observe_commit(revision, began.elapsed());
             Ok(json(&Committed { revision }))
         }
         Err(Failed::Problem(problem)) => Err(problem),

@@ -22,6 +22,7 @@ use crate::event::{Commit, Event, WatchError};
 use crate::identity::Identity;
 use crate::revision::Revision;
 
+use super::document::UnreadableDocument;
 use super::document_key::DocumentKey;
 use super::entry::Entry;
 use super::keyspace::Prefix;
@@ -36,6 +37,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// For how long a client waits before it connects again, in milliseconds.
 const RETRY_MS: u32 = 1_000;
+
+/// The same, for one whose revision is not kept any more.
+const RETRY_COMPACTED_MS: u32 = 30_000;
 
 /// `GET`.
 pub(super) async fn watch<B: Backend>(
@@ -65,7 +69,7 @@ pub(super) async fn watch<B: Backend>(
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         // Proxies are not to hold messages back, and not to change them.
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
@@ -82,9 +86,12 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
     })
 }
 
-/// The revision asked for is too old, or of another store: the client has to read the state anew.
+/// The revision asked for is too old, or of another store: the client has to read the state anew. It has no `id`, so that
+/// nobody goes on past what they were not told; an `EventSource` that does not listen to it, and comes back with the same
+/// revision, does so seldom.
 fn compacted(oldest: Revision) -> Bytes {
-    format!("event: compacted\ndata: {{\"oldest_revision\": {oldest}}}\n\n").into()
+    let retry = RETRY_COMPACTED_MS;
+    format!("retry: {retry}\nevent: compacted\ndata: {{\"oldest_revision\": {oldest}}}\n\n").into()
 }
 
 /// The commits of a watch as messages.
@@ -128,9 +135,12 @@ impl<W: BackendWatch> Messages<W> {
     fn message(&mut self, next: Option<Result<Commit<Bytes, Bytes>, WatchError>>) -> Option<Bytes> {
         match next {
             Some(Ok(commit)) => {
-                let told = commit.revision().get();
-                self.watcher.sent(self.watch.position().get().saturating_sub(told));
-                message(self.identity, &commit)
+                self.watcher.sent(commit.revision());
+                // What cannot be read is not passed over, which would be a gap: the watch ends before it.
+                message(self.identity, &commit).unwrap_or_else(|UnreadableDocument| {
+                    self.ended = true;
+                    None
+                })
             }
             Some(Err(WatchError::Lagged { resume })) => {
                 self.watcher.lagged();
@@ -176,14 +186,18 @@ impl<W: BackendWatch> Stream for Messages<W> {
 }
 
 /// One message for one commit; `None` if none of its changes is of a document.
-fn message(identity: Identity, commit: &Commit<Bytes, Bytes>) -> Option<Bytes> {
-    let events: Vec<Change> =
-        commit.events().iter().filter_map(|event| Change::of(identity, event)).collect();
+fn message(
+    identity: Identity,
+    commit: &Commit<Bytes, Bytes>,
+) -> Result<Option<Bytes>, UnreadableDocument> {
+    let changes = commit.events().iter().filter_map(|event| Change::of(identity, event));
+    let events: Vec<Change> = changes.collect::<Result<_, _>>()?;
     if events.is_empty() {
-        return None;
+        return Ok(None);
     }
     let revision = commit.revision();
-    let data = serde_json::to_string(&Data { revision, events: &events }).ok()?;
+    let data = serde_json::to_string(&Data { revision, events: &events })
+        .expect("texts, numbers and JSON that was checked serialize");
     let mut message = format!("id: {revision}\nevent: commit\n");
     // The text of a document is kept, and may have lines. What ends a line in JSON is white space.
     for line in data.split(['\n', '\r']) {
@@ -192,7 +206,7 @@ fn message(identity: Identity, commit: &Commit<Bytes, Bytes>) -> Option<Bytes> {
         message.push('\n');
     }
     message.push('\n');
-    Some(message.into())
+    Ok(Some(message.into()))
 }
 
 #[derive(serde::Serialize)]
@@ -207,12 +221,16 @@ enum Change {
 }
 
 impl Change {
-    fn of(identity: Identity, event: &Event<Bytes, Bytes>) -> Option<Self> {
+    /// `None` if it is no document's.
+    fn of(
+        identity: Identity,
+        event: &Event<Bytes, Bytes>,
+    ) -> Option<Result<Self, UnreadableDocument>> {
         let key = DocumentKey::from_stored(event.key()).ok()?;
-        match event.entry() {
-            Some(stored) => Entry::of(identity, &key, stored.clone()).ok().map(Self::Put),
-            None => Some(Self::Delete(key, event.revision())),
-        }
+        Some(match event.entry() {
+            Some(stored) => Entry::read(identity, &key, stored.clone()).map(Self::Put),
+            None => Ok(Self::Delete(key, event.revision())),
+        })
     }
 }
 

@@ -6,6 +6,7 @@ mod figure;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -18,6 +19,7 @@ use prometheus_client::registry::Registry;
 
 pub use self::figure::Figure;
 use crate::http::problem::ProblemKind;
+use crate::revision::Revision;
 
 /// From half a millisecond, which a write to a good disk takes, to the 10 s that a server takes to end.
 const SECONDS: [f64; 13] =
@@ -51,6 +53,8 @@ struct Inner {
     watch_lag: Histogram,
     watch_lagged: Counter,
     watch_compacted: Counter,
+    /// The newest revision that was acknowledged here.
+    newest: AtomicU64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -98,6 +102,7 @@ impl Metrics {
             watch_lag: Histogram::new(REVISIONS),
             watch_lagged: Counter::default(),
             watch_compacted: Counter::default(),
+            newest: AtomicU64::new(0),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -118,9 +123,10 @@ impl Metrics {
         out
     }
 
-    /// A write was acknowledged, `elapsed` after it was given to the store.
-    pub fn observe_commit(&self, elapsed: Duration) {
+    /// The commit `revision` was acknowledged, `elapsed` after it was given to the store.
+    pub fn observe_commit(&self, revision: Revision, elapsed: Duration) {
         self.0.commit_seconds.observe(elapsed.as_secs_f64());
+        self.0.newest.fetch_max(revision.get(), Ordering::Relaxed);
     }
 
     /// One more watch, until what is returned is dropped.
@@ -215,10 +221,11 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// A commit was sent to it, when the newest was `behind` revisions later.
-    pub fn sent(&self, behind: u64) {
-        let Inner { watch_events, watch_lag, .. } = &*self.metrics.0;
+    /// The commit `revision` was sent to it.
+    pub fn sent(&self, revision: Revision) {
+        let Inner { watch_events, watch_lag, newest, .. } = &*self.metrics.0;
         watch_events.inc();
+        let behind = newest.load(Ordering::Relaxed).saturating_sub(revision.get());
         watch_lag.observe(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
     }
 
