@@ -89,6 +89,8 @@
 mod backend;
 mod capability;
 mod cause;
+#[cfg(feature = "client")]
+pub mod client;
 mod codec;
 mod commit_error;
 mod conflict;

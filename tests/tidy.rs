@@ -33,6 +33,7 @@ const LAYERS: &[&str] = &[
     "log",
     "store",
     "backend",
+    "client",
     "http",
 ];
 
