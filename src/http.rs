@@ -3,29 +3,41 @@
 //! Optimistic locking over HTTP is: read (`ETag`), change, write back (`If-Match`). Whoever lost the race is told
 //! `409 Conflict` with what is there now, reads it, merges, and tries again.
 //!
-//! - [`router()`] serves a [`DocumentStore`] as key-value resources; [`serve()`] serves any router on a socket, with all
-//!   waits bounded.
-//! - For routes of your own over a store of your own types: [`Guard`] extracts a request's preconditions and writes
-//!   under them; [`ETag`] is the tag of a revision, and sets the header; [`VersionedJson`] is an entry with its tag;
-//!   [`Problem`] is an error that a program can read. [`Conflict`](crate::Conflict) and
-//!   [`WriteError`](crate::WriteError) are responses themselves, so that a handler can return them.
+//! - [`router()`] serves a [`Backend`](crate::Backend), such as a [`DocumentStore`] in this process, as key-value
+//!   resources; [`Front`] stands in front of it, or of any router: tokens, hosts and origins, compression, figures and
+//!   logs; [`serve()`] serves that on a socket, with all waits bounded.
+//! - For routes of your own over a store of your own types: [`Guard`] extracts a request's preconditions, and reads and
+//!   writes under them; [`VersionedJson`] and [`Saved`] are its answers; [`ETag`] is the tag of a revision; [`JsonBody`]
+//!   is a body whose faults are 400; [`Problem`] is an error that a program can read, with [`Problem::rule`] for your own.
+//!   Every error of the store is a response itself, so that a handler can return it.
+//! - The [`guide`] says how to have few conflicts, why they are 409, and when not to lock so.
 //!
 //! ```
-//! use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
-//! use ifmatch::{Store, WriteError, http::ETag};
+//! use axum::{Router, extract::{Path, State}, routing::get};
+//! use ifmatch::{Store, http::{Guard, JsonBody, NoRead, Problem, Saved, VersionedJson}};
 //!
-//! type Users = Store<String, String>;
+//! type Notes = Store<String, Vec<String>>;
 //!
-//! // 201 with an ETag, or 409 with the current revision if the name is taken.
-//! async fn register(
-//!     State(users): State<Users>,
-//!     Json((name, email)): Json<(String, String)>,
-//! ) -> Result<(StatusCode, ETag), WriteError<String, String>> {
-//!     let written = users.submit_put_if(name, email, ifmatch::Precondition::Absent).await?;
-//!     Ok((StatusCode::CREATED, ETag::new(users.identity(), written.revision())))
+//! // 200 with an ETag, 304, 404
+//! async fn show(
+//!     State(notes): State<Notes>,
+//!     Path(name): Path<String>,
+//!     guard: Guard,
+//! ) -> Result<VersionedJson<Vec<String>>, NoRead> {
+//!     guard.read(&notes, name).await
 //! }
 //!
-//! let app: Router = Router::new().route("/users", post(register)).with_state(Users::new());
+//! // 201 or 204 with the new ETag; 409 with the current one, if If-Match or ?revision= is not it
+//! async fn write(
+//!     State(notes): State<Notes>,
+//!     Path(name): Path<String>,
+//!     guard: Guard,
+//!     JsonBody(lines): JsonBody<Vec<String>>,
+//! ) -> Result<Saved, Problem> {
+//!     guard.put(&notes, name, lines).await
+//! }
+//!
+//! let app: Router = Router::new().route("/notes/{name}", get(show).put(write)).with_state(Notes::new());
 //! ```
 
 mod auth;
@@ -77,6 +89,9 @@ mod tests;
 
 pub use self::auth::{InvalidTokens, Tokens, authenticate};
 pub use self::caller::Caller;
+#[doc = include_str!("http/guide.md")]
+pub mod guide {}
+
 pub use self::content_type::{ContentType, InvalidContentType};
 pub use self::document::{Document, InvalidJson, UnreadableDocument};
 pub use self::document_key::{DocumentKey, InvalidKey};

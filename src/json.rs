@@ -5,8 +5,8 @@
 //! - An object keeps the order of its members, and has each name once.
 //! - What is read from text is nested at most [`MAX_DEPTH`] deep, so recursion over it is bounded.
 //!
-//! serde_json judges the syntax and reads and writes the strings; the tree is ours, because its own keeps numbers only
-//! under a feature that changes every other user of serde_json in the same program.
+//! `serde_json` judges the syntax and reads and writes the strings; the tree is ours, because its own keeps numbers only
+//! under a feature that changes every other user of `serde_json` in the same program.
 
 mod equality;
 mod invalid;

@@ -38,6 +38,7 @@ mod versions;
 mod watch;
 mod window;
 mod write;
+mod written;
 
 #[cfg(all(test, feature = "log", not(ifmatch_model)))]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -75,7 +76,7 @@ pub use self::scan::Scan;
 pub use self::snapshot::Snapshot;
 pub use self::transact::{Read, Transaction};
 pub use self::watch::{Canceller, Watch, WatchBuilder};
-pub use self::write::{Deleted, Written};
+pub use self::written::{Deleted, Written};
 
 /// The default hasher: fast, and seeded at random for each store, but not built to withstand somebody who
 /// can choose keys and measure time.

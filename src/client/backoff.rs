@@ -39,6 +39,12 @@ impl Backoff {
     pub(super) fn delay(self, number: u32) -> Duration {
         self.ceiling(number).mul_f64(fastrand::f64())
     }
+
+    /// With waits of so many round trips where these are longer than the base: of clients that keep a server busy none
+    /// wins for as long as they come again before it has answered the others.
+    pub(super) fn scaled_to(self, round_trip: Duration) -> Self {
+        Self { base: self.base.max(round_trip), ..self }
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +58,9 @@ mod tests {
         assert_eq!(ceilings, [10, 20, 640, 1_000, 1_000].map(Duration::from_millis));
         let delays: Vec<_> = (0..1_000).map(|_| backoff.delay(7)).collect();
         assert!(delays.iter().all(|delay| *delay <= Duration::from_secs(1)));
+        let slow = backoff.scaled_to(Duration::from_millis(100));
+        assert_eq!([0, 3, 4].map(|number| slow.ceiling(number).as_millis()), [100, 800, 1_000]);
+        assert_eq!(backoff.scaled_to(Duration::ZERO), backoff);
         let early = delays.iter().filter(|delay| **delay < Duration::from_millis(500)).count();
         assert!((300..700).contains(&early), "{early} of 1,000 in the first half");
     }

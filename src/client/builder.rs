@@ -74,7 +74,7 @@ impl ClientBuilder {
             settings: Settings {
                 idempotency_keys: true,
                 retries: Backoff::new(5, Duration::from_millis(100), Duration::from_secs(5)),
-                updates: Backoff::new(100, Duration::from_millis(2), Duration::from_millis(500)),
+                updates: Backoff::new(250, Duration::from_millis(2), Duration::from_secs(5)),
                 max_retry_after: Duration::from_secs(30),
                 max_answer: 64 << 20,
                 watch_idle: Duration::from_secs(60),
@@ -128,7 +128,9 @@ impl ClientBuilder {
         self
     }
 
-    /// How [`Client::update`] and its like retry a lost race. Default: 100 attempts, 2 ms to 500 ms.
+    /// How [`Client::update`] and its like retry a lost race: every other retry at once, because what is there came with
+    /// the conflict, and those in between with waits that begin with the base, or with one round trip to the server if that
+    /// is longer. Default: 250 attempts, 2 ms to 5 s.
     pub fn update_retries(mut self, backoff: Backoff) -> Self {
         self.settings.updates = backoff;
         self

@@ -97,7 +97,6 @@ impl Client {
     }
 
     /// All entries whose keys begin with `prefix`, at one revision, a page at a time as they are asked for.
-    #[must_use]
     pub fn list<T: ReadValue + Send + 'static>(&self, prefix: &str) -> List<T> {
         List(Unfold::Idle(Pages {
             shared: self.0.clone(),

@@ -192,6 +192,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_taken_alike_however_they_are_cut(
+            pieces in proptest::collection::vec("[\r\n: a]{0,3}|data: ?|id|event:c|\\PC|\u{feff}", 0..40),
+            size in 1_usize..20,
+        ) {
+            let stream = pieces.concat();
+            let whole = Decoder::new(60).feed(stream.as_bytes());
+            let mut decoder = Decoder::new(60);
+            let cut: Result<Vec<_>, _> =
+                stream.as_bytes().chunks(size).map(|piece| decoder.feed(piece)).collect();
+            proptest::prop_assert_eq!(whole, cut.map(|messages| messages.concat()));
+        }
+    }
+
     #[test]
     fn a_message_is_bounded_exactly_and_comments_do_not_add_up() {
         let mut decoder = Decoder::new(10);

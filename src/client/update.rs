@@ -4,7 +4,9 @@
 //! - Nothing is written on top of what was not seen: every attempt has the tag of the value that it is made from as its
 //!   precondition, that of absence included.
 //! - What is there now comes with the conflict. It is freshest then, so that every other retry is made at once; the waits
-//!   are before those in between, and grow.
+//!   are before those in between, and grow, from one round trip on.
+
+use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -68,6 +70,24 @@ impl MergeClashes {
     }
 }
 
+/// The write under way: which one it is, from 1, and since when.
+struct Attempt {
+    number: u32,
+    began: Instant,
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self { number: 0, began: Instant::now() }
+    }
+}
+
+impl Attempt {
+    fn begin(&mut self) {
+        *self = Self { number: self.number + 1, began: Instant::now() };
+    }
+}
+
 fn written<T>(key: &str, etag: EntityTag, document: Document, value: T) -> Entry<T> {
     let head = Head {
         key: key.to_owned(),
@@ -122,7 +142,7 @@ impl Client {
         mut change: impl FnMut(Option<&T>) -> Result<T, E>,
     ) -> Result<Entry<T>, UpdateError<E>> {
         let mut current: Option<Entry<Document>> = self.get(key).await?;
-        let mut attempt = 0;
+        let mut attempt = Attempt::default();
         loop {
             let decoded = current.clone().map(Entry::decode::<T>).transpose();
             let decoded = decoded.map_err(ClientError::from)?;
@@ -134,10 +154,10 @@ impl Client {
                 None => Document::json(text),
             };
             let precondition = on_top_of(current.as_ref());
-            attempt += 1;
+            attempt.begin();
             match self.put_to_merge(key, &document, precondition).await {
                 Ok(done) => return Ok(written(key, done.into_etag(), document, value)),
-                Err(error) => current = self.after(key, error, attempt).await?.1,
+                Err(error) => current = self.after(key, error, &attempt).await?.1,
             }
         }
     }
@@ -157,7 +177,7 @@ impl Client {
     ) -> Result<Entry<T>, MergeError> {
         let key = base.key();
         let mut theirs = base.to_raw();
-        let mut attempt = 0;
+        let mut attempt = Attempt::default();
         loop {
             let merged = merge_into(base, mine, &theirs, rules).map_err(ClientError::from)?;
             let json = match merged.into_result() {
@@ -167,7 +187,7 @@ impl Client {
                 }
             };
             let document = Document::new(theirs.document().content_type(), json.to_vec());
-            attempt += 1;
+            attempt.begin();
             let error = match self.put_to_merge(key, &document, theirs.etag().into()).await {
                 Ok(done) => {
                     let value = serde_json::from_slice(document.body())
@@ -177,7 +197,7 @@ impl Client {
                 }
                 Err(error) => error,
             };
-            theirs = match self.after(key, error, attempt).await? {
+            theirs = match self.after(key, error, &attempt).await? {
                 (_, Some(current)) => current,
                 (conflict, None) => return Err(ClientError::Conflict(conflict).into()),
             };
@@ -192,18 +212,19 @@ impl Client {
         &self,
         key: &str,
         error: ClientError,
-        attempt: u32,
+        attempt: &Attempt,
     ) -> Result<(Box<ClientConflict>, Option<Entry<Document>>), ClientError> {
         let conflict = match error {
             ClientError::Conflict(conflict) if conflict.is_lost_race() => conflict,
             error => return Err(error),
         };
-        let backoff = self.0.settings.updates;
-        if attempt >= backoff.attempts() {
-            return Err(ClientError::Contended { attempts: attempt, last: conflict });
+        let backoff = self.0.settings.updates.scaled_to(attempt.began.elapsed());
+        let attempts = attempt.number;
+        if attempts >= backoff.attempts() {
+            return Err(ClientError::Contended { attempts, last: conflict });
         }
-        if attempt.is_multiple_of(2) {
-            tokio::time::sleep(backoff.delay(attempt / 2 - 1)).await;
+        if attempts.is_multiple_of(2) {
+            tokio::time::sleep(backoff.delay(attempts / 2 - 1)).await;
         }
         let current = match conflict.current() {
             _ if conflict.is_deleted() => None,

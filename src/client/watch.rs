@@ -118,7 +118,6 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn watch<T: ReadValue + Send + 'static>(&self, prefix: &str) -> Watch<T> {
         Watch(Unfold::Idle(Follower {
             shared: self.0.clone(),

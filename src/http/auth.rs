@@ -31,9 +31,9 @@ const MAX_TOKENS: usize = 1_000;
 /// use ifmatch::http::Tokens;
 ///
 /// let tokens: Tokens = "
-///     # of the web application
+///     ## of the web application
 ///     eyNmb6UhvQdX5pLwK3z8
-///     # of the dashboard
+///     ## of the dashboard
 ///     dT2wqX9rYb4LmZs7Kc1v read
 /// ".parse()?;
 /// # let _: Tokens = tokens;
@@ -210,9 +210,6 @@ fn is_open(request: &Request) -> bool {
 
 /// A layer that holds the [`Caller`] in a request's extensions, whoever put it there, to what it may do: 403.
 pub(super) async fn permit(caller: Caller, request: Request, next: Next) -> Response {
-    if is_open(&request) {
-        return next.run(request).await;
-    }
     match check_scope(caller, request.method()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),

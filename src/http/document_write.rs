@@ -19,7 +19,6 @@ use crate::versioned::Versioned;
 use super::document::Document;
 use super::document_key::DocumentKey;
 use super::entry::Entry;
-use super::etag::ETag;
 use super::guard::Guard;
 use super::guard::write::{ATTEMPTS, contended};
 use super::idempotency::{Done, Known, Repeatable};
@@ -108,12 +107,21 @@ impl DocumentWrite<'_> {
     /// or the patch does not fit; 422; else as [`Problem`] says of [`WriteError`].
     pub(super) async fn commit<B: Backend>(&self, shared: &Shared<B>) -> Result<Outcome, Lost> {
         let began = Instant::now();
-        let outcome = self.decide(shared).await?;
-        shared.options().metrics.observe_commit(began.elapsed());
-        Ok(outcome)
+        let lost = match self.try_commit(shared).await {
+            Ok(outcome) => {
+                shared.options().metrics.observe_commit(began.elapsed());
+                return Ok(outcome);
+            }
+            Err(lost) => lost,
+        };
+        // What it lost against may be itself: the same request, which took place after this one had asked for it.
+        match self.known(shared).await {
+            Ok(Known::Done(done)) => Ok(done.into()),
+            _ => Err(lost),
+        }
     }
 
-    async fn decide<B: Backend>(&self, shared: &Shared<B>) -> Result<Outcome, Lost> {
+    async fn try_commit<B: Backend>(&self, shared: &Shared<B>) -> Result<Outcome, Lost> {
         let mut record = match self.known(shared).await? {
             Known::Done(done) => return Ok(done.into()),
             Known::New(precondition) => precondition,
@@ -200,7 +208,7 @@ impl DocumentWrite<'_> {
         match document {
             Some(document) if self.is_single() => self.put(shared, key, document, exactly).await,
             None if self.is_single() => self.delete(shared, key, exactly).await,
-            document => self.transact(shared, exactly, document, record).await,
+            document => self.transact(shared, (exactly, entry), document, record).await,
         }
     }
 
@@ -254,7 +262,7 @@ impl DocumentWrite<'_> {
     async fn transact<B: Backend>(
         &self,
         shared: &Shared<B>,
-        exactly: Precondition,
+        (exactly, entry): (Precondition, Option<Entry>),
         document: Option<Document>,
         record: Precondition,
     ) -> Result<Outcome, Failed> {
@@ -284,7 +292,7 @@ impl DocumentWrite<'_> {
                 })
             }
             Err(CommitError::Conflicts { conflicts, .. }) => {
-                Err(self.conflicting(shared, exactly, conflicts))
+                Err(self.conflicting(entry, conflicts))
             }
             Err(CommitError::Refused { reason, .. }) => {
                 Err(Problem::refused(&reason).with_key(self.key).into())
@@ -298,12 +306,7 @@ impl DocumentWrite<'_> {
     }
 
     /// Who was first: itself; another; or somebody under the prefix.
-    fn conflicting<B: Backend>(
-        &self,
-        shared: &Shared<B>,
-        exactly: Precondition,
-        conflicts: Vec<Conflict<Bytes, Bytes>>,
-    ) -> Failed {
+    fn conflicting(&self, entry: Option<Entry>, conflicts: Vec<Conflict<Bytes, Bytes>>) -> Failed {
         let record = self.repeatable.map(Repeatable::record);
         if conflicts.iter().any(|conflict| Some(conflict.key()) == record.as_ref()) {
             return Failed::Again(Again::Recorded);
@@ -317,19 +320,11 @@ impl DocumentWrite<'_> {
         }
         match (in_use, self.unless) {
             (Some(conflict), Some(prefix)) => {
-                let current = match exactly {
-                    Precondition::Revision(revision) => {
-                        Some(ETag::new(shared.identity(), revision))
-                    }
-                    _ => None,
-                };
-                let problem = self.in_use(prefix, &conflict);
-                problem.with_state(State { expected: None, current }).into()
+                let state = State { expected: None, current: entry.as_ref().map(Entry::etag) };
+                let problem = self.in_use(prefix, &conflict).with_state(state);
+                Lost { problem, current: entry }.into()
             }
-            _ => {
-                let detail = format!("a conflict of {} without a reason", shared.identity());
-                Problem::new(ProblemKind::Internal, detail).into()
-            }
+            _ => Problem::new(ProblemKind::Internal, "a conflict without a reason").into(),
         }
     }
 

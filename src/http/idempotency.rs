@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, OnceCell};
@@ -107,7 +107,8 @@ impl Repeatable {
         add(uri.path().as_bytes());
         add(uri.query().unwrap_or_default().as_bytes());
         for name in RELEVANT {
-            add(headers.get(name).map_or(b"", |value| value.as_bytes()));
+            let values: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+            add(&values.join(&b", "[..]));
         }
         add(body);
         Ok(Some(Self { name: name.finalize().into(), fingerprint: fingerprint.finalize().into() }))

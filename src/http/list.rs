@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::backend::{Backend, BackendSnapshot};
+use crate::error::ReadError;
+use crate::history::HistoryError;
 use crate::range::KeyRange;
 use crate::revision::Revision;
 
@@ -75,6 +77,7 @@ pub(super) fn json(body: &impl Serialize) -> Response {
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox")),
     ];
     match serde_json::to_vec(body) {
         Ok(body) => (headers, body).into_response(),
@@ -84,8 +87,9 @@ pub(super) fn json(body: &impl Serialize) -> Response {
 
 fn limit(query: Option<&str>) -> Result<usize, Problem> {
     let Some(text) = query::parameter(query, "limit")? else { return Ok(DEFAULT_LIMIT) };
-    text.parse()
-        .ok()
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits
+        .and_then(|digits| digits.parse().ok())
         .filter(|limit| (1..=MAX_LIMIT).contains(limit))
         .ok_or_else(|| query::invalid(format!("limit: it is a number from 1 to {MAX_LIMIT}")))
 }
@@ -117,7 +121,11 @@ async fn resume<B: Backend>(
         // Where the past can be read, it need not have been pinned here.
         None => {
             let past = shared.backend().snapshot_at(cursor.revision).await;
-            Arc::new(past.map_err(|_| gone())?)
+            Arc::new(past.map_err(|error| match error {
+                ReadError::Revision(HistoryError::TooManySnapshots(_))
+                | ReadError::Unavailable(_) => Problem::from(error),
+                _ => gone(),
+            })?)
         }
     };
     Ok((Start { prefix, after: Some(cursor.after) }, snapshot))

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use axum::http::header;
 use bytes::Bytes;
 use futures_core::Stream;
 
@@ -11,7 +12,7 @@ use crate::event::WatchError;
 use crate::range::KeyRange;
 use crate::revision::Revision;
 
-use super::problem::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemKind, RETRY_UNAVAILABLE};
 use super::query;
 use super::shutdown::Shutdown;
 
@@ -114,7 +115,11 @@ pub(super) fn of_watch(error: WatchError) -> Problem {
         WatchError::Unsupported(_) => ProblemKind::Unsupported,
         _ => ProblemKind::Unavailable,
     };
-    Problem::new(kind, error.to_string())
+    let problem = Problem::new(kind, error.to_string());
+    match kind {
+        ProblemKind::Unavailable => problem.with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE),
+        _ => problem,
+    }
 }
 
 #[cfg(test)]

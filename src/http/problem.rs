@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use crate::revision::Revision;
 
 pub use self::kind::ProblemKind;
+pub(super) use self::of::RETRY_UNAVAILABLE;
 pub(super) use self::unmet::Unmet;
 use super::etag::ETag;
 
@@ -232,6 +233,8 @@ impl IntoResponse for Problem {
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // There may be a stored value in it.
+        fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(etag) = current {
             fields.insert(header::ETAG, etag.into());
         }

@@ -7,16 +7,18 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 
 use crate::backend::Backend;
 use crate::revision::Revision;
+use crate::versioned::Versioned;
 
 use super::caller::Caller;
 use super::content_type::ContentType;
 use super::document::Document;
 use super::document_key::DocumentKey;
 use super::document_write::{Change, DocumentWrite, Lost, Outcome};
-use super::entry::represent;
+use super::entry::{Entry, represent};
 use super::etag::ETag;
 use super::guard::Guard;
 use super::idempotency::Repeatable;
@@ -107,6 +109,15 @@ pub(super) async fn delete<B: Backend>(
     let unless = query::parameter(head.uri.query(), "unless-prefix")?
         .map(|text| Prefix::new(text, ProblemKind::InvalidQuery))
         .transpose()?;
+    if unless.as_ref().is_some_and(|prefix| head.key.as_str().starts_with(prefix.as_str())) {
+        let detail = "unless-prefix: the document is under it itself, and would never be deleted";
+        return Err(query::invalid(detail.to_owned()));
+    }
+    // It could be meant as a condition, and would be ignored.
+    if !upload::body_of(request, shared.options()).await?.is_empty() {
+        let detail = "a DELETE has no body: what it demands is in the query and in headers";
+        return Err(Problem::new(ProblemKind::InvalidBody, detail));
+    }
     let repeatable = head.repeatable(&[])?;
     head.write(&shared, Change::Delete, unless.as_ref(), repeatable.as_ref()).await
 }
@@ -189,21 +200,30 @@ impl Head {
         let write =
             DocumentWrite { key: &self.key, guard: &self.guard, change, unless, repeatable, shows };
         match write.commit(shared).await {
-            Ok(outcome) => Ok(self.done(shared, outcome)),
+            Ok(outcome) => Ok(self.done(shared, outcome).await),
             Err(lost) => Err(self.lost(shared, lost).await),
         }
     }
 
-    fn done<B: Backend>(&self, shared: &Shared<B>, outcome: Outcome) -> Response {
+    async fn done<B: Backend>(&self, shared: &Shared<B>, outcome: Outcome) -> Response {
         let etag = ETag::new(shared.identity(), outcome.revision);
-        let mut response = match outcome.document {
-            Some((document, modified)) if prefer::wants_representation(&self.headers) => {
-                let mut response = represent(etag, &document, Some(modified));
+        // A patched document shows what the patch did not touch.
+        let shows = self.caller.may_read() && prefer::wants_representation(&self.headers);
+        let representation = match outcome.document {
+            _ if !shows => None,
+            Some((document, modified)) => Some(represent(etag, &document, Some(modified))),
+            None => {
+                let written = self.written_at(shared, outcome.revision).await;
+                written.map(Entry::into_representation)
+            }
+        };
+        let mut response = match representation {
+            Some(mut response) => {
                 let (name, value) = prefer::applied();
                 response.headers_mut().insert(name, value);
                 response
             }
-            _ => (StatusCode::NO_CONTENT, etag).into_response(),
+            None => (StatusCode::NO_CONTENT, etag).into_response(),
         };
         if outcome.created {
             *response.status_mut() = StatusCode::CREATED;
@@ -222,7 +242,7 @@ impl Head {
         }
         problem = problem.with_link(self.mount.document(&self.key));
         if let Some(base) = problem.expected()
-            && self.was_at(shared, base).await
+            && self.written_at(shared, base).await.is_some()
         {
             let base = format!("{}?at={base}", self.mount.document(&self.key));
             problem = problem.with_link_to("base", base);
@@ -238,9 +258,19 @@ impl Head {
         problem
     }
 
-    /// Whether what the document was can still be read.
-    async fn was_at<B: Backend>(&self, shared: &Shared<B>, revision: Revision) -> bool {
-        let then = shared.backend().get_at(self.key.as_bytes(), revision).await;
-        matches!(then, Ok(Some(entry)) if entry.revision() == revision)
+    /// What the document became by the write of this revision, if that can still be read.
+    async fn written_at<B: Backend>(
+        &self,
+        shared: &Shared<B>,
+        revision: Revision,
+    ) -> Option<Entry> {
+        let (backend, key) = (shared.backend(), self.key.as_bytes());
+        let is_it = |stored: &Versioned<Bytes>| stored.revision() == revision;
+        // No past has to be kept for what is still there.
+        let stored = match backend.get(key).await.ok()?.filter(is_it) {
+            Some(now) => now,
+            None => backend.get_at(key, revision).await.ok()?.filter(is_it)?,
+        };
+        shared.entry(&self.key, stored).ok()
     }
 }

@@ -4,8 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::fmt::Write;
 
 use axum::Router;
-use axum::extract::Path;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -80,7 +79,7 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
     let transactions = post(txn::transact::<B>).fallback(|| method_not_allowed("POST"));
     let read_only =
         |route: MethodRouter<Shared<B>>| route.fallback(|| method_not_allowed("GET, HEAD"));
-    Router::new()
+    let stored = Router::new()
         .route("/v1/kv", collection)
         // The wildcard does not match an empty key, which is to be 400, and not an unknown route.
         .route("/v1/kv/", document())
@@ -89,9 +88,11 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
         .route("/v1/history/{*key}", read_only(get(history::history::<B>)))
         .route("/v1/txn", transactions)
         .route("/v1/watch", read_only(get(watch::watch::<B>)))
+        .route("/metrics", read_only(get(health::metrics::<B>)))
+        .route_layer(from_fn(permit));
+    stored
         .route("/healthz", read_only(get(health::alive)))
         .route("/readyz", read_only(get(health::ready::<B>)))
-        .route("/metrics", read_only(get(health::metrics::<B>)))
         .route("/problems/{slug}", read_only(get(problem_page)))
         .fallback(no_such_route)
         .layer(from_fn(permit))
@@ -117,7 +118,8 @@ async fn no_such_route() -> Problem {
     Problem::new(ProblemKind::NoSuchRoute, "documents are at /v1/kv/{key}")
 }
 
-async fn problem_page(Path(slug): Path<String>) -> Response {
+async fn problem_page(uri: Uri) -> Response {
+    let slug = uri.path().rsplit('/').next().unwrap_or_default();
     let Some(kind) = ProblemKind::ALL.into_iter().find(|kind| kind.slug() == slug) else {
         return Problem::new(ProblemKind::NoSuchRoute, "there is no such kind of problem")
             .into_response();
@@ -125,5 +127,5 @@ async fn problem_page(Path(slug): Path<String>) -> Response {
     let mut page = format!("{}\n\n", kind.title());
     writeln!(page, "Status: {}\n\n{}", kind.status(), kind.advice())
         .expect("a string takes all that is written");
-    page.into_response()
+    ([(header::CACHE_CONTROL, "no-cache")], page).into_response()
 }

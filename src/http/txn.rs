@@ -117,7 +117,11 @@ async fn repeat<B: Backend>(
                     .conflicts()
                     .iter()
                     .any(|conflict| *conflict.key() == repeatable.record()) => {}
-            Err(error) => return Err(error),
+            Err(error) => match repeatable.find(shared.backend()).await {
+                // It was undecided only because it took place meanwhile.
+                Ok(Known::Done(done)) => return Ok(done.revision),
+                _ => return Err(error),
+            },
         }
     }
     Err(contended("transaction").into())

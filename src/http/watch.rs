@@ -47,11 +47,9 @@ pub(super) async fn watch<B: Backend>(
     query::allow_only(uri.query(), &["prefix", "since"])?;
     let prefix = query::parameter(uri.query(), "prefix")?.unwrap_or_default();
     let prefix = Prefix::new(prefix, ProblemKind::InvalidQuery)?;
-    let since = match last_event_id(&headers)? {
-        // A client that comes back has the query of the first time.
-        Some(last) => Some(last),
-        None => query::revision(uri.query(), "since")?,
-    };
+    let since = query::revision(uri.query(), "since")?;
+    // A client that comes back has the query of the first time.
+    let since = last_event_id(&headers)?.or(since);
     let body = match shared.backend().watch(prefix.range(), since).await {
         Ok(watch) => {
             let watcher = shared.options().metrics.watcher();
@@ -75,10 +73,11 @@ pub(super) async fn watch<B: Backend>(
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
-    let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
+    let mut values = headers.get_all(LAST_EVENT_ID).iter();
+    let Some(value) = values.next() else { return Ok(None) };
     let revision = value.to_str().ok().and_then(|text| text.parse().ok());
-    revision.map(Some).ok_or_else(|| {
-        let detail = "the header last-event-id: it is the id of a message, a revision";
+    revision.filter(|_| values.next().is_none()).map(Some).ok_or_else(|| {
+        let detail = "the header last-event-id: it is the id of one message, a revision";
         Problem::new(ProblemKind::InvalidHeader, detail)
     })
 }

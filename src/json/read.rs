@@ -1,6 +1,6 @@
-//! From text to tree, in one pass over the text after serde_json has found it to be JSON.
+//! From text to tree, in one pass over the text after `serde_json` has found it to be JSON.
 //!
-//! serde_json's own readers give a number as an `f64`, or a whole subtree as text that has to be scanned again at each
+//! `serde_json`'s own readers give a number as an `f64`, or a whole subtree as text that has to be scanned again at each
 //! level. So it only judges the syntax here, and reads the strings; what is left is to walk along text that is known to
 //! be right.
 

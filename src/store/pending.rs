@@ -14,7 +14,8 @@ use crate::revision::Revision;
 
 use super::commit::{self, Commit, Committed};
 use super::settle::{Attempt, Operation, Outcome, Settled};
-use super::write::{self, Deleted, Effect, Write, Written};
+use super::write::{self, Effect, Write};
+use super::written::{Deleted, Written};
 use super::{FastHash, Inner, Store};
 
 /// What a [`Pending`] comes to: [`Written`] of a put, `Option<`[`Deleted`]`>` of a delete, the

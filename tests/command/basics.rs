@@ -70,7 +70,10 @@ fn a_list_has_a_line_an_entry_in_order() {
     let lines = server.run(&["list", "--json"]).json_lines();
     assert_eq!(lines.len(), 4);
     assert_eq!((&lines[3]["key"], &lines[3]["value"]), (&"b".into(), &12.into()));
-    assert_eq!(lines[3]["revision"].to_string(), server.ok(&["list", "b"]).split('\t').nth(1).unwrap());
+    assert_eq!(
+        lines[3]["revision"].to_string(),
+        server.ok(&["list", "b"]).split('\t').nth(1).unwrap()
+    );
 }
 
 #[test]
@@ -101,6 +104,10 @@ fn a_reader_that_goes_away_ends_it_quietly() {
             .unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{arguments:?}");
+        assert_eq!(
+            (output.status.code(), output.stderr.as_slice()),
+            (Some(0), &b""[..]),
+            "{arguments:?}"
+        );
     }
 }

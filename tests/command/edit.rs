@@ -1,7 +1,9 @@
 //! edit, with scripts in place of an editor. A script that calls the command itself is the other person.
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use crate::support::{Output, Server, run, script};
 
@@ -45,7 +47,9 @@ fn an_edit_writes_in_the_layout_of_what_was_there() {
 fn what_is_unchanged_is_not_written() {
     let server = server();
     let before = server.ok(&["list"]);
-    for editor in ["true", "printf '%s' '{\"name\": \"Ann\", \"email\": \"a@old\", \"age\":30.0}' > $1"] {
+    for editor in
+        ["true", "printf '%s' '{\"name\": \"Ann\", \"email\": \"a@old\", \"age\":30.0}' > $1"]
+    {
         let output = edit(&server, editor, &[], "");
         assert!(output.err.contains("unchanged"), "{output:?}");
         assert_eq!(output.ok(), "");
@@ -59,7 +63,7 @@ fn what_is_unchanged_is_not_written() {
 fn the_editor_may_have_arguments_and_visual_comes_first() {
     let server = server();
     let mut command = server.command(&["edit", "users/ann"]);
-    command.env("VISUAL", "sed -i -e 's/Ann/An \"n/;s/\"n/n/'").env("EDITOR", "false");
+    command.env("VISUAL", "sed -i -e 's/Ann/An n/'").env("EDITOR", "false");
     run(&mut command, b"").ok();
     assert!(server.ok(&["get", "users/ann"]).contains("An n"));
 }
@@ -81,7 +85,8 @@ fn an_editor_that_fails_writes_nothing_and_keeps_the_text() {
 #[test]
 fn invalid_json_is_edited_again_with_the_text_as_it_was() {
     let server = server();
-    let editor = "if grep -q Anna $1; then sed -i s/BAD// $1; else sed -i 's/\"Ann\"/\"Anna\" BAD/' $1; fi";
+    let editor =
+        "if grep -q Anna $1; then sed -i s/BAD// $1; else sed -i 's/\"Ann\"/\"Anna\" BAD/' $1; fi";
     let output = edit(&server, editor, &[], "y\n");
     assert!(output.err.contains("not JSON") && output.err.contains("Edit again?"), "{output:?}");
     output.ok();
@@ -133,7 +138,10 @@ fn two_edits_of_the_same_field_are_decided_by_a_person() {
          else {OTHER} >&2; sed -i -e s/a@old/a@mine/ -e s/Ann/Anna/ $1; fi"
     );
     let output = edit(&server, &editor, &[], "");
-    assert!(output.err.contains("/email: base \"a@old\", mine \"a@mine\", theirs \"a@theirs\""), "{output:?}");
+    assert!(
+        output.err.contains("/email: base \"a@old\", mine \"a@mine\", theirs \"a@theirs\""),
+        "{output:?}"
+    );
     output.ok();
     assert_eq!(server.ok(&["get", "users/ann"]), r#"{"name":"Anna","email":"a@both","age":30.0}"#);
     let seen = fs::read_to_string(server.path("seen")).unwrap();
@@ -188,8 +196,9 @@ fn text_that_both_changed_has_both_versions() {
     let server = server();
     server.ok(&["put", "users/ann", "base", "-t", "text/plain"]);
     let other = "$IFMATCH put users/ann theirs -t text/plain >&2";
-    let editor =
-        format!("if grep -q '^<<<<<<< mine' $1; then cp $1 seen; printf both > $1; else {other}; printf mine > $1; fi");
+    let editor = format!(
+        "if grep -q '^<<<<<<< mine' $1; then cp $1 seen; printf both > $1; else {other}; printf mine > $1; fi"
+    );
     edit(&server, &editor, &[], "").ok();
     assert_eq!(server.ok(&["get", "users/ann"]), "both");
     let seen = fs::read_to_string(server.path("seen")).unwrap();
@@ -199,7 +208,10 @@ fn text_that_both_changed_has_both_versions() {
 #[test]
 fn the_draft_is_for_its_owner_only_and_its_name_is_harmless() {
     let server = Server::start(&[]);
-    script(&server.path("editor"), "stat -c %a $(dirname $1) > mode; basename $1 > name; echo 1 > $1");
+    script(
+        &server.path("editor"),
+        "stat -c %a $(dirname $1) > mode; basename $1 > name; echo 1 > $1",
+    );
     let mut command = server.command(&["edit", "--create", "a/-x $(y).z"]);
     run(command.env("EDITOR", server.path("editor")), b"").ok();
     assert_eq!(fs::read_to_string(server.path("mode")).unwrap(), "700\n");
@@ -211,8 +223,39 @@ fn the_draft_is_for_its_owner_only_and_its_name_is_harmless() {
 fn a_refused_write_keeps_the_text_and_a_binary_is_not_edited() {
     let server = Server::start(&["--max-body", "60"]);
     server.ok(&["put", "users/ann", ANN]);
-    let line = edit(&server, "sed -i s/Ann/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/ $1", &[], "").fails(1);
+    let line =
+        edit(&server, "sed -i s/Ann/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/ $1", &[], "").fails(1);
     assert!(fs::read_to_string(kept(&line)).unwrap().contains("AAAA"));
     server.run_with(&["put", "users/ann", "-"], &[0xff, 0]).ok();
     assert!(edit(&server, "true", &[], "").fails(1).contains("not text"));
+}
+
+/// An interrupt belongs to the editor while that runs, and to us afterwards.
+#[test]
+fn an_interrupt_loses_no_text() {
+    let server = server();
+    edit(&server, "kill -s INT $PPID; kill -s TERM $PPID; sed -i s/Ann/Anna/ $1", &[], "").ok();
+    assert!(server.ok(&["get", "users/ann"]).contains("Anna"));
+    script(&server.path("editor"), "echo BAD > $1");
+    let mut child = server
+        .command(&["edit", "users/ann"])
+        .env("EDITOR", server.path("editor"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut err = child.stderr.take().unwrap();
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    while !said.ends_with(b"n = no] ") {
+        err.read_exact(&mut byte).unwrap();
+        said.push(byte[0]);
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+    // The question is still open: stdin has not ended.
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let mut line = String::new();
+    err.read_to_string(&mut line).unwrap();
+    assert!(line.contains("interrupted"), "{line}");
+    assert_eq!(fs::read_to_string(kept(&line)).unwrap(), "BAD\n");
 }

@@ -127,7 +127,9 @@ fn a_write_whose_answer_is_lost_is_8_and_a_read_6() {
             let _gone = stream.flush();
         }
     });
-    for (code, arguments) in [(8, &["put", "a", "1"][..]), (8, &["delete", "a"]), (6, &["get", "a"])] {
+    for (code, arguments) in
+        [(8, &["put", "a", "1"][..]), (8, &["delete", "a"]), (6, &["get", "a"])]
+    {
         let line = run(command().args(arguments).args(["--server", &url]), b"").fails(code);
         assert!(code == 6 || line.contains("unknown"), "{line}");
     }

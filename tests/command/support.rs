@@ -19,17 +19,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(BINARY)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.strip_prefix("listening on ").unwrap().trim().to_owned();
+        let (child, url) = serve("127.0.0.1:0", arguments);
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
         Self { child, url, folder }
@@ -70,11 +60,31 @@ impl Server {
         self.run(arguments).ok()
     }
 
-    /// Stops it for good; what its port was is free.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+
+    /// Starts it again, after `kill`, at the same address.
+    pub(crate) fn restart(&mut self, arguments: &[&str]) {
+        let address = self.url.strip_prefix("http://").unwrap().to_owned();
+        (self.child, _) = serve(&address, arguments);
+    }
+}
+
+fn serve(address: &str, arguments: &[&str]) -> (Child, String) {
+    let mut child = Command::new(BINARY)
+        .args(["serve", "--listen", address])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.strip_prefix("listening on ").unwrap().trim().to_owned();
+    (child, url)
 }
 
 impl Drop for Server {
@@ -141,7 +151,8 @@ impl Output {
     #[track_caller]
     pub(crate) fn problem(self, code: i32) -> Value {
         let line = self.fails(code);
-        let problem: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let problem: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert_eq!(problem["exit_code"], code, "{problem}");
         assert!(problem["detail"].is_string(), "{problem}");
         problem
@@ -150,7 +161,8 @@ impl Output {
     /// The lines of stdout, each of which is JSON.
     #[track_caller]
     pub(crate) fn json_lines(&self) -> Vec<Value> {
-        let read = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let read =
+            |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         self.text().lines().map(read).collect()
     }
 }

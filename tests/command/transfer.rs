@@ -25,7 +25,9 @@ fn lines() -> String {
     let line = |n| {
         let mut line = json!({ "key": key(n) });
         match n % 4 {
-            0 => line["value"] = json!({ "n": n, "s": "line\nbreak \u{2028}", "deep": [[n], null] }),
+            0 => {
+                line["value"] = json!({ "n": n, "s": "line\nbreak \u{2028}", "deep": [[n], null] })
+            }
             1 => line["value"] = json!(null),
             2 => {
                 let bytes: Vec<u8> = (0..=255).cycle().take(n % 700).collect();
@@ -48,7 +50,8 @@ fn essence(lines: &str) -> Vec<(String, String)> {
         .lines()
         .map(|line| {
             let line: Value = serde_json::from_str(line).unwrap();
-            let content_type = line.get("content_type").cloned().unwrap_or("application/json".into());
+            let content_type =
+                line.get("content_type").cloned().unwrap_or("application/json".into());
             let value = json!([line.get("value"), line.get("base64"), content_type]).to_string();
             (line["key"].as_str().unwrap().to_owned(), value)
         })
@@ -72,12 +75,15 @@ fn what_is_exported_and_imported_is_the_same() {
     let out = fs::read_to_string(first.path("out")).unwrap();
     assert_eq!(out.lines().count(), COUNT);
     assert_eq!(essence(&out), essence(&lines()));
-    assert!(!first.path("out.ifmatch-export").exists() && !first.path("in.ifmatch-import").exists());
+    assert!(
+        !first.path("out.ifmatch-export").exists() && !first.path("in.ifmatch-import").exists()
+    );
     // By pipe into another server, whose export is the same but for revisions.
     second.run_with(&["import", "-"], out.as_bytes()).ok();
     assert_eq!(essence(&second.ok(&["export"])), essence(&out));
     // Again: all is there already.
-    let revision = |server: &Server| server.run(&["export", "-q"]).json_lines()[0]["revision"].clone();
+    let revision =
+        |server: &Server| server.run(&["export", "-q"]).json_lines()[0]["revision"].clone();
     let before = revision(&second);
     for policy in ["--create", "--overwrite"] {
         let output = second.run_with(&["import", "-", policy, "--json"], out.as_bytes());
@@ -164,9 +170,13 @@ fn policies_say_what_becomes_of_keys_that_exist() {
     let edited = exported.replace("\"value\":1", "\"value\":2");
     server.ok(&["put", "b", "3"]);
     let line = server.run_with(&["import", "-"], edited.as_bytes()).fails(3);
-    assert!(line.contains("line 1: conflict: a exists") && line.contains("now: revision "), "{line}");
+    assert!(
+        line.contains("line 1: conflict: a exists") && line.contains("now: revision "),
+        "{line}"
+    );
     assert_eq!(server.ok(&["get", "a"]), "1");
-    let output = server.run_with(&["import", "-", "--if-unchanged", "--keep-going", "--json"], edited.as_bytes());
+    let output = server
+        .run_with(&["import", "-", "--if-unchanged", "--keep-going", "--json"], edited.as_bytes());
     assert_eq!((output.code, counts(&output)), (Some(3), [2, 0, 1]), "{output:?}");
     let failures: Vec<Value> =
         output.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -187,16 +197,22 @@ fn a_bad_line_is_named_and_ends_it_or_is_passed_over() {
         (b"{\"value\": 1}", "key"),
         (b"{\"key\": \"x\", \"value\": 1, \"content_type\": \"text/plain\"}", "content type"),
         (b"{\"key\": \"x//y\", \"value\": 1}", "segment 2"),
-        (b"{\"key\": \"x\", \"base64\": \"\", \"content_type\": \"no type\"}", "ontent type"),
+        (b"{\"key\": \"x\", \"base64\": \"\", \"content_type\": \"no type\"}", "type/subtype"),
         (b"\xff", "UTF-8"),
     ];
     for (bad, part) in cases {
         let server = Server::start(&[]);
-        let text = [b"{\"key\": \"1\", \"value\": 1}\n\n", bad, b"\n{\"key\": \"3\", \"value\": 3}"].concat();
+        let text =
+            [b"{\"key\": \"1\", \"value\": 1}\n\n", bad, b"\n{\"key\": \"3\", \"value\": 3}"]
+                .concat();
         let output = server.run_with(&["import", "-"], &text);
         assert!(matches!(output.code, Some(1 | 2)), "{output:?}");
         assert!(output.err.contains("line 3: ") && output.err.contains(part), "{output:?}");
-        assert_eq!(server.ok(&["list", "-k"]), "1\n", "what came before is written, and nothing after");
+        assert_eq!(
+            server.ok(&["list", "-k"]),
+            "1\n",
+            "what came before is written, and nothing after"
+        );
         let output = server.run_with(&["import", "-", "--keep-going", "--json"], &text);
         assert_eq!((output.code, counts(&output)), (Some(1), [1, 1, 0]), "{output:?}");
         assert_eq!(output.json_lines()[0]["refused"], 1);

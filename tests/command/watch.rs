@@ -40,12 +40,8 @@ fn a_transaction_is_one_line_of_a_watch() {
 #[test]
 fn ctrl_c_ends_a_watch_in_good_order() {
     let server = Server::start(&[]);
-    let mut child = server
-        .command(&["watch"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        server.command(&["watch"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut note = String::new();
     let mut err = BufReader::new(child.stderr.take().unwrap());
     err.read_line(&mut note).unwrap();
@@ -55,8 +51,45 @@ fn ctrl_c_ends_a_watch_in_good_order() {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
     assert!(line.ends_with("\tput a\n"), "{line}");
-    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-s", "INT", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let mut rest = String::new();
-    assert_eq!((out.read_line(&mut rest).unwrap(), err.read_line(&mut rest).unwrap()), (0, 0), "{rest}");
+    assert_eq!(
+        (out.read_line(&mut rest).unwrap(), err.read_line(&mut rest).unwrap()),
+        (0, 0),
+        "{rest}"
+    );
+}
+
+#[test]
+fn a_watch_goes_on_after_a_restart_of_the_server() {
+    let data = tempfile::tempdir().unwrap();
+    let arguments = ["--data", data.path().to_str().unwrap()];
+    let mut server = Server::start(&arguments);
+    server.ok(&["put", "a", "0"]);
+    let mut child = server
+        .command(&["watch", "--limit", "2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut note = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut note).unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut lines = String::new();
+    server.ok(&["put", "b", "1"]);
+    out.read_line(&mut lines).unwrap();
+    server.kill();
+    server.restart(&arguments);
+    server.ok(&["put", "c", "1"]);
+    out.read_line(&mut lines).unwrap();
+    let lines: Vec<&str> = lines.lines().map(|line| line.split_once('\t').unwrap().1).collect();
+    assert_eq!(lines, ["put b", "put c"]);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

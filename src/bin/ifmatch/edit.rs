@@ -76,7 +76,9 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
 
 fn keyed(text: &str) -> Result<(String, String), &'static str> {
     match text.rsplit_once('=') {
-        Some((pointer, member)) if !member.is_empty() => Ok((pointer.to_owned(), member.to_owned())),
+        Some((pointer, member)) if !member.is_empty() => {
+            Ok((pointer.to_owned(), member.to_owned()))
+        }
         _ => Err("it is a JSON pointer, = and the name of a member"),
     }
 }

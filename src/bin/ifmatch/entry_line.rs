@@ -103,7 +103,9 @@ pub(crate) fn read(line: &[u8]) -> Result<Imported, String> {
             let content_type = wire.content_type.unwrap_or_else(|| content_type::JSON.to_owned());
             let document = Document::new(content_type, value.get().to_owned());
             if !document.is_json() {
-                return Err("a \"value\" is of a content type that is JSON; else it is \"base64\"".into());
+                return Err(
+                    "a \"value\" is of a content type that is JSON; else it is \"base64\"".into()
+                );
             }
             document
         }

@@ -54,7 +54,8 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
     loop {
         let done = target.done.as_ref();
         let cursor = done.and_then(|state| state.cursor.clone());
-        let page = client.page::<Document>(prefix, Some(arguments.page_size.into()), cursor.as_deref());
+        let page =
+            client.page::<Document>(prefix, Some(arguments.page_size.into()), cursor.as_deref());
         let page = page.await.map_err(Failure::Read)?;
         let revision = page.revision();
         if done.is_some_and(|state| state.revision != revision) {
@@ -94,7 +95,9 @@ impl<'a> Target<'a> {
         let path = arguments.file.as_path();
         let (sink, done) = if path == Path::new("-") {
             if arguments.resume {
-                return Err(Failure::Usage("--resume needs a file: what went to stdout is gone".into()));
+                return Err(Failure::Usage(
+                    "--resume needs a file: what went to stdout is gone".into(),
+                ));
             }
             (Sink::Stdout, None)
         } else if arguments.resume {
@@ -128,7 +131,8 @@ impl<'a> Target<'a> {
         let path = self.arguments.file.as_path();
         if matches!(self.sink, Sink::Absent) {
             State::remove(path)?;
-            self.sink = Sink::File(File::create(path).map_err(Failure::file("cannot write", path))?);
+            self.sink =
+                Sink::File(File::create(path).map_err(Failure::file("cannot write", path))?);
         }
         let before = self.done.as_ref().map_or((0, 0), |state| (state.bytes, state.entries));
         let state = State {

@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ifmatch::Revision;
-use ifmatch::client::{BuildError, ClientConflict, ClientError, ConflictKind, Document, EntityTag, Entry};
+use ifmatch::client::{
+    BuildError, ClientConflict, ClientError, ConflictKind, Document, EntityTag, Entry,
+};
 use serde_json::{Map, Value, json};
 
 use crate::exit_code::Exit;
@@ -40,7 +42,7 @@ pub(crate) enum Failure {
     #[error("line {line}")]
     Line { line: u64, source: Box<Failure> },
     /// What somebody has written in an editor is kept.
-    #[error("{source}; nothing was written, your text is kept in {}", kept.display())]
+    #[error("your text is kept in {}", kept.display())]
     Kept { kept: PathBuf, source: Box<Failure> },
 }
 
@@ -111,13 +113,22 @@ impl Failure {
             complain_in_json(&self.problem());
             return;
         }
-        let mut line = chain(self);
-        if let Some(conflict) = self.call().and_then(ClientError::conflict) {
-            line.push_str(&now(conflict));
-        } else if let Some(current) = self.current() {
-            line.push_str(&version(current.revision(), Some(current.etag())));
+        complain(&self.line());
+    }
+
+    fn line(&self) -> String {
+        match self {
+            Self::Line { line, source } => format!("line {line}: {}", source.line()),
+            Self::Kept { source, .. } => format!("{}; {self}", source.line()),
+            _ => {
+                let now = match (self.call().and_then(ClientError::conflict), self.current()) {
+                    (Some(conflict), _) => now(conflict),
+                    (None, Some(current)) => version(current.revision(), Some(current.etag())),
+                    (None, None) => String::new(),
+                };
+                chain(self) + &now
+            }
         }
-        complain(&line);
     }
 
     /// The problem document of the server, or one of ours, with the exit code and the line in it.
@@ -129,7 +140,7 @@ impl Failure {
         };
         let mut members = document
             .and_then(|body| serde_json::from_slice::<Map<String, Value>>(body).ok())
-            .unwrap_or_else(|| Map::from_iter([("detail".to_owned(), json!(chain(self)))]));
+            .unwrap_or_else(|| Map::from_iter([("detail".to_owned(), json!(self.line()))]));
         if let Some(exit) = self.exit() {
             members.insert("exit_code".to_owned(), json!(exit.number()));
         }

@@ -205,7 +205,8 @@ impl Import<'_> {
         if self.server.json {
             output::Lines::new().json(&self.counts)?;
         }
-        self.server.note(&format!("{entries} entries: {written} written, {identical} there already"));
+        self.server
+            .note(&format!("{entries} entries: {written} written, {identical} there already"));
         let what = format!("{} of {entries} entries were not imported", conflicts + refused);
         match (conflicts, refused) {
             (0, 0) => Ok(()),

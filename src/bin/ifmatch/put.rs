@@ -20,7 +20,11 @@ pub(crate) struct Arguments {
     key: String,
 
     /// The value; - reads it from stdin
-    #[arg(required_unless_present = "file", conflicts_with = "file", allow_negative_numbers = true)]
+    #[arg(
+        required_unless_present = "file",
+        conflicts_with = "file",
+        allow_negative_numbers = true
+    )]
     value: Option<String>,
 
     /// The value is the content of this file

@@ -16,8 +16,13 @@ const TOKEN_VARIABLE: &str = "IFMATCH_TOKEN";
 #[command(next_help_heading = "Server and output")]
 pub(crate) struct ServerOptions {
     /// The server
-    #[arg(long, global = true, value_name = "URL", env = "IFMATCH_URL",
-          default_value = "http://127.0.0.1:4090")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "IFMATCH_URL",
+        default_value = "http://127.0.0.1:4090"
+    )]
     server: String,
 
     /// The token is the first line of this file; without it that of the variable IFMATCH_TOKEN, if it is set
@@ -84,11 +89,13 @@ impl ServerOptions {
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(Failure::file("--token-file: cannot read", path))?;
+    let text =
+        std::fs::read_to_string(path).map_err(Failure::file("--token-file: cannot read", path))?;
     match text.lines().next().map(str::trim) {
         Some(token) if !token.is_empty() => Ok(token.to_owned()),
-        _ => Err(Failure::Usage(format!("--token-file {}: its first line is empty", path.display()))),
+        _ => {
+            Err(Failure::Usage(format!("--token-file {}: its first line is empty", path.display())))
+        }
     }
 }
 

@@ -62,7 +62,11 @@ async fn follow(arguments: &Arguments, server: &ServerOptions) -> Result<(), Fai
         let commit = commit.map_err(Failure::Read)?;
         // Not kept across an await: another part of the process may print.
         let mut out = Lines::new();
-        if server.json { out.json(&line(&commit))? } else { out.text(&columns(&commit))? }
+        if server.json {
+            out.json(&line(&commit))?
+        } else {
+            out.text(&columns(&commit))?
+        }
         left = left.map(|left| left - 1);
     }
     Ok(())
@@ -71,9 +75,7 @@ async fn follow(arguments: &Arguments, server: &ServerOptions) -> Result<(), Fai
 fn line(commit: &ClientCommit<Document>) -> CommitLine<'_> {
     let events = commit.events().iter().map(|event| match event {
         ClientEvent::Put(entry) => EventLine::Put(EntryLine::of(entry)),
-        ClientEvent::Delete { key, revision } => {
-            EventLine::Delete { key, revision: *revision }
-        }
+        ClientEvent::Delete { key, revision } => EventLine::Delete { key, revision: *revision },
     });
     CommitLine { revision: commit.revision(), events: events.collect() }
 }

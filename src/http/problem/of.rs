@@ -16,7 +16,7 @@ use super::unmet::Unmet;
 use super::{Problem, ProblemKind, State};
 
 /// After how many seconds a client may try again when the server takes no writes.
-const RETRY_UNAVAILABLE: HeaderValue = HeaderValue::from_static("10");
+pub(in crate::http) const RETRY_UNAVAILABLE: HeaderValue = HeaderValue::from_static("10");
 
 impl Problem {
     /// A write that was refused, with nothing written.

@@ -7,6 +7,7 @@ use crate::commit_error::CommitError;
 use crate::conflict::Conflict;
 
 use super::super::document_key::DocumentKey;
+use super::super::prefer;
 use super::super::problem::{Problem, Unmet};
 use super::super::shared::{Mount, Shared};
 use super::body::Transaction;
@@ -44,7 +45,12 @@ impl<B: Backend> Context<'_, B> {
         };
         let (count, total) = (unmet.len(), transaction.txn().requirements().len());
         let detail = format!("{count} of {total} preconditions do not hold; nothing was written");
-        Problem::of_unmet(detail, unmet)
+        let problem = Problem::of_unmet(detail, unmet);
+        if !self.with_current {
+            return problem;
+        }
+        let (name, value) = prefer::applied();
+        problem.with_header(name, value)
     }
 
     fn unmet(&self, transaction: &Transaction, conflict: &Conflict<Bytes, Bytes>) -> Unmet {

@@ -94,14 +94,19 @@ mod tests {
     fn a_clash_is_open_as_long_as_its_comment_is_there() {
         let base = json(r#"{"a": "//", "b": 1.50}"#);
         let mine = json(r#"{"a": "// mine", "b": 1.50, "c": 1}"#);
-        let merged =
-            ifmatch::merge::merge(&base, &mine, &json(r#"{"a": "// theirs", "b": 2.50}"#));
+        let merged = ifmatch::merge::merge(&base, &mine, &json(r#"{"a": "// theirs", "b": 2.50}"#));
         let text = of_json(&merged);
-        assert!(text.contains("// CLASH /a\n//   base:   \"//\"\n//   mine:   \"// mine\"\n"), "{text}");
+        assert!(
+            text.contains("// CLASH /a\n//   base:   \"//\"\n//   mine:   \"// mine\"\n"),
+            "{text}"
+        );
         let open = decided(Layout::Compact, text.clone().into_bytes());
         assert_eq!(open, Err("the clash at /a is not decided".to_owned()));
         let closed = decided(Layout::Compact, text.replace("// CLASH", "//").into_bytes()).unwrap();
-        assert_eq!(Json::from_slice(&closed).unwrap().to_string(), r#"{"a":"// mine","b":2.50,"c":1}"#);
+        assert_eq!(
+            Json::from_slice(&closed).unwrap().to_string(),
+            r#"{"a":"// mine","b":2.50,"c":1}"#
+        );
     }
 
     #[test]

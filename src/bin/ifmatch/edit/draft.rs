@@ -69,7 +69,10 @@ impl Draft {
 fn name(key: &str) -> String {
     let last = key.rsplit('/').next().unwrap_or_default();
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
-    let name: String =
-        last.chars().take(MAX_NAME).map(|letter| if is_plain(letter) { letter } else { '_' }).collect();
+    let name: String = last
+        .chars()
+        .take(MAX_NAME)
+        .map(|letter| if is_plain(letter) { letter } else { '_' })
+        .collect();
     if name.is_empty() { "document".to_owned() } else { name }
 }

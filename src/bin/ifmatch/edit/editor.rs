@@ -14,8 +14,8 @@ use crate::stop::Stop;
 /// If there is no such editor, or it says that it failed.
 pub(super) async fn run(path: &Path) -> Result<(), Failure> {
     let (name, line) = chosen()?;
-    let words = shell_words::split(&line)
-        .map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+    let words =
+        shell_words::split(&line).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
     let Some((program, arguments)) = words.split_first() else {
         return Err(Failure::Usage(format!("{name} is empty")));
     };

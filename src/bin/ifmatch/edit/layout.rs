@@ -23,7 +23,8 @@ impl Layout {
     /// If it is no text.
     pub(super) fn of(document: &Document) -> Result<Self, Failure> {
         let Ok(text) = std::str::from_utf8(document.body()) else {
-            let what = "it is not text: use get --output FILE, then put --file FILE --if-match ETAG";
+            let what =
+                "it is not text: use get --output FILE, then put --file FILE --if-match ETAG";
             return Err(Failure::other(what));
         };
         if !document.is_json() {

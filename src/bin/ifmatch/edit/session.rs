@@ -76,7 +76,8 @@ impl Session<'_> {
         for _ in 0..MAX_ROUNDS {
             let Some(mut mine) = self.edit(&shown, round).await? else { return self.nothing() };
             loop {
-                if self.base.tag.is_some() && self.layout.is_same(&mine, self.base.document.body()) {
+                if self.base.tag.is_some() && self.layout.is_same(&mine, self.base.document.body())
+                {
                     return self.nothing();
                 }
                 let Some(conflict) = self.write(&mine).await? else { return Ok(()) };
@@ -114,7 +115,11 @@ impl Session<'_> {
                 Err(why) => why,
             };
             if ask(&format!("{why}\nEdit again?"), false).await? != Answer::Yes {
-                return Err(if round == Round::Clashes { self.conflict(&why) } else { Failure::other(why) });
+                return Err(if round == Round::Clashes {
+                    self.conflict(&why)
+                } else {
+                    Failure::other(why)
+                });
             }
         }
     }

@@ -30,8 +30,10 @@ fn beside(path: &Path) -> PathBuf {
 impl State {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let path = beside(path);
-        let text = std::fs::read(&path)
-            .map_err(Failure::file("--resume: nothing is to be gone on with: cannot read", &path))?;
+        let text = std::fs::read(&path).map_err(Failure::file(
+            "--resume: nothing is to be gone on with: cannot read",
+            &path,
+        ))?;
         serde_json::from_slice(&text)
             .map_err(|error| Failure::other(format!("--resume: {}: {error}", path.display())))
     }

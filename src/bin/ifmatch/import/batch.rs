@@ -206,7 +206,9 @@ impl Batch {
         let revision = current.as_ref().map(Entry::revision);
         match (self.policy, revision) {
             _ if !is_race || pending.rounds > MAX_ROUNDS => {}
-            (Policy::Overwrite | Policy::Create, None) => return Verdict::Again(Precondition::Absent),
+            (Policy::Overwrite | Policy::Create, None) => {
+                return Verdict::Again(Precondition::Absent);
+            }
             (Policy::Overwrite, Some(Some(revision))) => return Verdict::Again(revision.into()),
             _ => {}
         }
@@ -224,7 +226,9 @@ impl Batch {
 /// Whether what is wrong is in the lines, so that other lines may do better.
 fn is_about_content(error: &ClientError) -> bool {
     match error {
-        ClientError::InvalidKey(_) | ClientError::InvalidArgument(_) | ClientError::Decode(_) => true,
+        ClientError::InvalidKey(_) | ClientError::InvalidArgument(_) | ClientError::Decode(_) => {
+            true
+        }
         ClientError::Problem(problem) => [400, 413, 415, 422].contains(&problem.status()),
         _ => false,
     }
@@ -237,7 +241,10 @@ fn is_same(current: &Entry<Document>, new: &Document) -> bool {
         return false;
     }
     let text = |document: &Document| {
-        Json::from_slice(document.body()).ok().filter(|_| document.is_json()).map(|json| json.to_vec())
+        Json::from_slice(document.body())
+            .ok()
+            .filter(|_| document.is_json())
+            .map(|json| json.to_vec())
     };
     old.body() == new.body() || text(old).is_some_and(|old| Some(old) == text(new))
 }

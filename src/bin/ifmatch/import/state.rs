@@ -27,8 +27,10 @@ fn beside(path: &Path) -> PathBuf {
 impl State {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let path = beside(path);
-        let text = std::fs::read(&path)
-            .map_err(Failure::file("--resume: nothing is to be gone on with: cannot read", &path))?;
+        let text = std::fs::read(&path).map_err(Failure::file(
+            "--resume: nothing is to be gone on with: cannot read",
+            &path,
+        ))?;
         serde_json::from_slice(&text)
             .map_err(|error| Failure::other(format!("--resume: {}: {error}", path.display())))
     }
@@ -41,7 +43,8 @@ impl State {
             return Err(Failure::Usage(what));
         }
         if self.policy != policy {
-            let what = "--resume: the import was with another of --create, --overwrite, --if-unchanged";
+            let what =
+                "--resume: the import was with another of --create, --overwrite, --if-unchanged";
             return Err(Failure::Usage(what.into()));
         }
         Ok(())
