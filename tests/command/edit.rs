@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::support::{Output, Server, run, script};
+use crate::support::{Output, Server, run, script, signal};
 
 const ANN: &str = r#"{"name":"Ann","email":"a@old","age":30.0}"#;
 
@@ -250,8 +250,7 @@ fn an_interrupt_loses_no_text() {
         err.read_exact(&mut byte).unwrap();
         said.push(byte[0]);
     }
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+    signal("INT", &child);
     // The question is still open: stdin has not ended.
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let mut line = String::new();

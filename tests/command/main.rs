@@ -11,4 +11,5 @@ mod exit_codes;
 mod support;
 #[cfg(unix)]
 mod transfer;
+#[cfg(unix)]
 mod watch;

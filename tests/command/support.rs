@@ -65,7 +65,14 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Starts it again, after `kill`, at the same address.
+    /// Has it end in good order.
+    #[cfg(unix)]
+    pub(crate) fn stop(&mut self) {
+        signal("TERM", &self.child);
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Starts it again, after its end, at the same address.
     pub(crate) fn restart(&mut self, arguments: &[&str]) {
         let address = self.url.strip_prefix("http://").unwrap().to_owned();
         (self.child, _) = serve(&address, arguments);
@@ -173,4 +180,10 @@ pub(crate) fn script(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::write(path, format!("#!/bin/sh\nset -e\n{text}\n")).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[cfg(unix)]
+pub(crate) fn signal(name: &str, child: &Child) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
 }

@@ -1,9 +1,9 @@
 //! watch.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::support::Server;
+use crate::support::{Server, signal};
 
 #[test]
 fn a_watch_has_a_line_a_commit_from_where_it_was_told() {
@@ -51,13 +51,7 @@ fn ctrl_c_ends_a_watch_in_good_order() {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
     assert!(line.ends_with("\tput a\n"), "{line}");
-    assert!(
-        Command::new("kill")
-            .args(["-s", "INT", &child.id().to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    signal("INT", &child);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let mut rest = String::new();
     assert_eq!(
@@ -67,29 +61,37 @@ fn ctrl_c_ends_a_watch_in_good_order() {
     );
 }
 
+/// After an end in good order nothing is missing; after a kill nobody knows, and that is said.
+#[cfg(unix)]
 #[test]
-fn a_watch_goes_on_after_a_restart_of_the_server() {
-    let data = tempfile::tempdir().unwrap();
-    let arguments = ["--data", data.path().to_str().unwrap()];
-    let mut server = Server::start(&arguments);
-    server.ok(&["put", "a", "0"]);
-    let mut child = server
-        .command(&["watch", "--limit", "2"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut note = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut note).unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut lines = String::new();
-    server.ok(&["put", "b", "1"]);
-    out.read_line(&mut lines).unwrap();
-    server.kill();
-    server.restart(&arguments);
-    server.ok(&["put", "c", "1"]);
-    out.read_line(&mut lines).unwrap();
-    let lines: Vec<&str> = lines.lines().map(|line| line.split_once('\t').unwrap().1).collect();
-    assert_eq!(lines, ["put b", "put c"]);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+fn a_watch_goes_on_after_a_restart_of_the_server_or_says_that_it_cannot() {
+    for (end, code, expected) in [
+        (Server::stop as fn(&mut Server), 0, &["put b", "put c"][..]),
+        (Server::kill, 7, &["put b"]),
+    ] {
+        let data = tempfile::tempdir().unwrap();
+        let arguments = ["--data", data.path().to_str().unwrap()];
+        let mut server = Server::start(&arguments);
+        server.ok(&["put", "a", "0"]);
+        let mut child = server
+            .command(&["watch", "--limit", "2"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut note = String::new();
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        err.read_line(&mut note).unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = String::new();
+        server.ok(&["put", "b", "1"]);
+        out.read_line(&mut lines).unwrap();
+        end(&mut server);
+        server.restart(&arguments);
+        server.ok(&["put", "c", "1"]);
+        out.read_line(&mut lines).unwrap();
+        let lines: Vec<&str> = lines.lines().map(|line| line.split_once('\t').unwrap().1).collect();
+        assert_eq!(lines, expected);
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
 }
