@@ -155,6 +155,15 @@ fn an_import_that_was_killed_is_gone_on_with() {
     assert!(identical <= 10, "what the state file says is not sent again: {output:?}");
     assert_eq!(essence(&server.ok(&["export", "-q"])), essence(&lines()));
     assert!(!state.exists());
+    let emptied = Server::start(&[]);
+    fs::write(emptied.path("in"), lines()).unwrap();
+    let other = emptied.path("in.ifmatch-import");
+    killed_in_the_middle(&emptied, &["import", "in", "--batch-size", "10"], &other);
+    for key in emptied.ok(&["list", "-k"]).lines() {
+        emptied.ok(&["delete", key]);
+    }
+    let line = emptied.run(&["import", "in", "--resume"]).fails(1);
+    assert!(line.contains("does not have"), "{line}");
     killed_in_the_middle(&server, &["import", "in", "--batch-size", "10"], &state);
     fs::write(server.path("in"), lines().replace("text/plain", "text/html0")).unwrap();
     assert!(server.run(&["import", "in", "--resume"]).fails(1).contains("changed"));
@@ -183,6 +192,12 @@ fn policies_say_what_becomes_of_keys_that_exist() {
     assert_eq!((&failures[0]["line"], &failures[0]["key"]), (&2.into(), &"b".into()));
     assert!(failures[0]["current_revision"].is_u64() && failures[0]["current_etag"].is_string());
     assert_eq!(["a", "b", "c"].map(|key| server.ok(&["get", key])), ["2", "3", "2"]);
+    // What comes before a conflict is written, and nothing after it, though they are in one transaction.
+    let around =
+        format!("{{\"key\": \"x\", \"value\": 1}}\n{edited}{{\"key\": \"y\", \"value\": 1}}\n");
+    let line = server.run_with(&["import", "-"], around.as_bytes());
+    assert_eq!(line.code, Some(3), "{line:?}");
+    assert_eq!(server.ok(&["list", "-k"]), "a\nb\nc\nx\n");
     server.run_with(&["import", "-", "--overwrite"], edited.as_bytes()).ok();
     assert_eq!(server.ok(&["get", "b"]), "2");
 }

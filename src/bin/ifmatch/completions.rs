@@ -1,6 +1,6 @@
 //! `ifmatch completions`: what a shell reads to complete the command.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
 use crate::failure::Failure;
@@ -12,8 +12,8 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments, mut command: Command) -> Result<(), Failure> {
     let mut script = Vec::new();
-    generate(arguments.shell, &mut C::command(), "ifmatch", &mut script);
+    generate(arguments.shell, &mut command, "ifmatch", &mut script);
     output::bytes(&[&script])
 }

@@ -115,7 +115,16 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
         let state = State::read(file)?;
         state.check(server.url(), import.batch.policy)?;
         import.lines.skip_to(&state)?;
+        if let Some(key) = &state.witness
+            && !import.batch.is_witnessed(key).await?
+        {
+            let what = format!(
+                "--resume: the server does not have {key} any more, which was imported: import it from the beginning"
+            );
+            return Err(Failure::other(what));
+        }
         import.counts = state.counts;
+        import.batch.witness = state.witness;
     }
     import.run().await?;
     import.finish()
@@ -179,7 +188,8 @@ impl Import<'_> {
             Some(file) => {
                 let (server, policy) = (self.server.url().to_owned(), self.batch.policy);
                 let (done, counts) = (self.lines.before(), self.counts);
-                State { server, policy, done, counts }.write(file)
+                State { server, policy, done, counts, witness: self.batch.witness.clone() }
+                    .write(file)
             }
             None => Ok(()),
         }

@@ -68,7 +68,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let matches = Cli::command().try_get_matches_from(&arguments);
+    let matches = whole().try_get_matches_from(&arguments);
     let cli = matches.and_then(|matches| {
         refuse_for_serve(&matches)?;
         Cli::from_arg_matches(&matches)
@@ -95,10 +95,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// A server listens to none of the options that say which server to talk to.
+/// The options that say which server to talk to, and how to print: those of all but `serve`.
+const CLIENT_OPTIONS: [&str; 6] = ["server", "token_file", "ca_cert", "timeout", "json", "quiet"];
+
+/// The command, in whose help `serve` has only its own options.
+fn whole() -> clap::Command {
+    let command = Cli::command();
+    let global = command.get_arguments().filter(|argument| argument.is_global_set());
+    let hidden: Vec<clap::Arg> = global.map(|argument| argument.clone().hide(true)).collect();
+    command.mut_subcommand("serve", |serve| serve.args(hidden))
+}
+
+/// A server listens to none of the options that are not its own.
 fn refuse_for_serve(matches: &ArgMatches) -> Result<(), clap::Error> {
     let Some(("serve", matches)) = matches.subcommand() else { return Ok(()) };
-    for name in ["server", "token_file", "ca_cert", "timeout", "json", "quiet"] {
+    for name in CLIENT_OPTIONS {
         if matches.value_source(name) == Some(ValueSource::CommandLine) {
             let what = format!("--{} is not for serve", name.replace('_', "-"));
             return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, what));
@@ -123,7 +134,7 @@ fn run(command: &Command, server: &ServerOptions) -> Result<(), Failure> {
             Command::Edit(arguments) => edit::run(arguments, server).await,
             Command::Import(arguments) => import::run(arguments, server).await,
             Command::Export(arguments) => export::run(arguments, server).await,
-            Command::Completions(arguments) => completions::run::<Cli>(arguments),
+            Command::Completions(arguments) => completions::run(arguments, whole()),
         }
     });
     // A thread may be waiting for somebody to answer a question.

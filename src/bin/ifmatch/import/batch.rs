@@ -72,12 +72,14 @@ pub(super) struct Batch {
     pending: Vec<Pending>,
     keys: HashSet<String>,
     bytes: usize,
+    /// The key that was written, or found, last.
+    pub(super) witness: Option<String>,
 }
 
 impl Batch {
     pub(super) fn new(client: Client, policy: Policy, keep_going: bool) -> Self {
         let (pending, keys) = (Vec::new(), HashSet::new());
-        Self { client, policy, keep_going, pending, keys, bytes: 0 }
+        Self { client, policy, keep_going, pending, keys, bytes: 0, witness: None }
     }
 
     /// No transaction writes a key twice.
@@ -109,7 +111,10 @@ impl Batch {
                 continue;
             }
             match self.send(&part).await {
-                Ok(()) => settled.written += count(part.len()),
+                Ok(()) => {
+                    settled.written += count(part.len());
+                    self.witness = part.pop().map(|pending| pending.entry.key);
+                }
                 Err(ClientError::Conflict(conflict)) => {
                     let went_well = self.judge(&mut part, &conflict, &mut settled).await?;
                     if !went_well && !self.keep_going {
@@ -133,6 +138,11 @@ impl Batch {
         Ok(settled)
     }
 
+    /// Whether the server still has what an earlier run imported.
+    pub(super) async fn is_witnessed(&self, witness: &str) -> Result<bool, Failure> {
+        Ok(self.client.head(witness).await.map_err(Failure::Read)?.is_some())
+    }
+
     async fn send(&self, part: &[Pending]) -> Result<(), ClientError> {
         if let [Pending { entry, expected, .. }] = part {
             return self.client.put_if(&entry.key, &entry.document, *expected).await.map(drop);
@@ -145,7 +155,7 @@ impl Batch {
 
     /// Takes those out of `part` that are not to be tried again. `false` if one of them failed.
     async fn judge(
-        &self,
+        &mut self,
         part: &mut Vec<Pending>,
         conflict: &ClientConflict,
         settled: &mut Settled,
@@ -171,6 +181,7 @@ impl Batch {
                 Verdict::Identical => {
                     settled.identical += 1;
                     gone.insert(pending.line);
+                    self.witness = Some(pending.entry.key.clone());
                 }
                 Verdict::Conflict(failure) => {
                     first_failed = first_failed.or(Some(pending.line));

@@ -16,6 +16,8 @@ pub(super) struct State {
     pub(super) policy: Policy,
     pub(super) done: Done,
     pub(super) counts: Counts,
+    /// A key that was imported. A server that does not have it has been emptied, or is another.
+    pub(super) witness: Option<String>,
 }
 
 fn beside(path: &Path) -> PathBuf {
