@@ -39,7 +39,19 @@ use crate::versioned::Versioned;
 /// - What it cannot do it refuses ([`Capability`]).
 /// - Dropping a future gives up waiting. A write whose future is dropped may or may not take place.
 ///
-/// The suite in `ifmatch::testing` (feature `testing`) checks all of it.
+/// The suite in `ifmatch::testing::conformance` (feature `testing`) checks it, and is made a test of yours by
+/// `backend_conformance!`. What you return has constructors marked "for backends of your own".
+///
+/// # What is easily missed
+///
+/// - An empty store is at a revision, too: 1, if nothing was ever written.
+/// - What writes nothing takes no revision: a delete of nothing, a transaction of such deletes only, or without writes.
+/// - A transaction that writes a key twice, has too many operations, or needs what is not supported, is refused whatever its
+///   preconditions are. If a range cannot be judged ([`Compacted`](crate::CommitError::Compacted),
+///   [`Future`](crate::CommitError::Future)), that is the answer; conflicts are told only if all could be judged.
+/// - A conflict of a put gives back the value that was not written; one of a transaction does not, because the error has
+///   the transaction.
+/// - Keys are in the order of their bytes; a range whose start lies after its end is empty.
 ///
 /// ```
 /// use ifmatch::{Backend, Precondition, Store, WriteError};
@@ -77,7 +89,8 @@ where
     /// Which store this is: the same for all its handles, another for every other store.
     fn identity(&self) -> Identity;
 
-    /// Whether it can do this.
+    /// Whether it can do this: [`Past`](Capability::Past) is [`get_at`](Self::get_at) and
+    /// [`snapshot_at`](Self::snapshot_at), the others are named alike. The answer does not change.
     fn supports(&self, capability: Capability) -> bool;
 
     /// How it is. It may be asked often, and does not wait for writes.
@@ -153,7 +166,8 @@ where
         txn: Txn<K, V>,
     ) -> impl Future<Output = Result<Revision, CommitError<K, V>>> + Send;
 
-    /// The commits with changes in `range`, after `since`, or from now on.
+    /// The commits with changes in `range`, after `since`, or from now on: after the newest revision that is shown when it is
+    /// called, which is then its [`position`](BackendWatch::position).
     ///
     /// # Errors
     /// As [`WatchBuilder::open`](crate::WatchBuilder::open); [`WatchError::Unsupported`], [`WatchError::Unavailable`].
@@ -179,7 +193,7 @@ where
     /// [`ReadError::Unavailable`].
     fn get(&self, key: &K) -> impl Future<Output = Result<Option<Versioned<V>>, ReadError>> + Send;
 
-    /// The first `limit` entries of `range`, in the order of their keys.
+    /// The first `limit` entries of `range`, in the order of their keys; none if `limit` is 0.
     ///
     /// # Errors
     /// [`ReadError::Unavailable`].
@@ -191,10 +205,13 @@ where
 }
 
 /// The commits that a [`Backend`] tells, in order, each once, each whole.
+///
+/// It goes on after [`WatchError::Lagged`], and ends after an error that [is final](WatchError::is_final).
 pub trait BackendWatch<K = Bytes, V = Bytes>:
     Stream<Item = Result<Commit<K, V>, WatchError>> + Send + Unpin + 'static
 {
-    /// Everything up to this revision was told, or is of no concern to this watch: another can be opened since it.
+    /// Everything up to this revision was told, or is of no concern to this watch: another can be opened since it. It is
+    /// never past what is still to be told, and comes to pass commits of no concern while the watch waits.
     fn position(&self) -> Revision;
 }
 
@@ -204,7 +221,7 @@ pub trait BackendWatch<K = Bytes, V = Bytes>:
 pub struct Page<K = Bytes, V = Bytes> {
     /// The entries, in the order of their keys.
     pub entries: Vec<(K, Versioned<V>)>,
-    /// What of the range comes after them; `None` if there is nothing more.
+    /// What of the range comes after them; `None` if there is no more entry.
     pub rest: Option<KeyRange<K>>,
 }
 

@@ -209,6 +209,27 @@ pub enum WatchError {
     Empty,
 }
 
+/// For backends of your own.
+impl WatchError {
+    /// A watch can be opened since `oldest`, and not since an earlier revision.
+    #[must_use]
+    pub fn compacted(oldest: Revision) -> Self {
+        Self::Compacted { oldest }
+    }
+
+    /// The newest revision is `newest`.
+    #[must_use]
+    pub fn future(newest: Revision) -> Self {
+        Self::Future { newest }
+    }
+
+    /// What comes after `resume` will be told; something before it was not.
+    #[must_use]
+    pub fn lagged(resume: Revision) -> Self {
+        Self::Lagged { resume }
+    }
+}
+
 impl WatchError {
     /// Whether this was the end: nothing will come any more.
     #[must_use]

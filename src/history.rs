@@ -28,6 +28,21 @@ pub enum HistoryError {
     TooManySnapshots(#[from] TooManySnapshots),
 }
 
+/// For backends of your own.
+impl HistoryError {
+    /// The oldest revision that can be read is `oldest`.
+    #[must_use]
+    pub fn compacted(oldest: Revision) -> Self {
+        Self::Compacted { oldest }
+    }
+
+    /// The newest revision is `newest`.
+    #[must_use]
+    pub fn future(newest: Revision) -> Self {
+        Self::Future { newest }
+    }
+}
+
 /// There are as many snapshots and scans as the builder allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the store has {max} snapshots and scans, its limit")]
@@ -38,7 +53,9 @@ pub struct TooManySnapshots {
 }
 
 impl TooManySnapshots {
-    pub(crate) fn new(max: u64) -> Self {
+    /// For backends of your own: there are `max`.
+    #[must_use]
+    pub fn new(max: u64) -> Self {
         Self { max }
     }
 }

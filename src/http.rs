@@ -64,6 +64,8 @@ mod long_poll;
 mod metrics;
 mod new_document;
 mod observe;
+mod openapi;
+mod operation;
 mod options;
 mod origin;
 mod percent;
@@ -78,6 +80,7 @@ mod serve;
 mod shared;
 mod shutdown;
 mod tags;
+mod turns;
 mod txn;
 mod upload;
 mod versioned_json;
@@ -93,7 +96,7 @@ pub use self::caller::Caller;
 pub mod guide {}
 
 pub use self::content_type::{ContentType, InvalidContentType};
-pub use self::document::{Document, InvalidJson, UnreadableDocument};
+pub use self::document::{Document, InvalidJson, Stamp, UnreadableDocument};
 pub use self::document_key::{DocumentKey, InvalidKey};
 pub use self::etag::ETag;
 pub use self::front::Front;

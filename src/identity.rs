@@ -27,7 +27,9 @@ impl Identity {
         Self(bytes)
     }
 
-    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+    /// For backends of your own: the same bytes for all handles of a store, random ones for every store.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 

@@ -120,6 +120,8 @@ mod revision;
 mod storage;
 mod store;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod txn;
 mod versioned;
 

@@ -235,6 +235,20 @@ macro_rules! prefixes {
 prefixes!(of_strings: &str, &String, String => (String, Box<str>, Arc<str>));
 prefixes!(of_bytes: &[u8], &Vec<u8>, Vec<u8> => (Vec<u8>, Box<[u8]>, Arc<[u8]>));
 
+#[cfg(feature = "backend")]
+macro_rules! shared_prefixes {
+    ($($prefix:ty),+) => {$(
+        impl AsPrefix<bytes::Bytes> for $prefix {
+            fn into_range(self) -> KeyRange<bytes::Bytes> {
+                of_bytes::<Vec<u8>>(self.as_ref()).map(bytes::Bytes::from)
+            }
+        }
+    )+};
+}
+
+#[cfg(feature = "backend")]
+shared_prefixes!(&[u8], &Vec<u8>, Vec<u8>, &bytes::Bytes, bytes::Bytes);
+
 /// Byte-string literals are prefixes of byte-string keys.
 impl<const N: usize, K> AsPrefix<K> for &[u8; N]
 where

@@ -113,7 +113,9 @@ where
     async fn page(&self, range: KeyRange<K>, limit: usize) -> Result<Page<K, V>, ReadError> {
         let mut scan = self.range(range);
         let entries = scan.by_ref().take(limit).collect();
-        Ok(Page::new(entries, scan.rest()))
+        // Only whether there is another entry tells whether there is more: a scan has a rest until it came to its end.
+        let rest = scan.rest().filter(|_| scan.next().is_some());
+        Ok(Page::new(entries, rest))
     }
 }
 

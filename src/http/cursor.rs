@@ -7,11 +7,12 @@ use crate::identity::Identity;
 use crate::revision::Revision;
 
 use super::document_key::DocumentKey;
+use super::etag::{Origin, origin_of};
 
 /// The next page begins after a key, at a revision of one store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cursor {
-    pub(super) identity: [u8; 6],
+    pub(super) identity: Origin,
     pub(super) revision: Revision,
     pub(super) after: DocumentKey,
     /// The length of the prefix that is listed, which the key begins with.
@@ -25,12 +26,12 @@ impl Cursor {
         after: DocumentKey,
         prefix: usize,
     ) -> Self {
-        Self { identity: short(identity), revision, after, prefix }
+        Self { identity: origin_of(identity), revision, after, prefix }
     }
 
     /// Whether it is a cursor of the store `identity`.
     pub(super) fn is_of(&self, identity: Identity) -> bool {
-        self.identity == short(identity)
+        self.identity == origin_of(identity)
     }
 
     /// The prefix that is listed.
@@ -65,12 +66,6 @@ impl Cursor {
             prefix,
         })
     }
-}
-
-/// Enough of the identity to tell stores apart.
-fn short(identity: Identity) -> [u8; 6] {
-    let [a, b, c, d, e, f, ..] = identity.to_bytes();
-    [a, b, c, d, e, f]
 }
 
 #[cfg(test)]

@@ -12,13 +12,13 @@ use crate::commit_error::CommitError;
 use crate::conflict::Conflict;
 use crate::error::WriteError;
 use crate::precondition::Precondition;
-use crate::revision::Revision;
 use crate::txn::Txn;
 use crate::versioned::Versioned;
 
-use super::document::Document;
+use super::document::{Document, Stamp};
 use super::document_key::DocumentKey;
 use super::entry::Entry;
+use super::etag::{ETag, origin_of};
 use super::guard::Guard;
 use super::guard::write::{ATTEMPTS, contended};
 use super::idempotency::{Done, Known, Repeatable};
@@ -40,8 +40,8 @@ pub(super) struct DocumentWrite<'a> {
 }
 
 impl From<Done> for Outcome {
-    fn from(Done { revision, created }: Done) -> Self {
-        Self { revision, created, document: None }
+    fn from(Done { etag, created }: Done) -> Self {
+        Self { etag, created, document: None }
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) enum Change {
 
 /// A write that took place, now or when the request came before.
 pub(super) struct Outcome {
-    pub(super) revision: Revision,
+    pub(super) etag: ETag,
     pub(super) created: bool,
     /// What was written, and when; `None` of a delete, or if it was before.
     pub(super) document: Option<(Document, SystemTime)>,
@@ -126,12 +126,14 @@ impl DocumentWrite<'_> {
             Known::Done(done) => return Ok(done.into()),
             Known::New(precondition) => precondition,
         };
-        let mut current = match self.at_once(shared).await {
+        let (mut current, _turn) = match self.at_once(shared).await {
             Some(Ok(outcome)) => return Ok(outcome),
             Some(Err(Failed::Lost(lost))) => return Err(*lost),
-            Some(Err(Failed::Again(Again::Changed(current)))) => current,
+            Some(Err(Failed::Again(Again::Changed(current)))) => (current, None),
             Some(Err(Failed::Again(Again::Recorded))) | None => {
-                shared.backend().get(self.key.as_bytes()).await.map_err(Problem::from)?
+                let turn = shared.turns().take(self.key).await;
+                let current = shared.backend().get(self.key.as_bytes()).await;
+                (current.map_err(Problem::from)?, Some(turn))
             }
         };
         for _ in 0..ATTEMPTS {
@@ -186,9 +188,7 @@ impl DocumentWrite<'_> {
         if entry.is_none() && !matches!(self.change, Change::Put(_)) {
             return Err(Problem::not_found(self.key).into());
         }
-        if let Err(problem) =
-            self.guard.check_write(shared.identity(), entry.as_ref().map(Entry::current))
-        {
+        if let Err(problem) = self.guard.check_write(entry.as_ref().map(Entry::current)) {
             return Err(Lost { problem: problem.with_key(self.key), current: entry }.into());
         }
         let document = match (&self.change, &entry) {
@@ -219,12 +219,12 @@ impl DocumentWrite<'_> {
         document: Document,
         precondition: Precondition,
     ) -> Result<Outcome, Failed> {
-        let now = SystemTime::now();
-        match shared.backend().put_if(key, document.to_stored(now), precondition).await {
+        let stamp = Stamp::now();
+        match shared.backend().put_if(key, document.to_stored(stamp), precondition).await {
             Ok(written) => Ok(Outcome {
-                revision: written.revision(),
+                etag: ETag::from_origin(written.revision(), stamp.origin()),
                 created: written.is_creation(),
-                document: Some((document, now)),
+                document: Some((document, stamp.modified())),
             }),
             Err(error) => Err(self.failed(error)),
         }
@@ -238,7 +238,8 @@ impl DocumentWrite<'_> {
     ) -> Result<Outcome, Failed> {
         match shared.backend().delete_if(key, precondition).await {
             Ok(Some(deleted)) => {
-                Ok(Outcome { revision: deleted.revision(), created: false, document: None })
+                let etag = ETag::new(shared.identity(), deleted.revision());
+                Ok(Outcome { etag, created: false, document: None })
             }
             Ok(None) => Err(Problem::not_found(self.key).into()),
             Err(error) => Err(self.failed(error)),
@@ -266,19 +267,23 @@ impl DocumentWrite<'_> {
         document: Option<Document>,
         record: Precondition,
     ) -> Result<Outcome, Failed> {
-        let now = SystemTime::now();
+        let stamp = Stamp::now();
         let created = exactly == Precondition::Absent;
+        let origin = match &document {
+            Some(_) => stamp.origin(),
+            None => origin_of(shared.identity()),
+        };
         let key = self.key.as_bytes();
         let mut txn = Txn::new().require(key, exactly);
         if let Some(prefix) = self.unless {
             txn = txn.require_none_in(prefix.range());
         }
         txn = match &document {
-            Some(document) => txn.put(key, document.to_stored(now)),
+            Some(document) => txn.put(key, document.to_stored(stamp)),
             None => txn.delete(key),
         };
         if let Some(repeatable) = self.repeatable {
-            txn = repeatable.record_in(txn, record, created);
+            txn = repeatable.record_in(txn, record, created, origin);
         }
         match shared.backend().commit(txn).await {
             Ok(revision) => {
@@ -286,9 +291,9 @@ impl DocumentWrite<'_> {
                     shared.forget_repeatables();
                 }
                 Ok(Outcome {
-                    revision,
+                    etag: ETag::from_origin(revision, origin),
                     created,
-                    document: document.map(|document| (document, now)),
+                    document: document.map(|document| (document, stamp.modified())),
                 })
             }
             Err(CommitError::Conflicts { conflicts, .. }) => {

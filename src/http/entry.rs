@@ -53,22 +53,29 @@ impl Entry {
     }
 
     pub(super) fn etag(&self) -> ETag {
-        ETag::new(self.identity, self.revision())
+        match self.document.stamp() {
+            Some(stamp) => ETag::from_origin(self.revision(), stamp.origin()),
+            None => ETag::new(self.identity, self.revision()),
+        }
     }
 
     pub(super) fn document(&self) -> &Document {
         &self.document
     }
 
+    fn modified(&self) -> Option<SystemTime> {
+        self.document.stamp().map(|stamp| stamp.modified())
+    }
+
     /// What conditions are compared with.
     pub(super) fn current(&self) -> Current {
-        Current { revision: self.revision(), modified: self.document.modified() }
+        Current { etag: self.etag(), modified: self.modified() }
     }
 
     /// The document as a response to a GET.
     pub(super) fn into_representation(self) -> Response {
         let etag = self.etag();
-        represent(etag, &self.document, self.document.modified())
+        represent(etag, &self.document, self.modified())
     }
 
     /// Writes the members of the entry.
@@ -84,7 +91,7 @@ impl Entry {
         map.serialize_entry("created_revision", &self.stored.created_revision())?;
         map.serialize_entry("write_count", &self.stored.write_count())?;
         map.serialize_entry("etag", &self.etag().to_string())?;
-        if let Some(modified) = self.document.modified() {
+        if let Some(modified) = self.modified() {
             map.serialize_entry("last_modified", &date::text(modified))?;
         }
         map.serialize_entry("content_type", self.document.content_type().as_str())

@@ -10,9 +10,10 @@ use crate::revision::Revision;
 
 /// The strong `ETag` of what one commit of one store wrote.
 ///
-/// It holds the revision and a part of the store's [`Identity`], so that it never matches other content: not after a
-/// delete and recreation, and not at another store, as a server that ran in memory is after a restart. To clients it
-/// is opaque. As a part of an axum response it sets the `ETag` header.
+/// It holds the revision and where that is from: a part of the store's [`Identity`], or of a document a random number that
+/// was drawn when it was written. So it never matches other content: not after a delete and recreation, and not at
+/// another store, as a server that ran in memory is after a restart. That of a document does not even match in copies of
+/// one store that went on apart. To clients it is opaque. As a part of an axum response it sets the `ETag` header.
 ///
 /// ```
 /// use ifmatch::http::ETag;
@@ -28,16 +29,28 @@ use crate::revision::Revision;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ETag {
     revision: Revision,
-    /// 48 random bits: enough that two stores differ, short enough to read aloud.
-    store: [u8; 6],
+    origin: Origin,
+}
+
+/// 48 random bits: enough that two differ, short enough to read aloud.
+pub(super) type Origin = [u8; 6];
+
+/// The origin of what a store writes, where nothing says more.
+pub(super) fn origin_of(identity: Identity) -> Origin {
+    let [a, b, c, d, e, f, ..] = identity.to_bytes();
+    [a, b, c, d, e, f]
 }
 
 impl ETag {
     /// The tag of what the commit `revision` wrote to the store `identity`.
     #[must_use]
     pub fn new(identity: Identity, revision: Revision) -> Self {
-        let [a, b, c, d, e, f, ..] = identity.to_bytes();
-        Self { revision, store: [a, b, c, d, e, f] }
+        Self::from_origin(revision, origin_of(identity))
+    }
+
+    /// The tag of what the commit `revision` wrote, of this origin.
+    pub(super) fn from_origin(revision: Revision, origin: Origin) -> Self {
+        Self { revision, origin }
     }
 
     /// The revision, which means something to the tag's own store only.
@@ -46,7 +59,7 @@ impl ETag {
         self.revision
     }
 
-    /// Whether it is a tag of the store `identity`.
+    /// Whether it is a tag of the store `identity`, which those of documents are not.
     #[must_use]
     pub fn is_of(self, identity: Identity) -> bool {
         self == Self::new(identity, self.revision)
@@ -61,14 +74,14 @@ impl ETag {
             return None;
         }
         let [_, _, bytes @ ..] = u64::from_str_radix(store, 16).ok()?.to_be_bytes();
-        Some(Self { revision, store: bytes })
+        Some(Self { revision, origin: bytes })
     }
 }
 
 /// As in the header, quotes included.
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.store;
+        let [a, b, c, d, e, g] = self.origin;
         write!(f, "\"{}-{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{g:02x}\"", self.revision)
     }
 }

@@ -5,13 +5,19 @@
 
 pub(super) mod write;
 
+use std::convert::Infallible;
 use std::fmt::Display;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
+use axum::body::{Body, HttpBody};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::Frame;
 
 use crate::backend::Backend;
 use crate::identity::Identity;
@@ -78,7 +84,7 @@ pub enum PreconditionStatus {
 /// What the conditions are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Current {
-    pub(super) revision: Revision,
+    pub(super) etag: ETag,
     /// When it was written, if that is known.
     pub(super) modified: Option<SystemTime>,
 }
@@ -163,55 +169,64 @@ impl Guard {
                 let alone = self.revision.is_none() && self.if_match.is_none();
                 return alone.then_some(Precondition::Absent);
             }
-            Some(tags) if tags.weak(identity).next().is_some() => return None,
+            Some(tags) if tags.weak().any(|tag| tag.is_of(identity)) => return None,
             // Tags that can never be the current one demand nothing.
             Some(_) | None => {}
         }
+        let named = |tags: &Tags| {
+            tags.strong().filter(|tag| tag.is_of(identity)).map(ETag::revision).collect::<Vec<_>>()
+        };
         match (self.revision, &self.if_match) {
             (None, None) => Some(Precondition::Any),
             (None, Some(Tags::Any)) => Some(Precondition::Present),
             (Some(revision), None | Some(Tags::Any)) => Some(revision.into()),
             (Some(revision), Some(tags)) => {
-                tags.strong(identity).any(|tag| tag == revision).then_some(revision.into())
+                named(tags).contains(&revision).then_some(revision.into())
             }
-            (None, Some(tags)) => the_one(tags.strong(identity)).map(Precondition::from),
+            (None, Some(tags)) => the_one(named(tags).into_iter()).map(Precondition::from),
         }
     }
 
-    /// The precondition that says the same for a document, which has a date.
+    /// The precondition that says the same for a document. Its date and its tag say more than its revision, so that it
+    /// has to be looked at.
     pub(super) fn document_precondition(&self, identity: Identity) -> Option<Precondition> {
-        self.precondition(identity).filter(|_| self.unmodified_since().is_none())
+        let lists = [&self.if_match, &self.if_none_match];
+        let names_tags = lists.iter().any(|tags| matches!(tags, Some(Tags::List(_))));
+        let looks = names_tags || self.unmodified_since().is_some();
+        self.precondition(identity).filter(|_| !looks)
+    }
+
+    /// Whether the write is conditional on what has this tag.
+    pub(super) fn names(&self, etag: ETag) -> bool {
+        let listed =
+            self.if_match.as_ref().is_some_and(|tags| tags.strong().any(|tag| tag == etag));
+        listed || self.revision == Some(etag.revision())
     }
 
     /// Whether the conditions hold for a write of what is now `current`.
-    fn check(&self, identity: Identity, current: Option<Current>) -> Result<(), Unmet> {
-        let revision = current.map(|current| current.revision);
+    fn check(&self, current: Option<Current>) -> Result<(), Unmet> {
+        let etag = current.map(|current| current.etag);
         if let Some(expected) = self.revision
-            && revision != Some(expected)
+            && etag.map(ETag::revision) != Some(expected)
         {
             return Err(Unmet::Revision(expected));
         }
-        self.check_if_match(identity, revision)?;
+        self.check_if_match(etag)?;
         if let Some(since) = self.unmodified_since()
             && current.is_none_or(|current| is_modified_since(current.modified, since))
         {
             return Err(Unmet::Modified);
         }
-        if self.matches_none_match(identity, revision) {
+        if self.matches_none_match(etag) {
             return Err(Unmet::Exists);
         }
         Ok(())
     }
 
     /// Checks a write of what is now `current`.
-    pub(super) fn check_write(
-        &self,
-        identity: Identity,
-        current: Option<Current>,
-    ) -> Result<(), Problem> {
-        self.check(identity, current).map_err(|unmet| {
-            let etag = current.map(|current| ETag::new(identity, current.revision));
-            let problem = unmet.problem(etag);
+    pub(super) fn check_write(&self, current: Option<Current>) -> Result<(), Problem> {
+        self.check(current).map_err(|unmet| {
+            let problem = unmet.problem(current.map(|current| current.etag));
             match (unmet, self.failed) {
                 (Unmet::Revision(_), _) | (_, PreconditionStatus::Conflict) => problem,
                 (_, PreconditionStatus::PreconditionFailed) => {
@@ -222,24 +237,26 @@ impl Guard {
     }
 
     /// By the strong comparison, as RFC 9110 13.1.1 demands.
-    fn check_if_match(&self, identity: Identity, current: Option<Revision>) -> Result<(), Unmet> {
+    fn check_if_match(&self, current: Option<ETag>) -> Result<(), Unmet> {
         match &self.if_match {
             None => Ok(()),
             Some(Tags::Any) => current.map(|_| ()).ok_or(Unmet::Missing),
-            Some(tags) if tags.strong(identity).any(|tag| Some(tag) == current) => Ok(()),
+            Some(tags) if tags.strong().any(|tag| Some(tag) == current) => Ok(()),
             Some(tags) => Err(Unmet::Match {
-                expected: the_one(tags.strong(identity)),
+                // The number alone would look like the current one.
+                expected: the_one(tags.strong().map(ETag::revision))
+                    .filter(|expected| Some(*expected) != current.map(ETag::revision)),
                 weak: tags.has_weak(),
             }),
         }
     }
 
     /// By the weak comparison, as RFC 9110 13.1.2 demands.
-    fn matches_none_match(&self, identity: Identity, current: Option<Revision>) -> bool {
+    fn matches_none_match(&self, current: Option<ETag>) -> bool {
         match &self.if_none_match {
             None => false,
             Some(Tags::Any) => current.is_some(),
-            Some(tags) => tags.weak(identity).any(|tag| Some(tag) == current),
+            Some(tags) => tags.weak().any(|tag| Some(tag) == current),
         }
     }
 
@@ -267,23 +284,23 @@ impl Guard {
     /// # Errors
     /// [`NoRead`]: 304 or 412 instead.
     pub fn check_read(&self, identity: Identity, current: Revision) -> Result<(), NoRead> {
-        self.check_read_of(identity, Current { revision: current, modified: None })
+        self.check_read_of(Current { etag: ETag::new(identity, current), modified: None })
     }
 
-    pub(super) fn check_read_of(&self, identity: Identity, current: Current) -> Result<(), NoRead> {
-        let etag = ETag::new(identity, current.revision);
+    pub(super) fn check_read_of(&self, current: Current) -> Result<(), NoRead> {
+        let etag = current.etag;
         let failed = |unmet: Unmet| {
             let problem = unmet.problem(Some(etag)).with_status(StatusCode::PRECONDITION_FAILED);
             Err(NoRead::Problem(problem))
         };
-        if let Err(unmet) = self.check_if_match(identity, Some(current.revision)) {
+        if let Err(unmet) = self.check_if_match(Some(etag)) {
             return failed(unmet);
         }
         if self.unmodified_since().is_some_and(|since| is_modified_since(current.modified, since)) {
             return failed(Unmet::Modified);
         }
         let not_modified = match (&self.if_none_match, self.if_modified_since, current.modified) {
-            (Some(_), _, _) => self.matches_none_match(identity, Some(current.revision)),
+            (Some(_), _, _) => self.matches_none_match(Some(etag)),
             (None, Some(since), Some(modified)) => !is_modified_since(Some(modified), since),
             _ => false,
         };
@@ -366,12 +383,32 @@ impl NoRead {
     }
 }
 
+/// The body of a 304. An empty one would be announced with a `Content-Length` of 0, which there is that of the
+/// representation that was not sent (RFC 9110 8.6).
+struct NoContent;
+
+impl HttpBody for NoContent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+}
+
 impl IntoResponse for NoRead {
     fn into_response(self) -> Response {
         match self {
             Self::NotModified(etag) => {
-                (StatusCode::NOT_MODIFIED, etag, [(header::CACHE_CONTROL, "no-cache")])
-                    .into_response()
+                let headers = [(header::CACHE_CONTROL, "no-cache")];
+                (StatusCode::NOT_MODIFIED, etag, headers, Body::new(NoContent)).into_response()
             }
             Self::Problem(problem) => problem.into_response(),
         }

@@ -46,7 +46,7 @@ pub(super) async fn ready<B: Backend>(
     Ok(uncached(json(&Ready { status: "ready", revision: status.revision })))
 }
 
-/// `GET /metrics`: what an operator asks, in the text format of `OpenMetrics`.
+/// `GET /metrics`: what an operator asks, in the text format of OpenMetrics.
 pub(super) async fn metrics<B: Backend>(
     State(shared): State<Shared<B>>,
     uri: Uri,

@@ -9,7 +9,7 @@
 //! Beside each record is an entry in the order of time, by which records are forgotten.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use bytes::Bytes;
@@ -19,21 +19,21 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::backend::{Backend, BackendSnapshot};
 use crate::precondition::Precondition;
 use crate::range::{AsPrefix, KeyRange};
-use crate::revision::Revision;
 use crate::txn::Txn;
 use crate::versioned::Versioned;
 
 use super::caller::Caller;
+use super::etag::{ETag, Origin};
 use super::keyspace::RESERVED;
 use super::problem::{Problem, ProblemKind};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The most characters that a key may have.
-const MAX_KEY: usize = 255;
+pub(super) const MAX_KEY: usize = 255;
 
 /// For how long a write is remembered.
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const LIFETIME_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// How many records are forgotten in one transaction.
 const BATCH: usize = 16;
@@ -65,7 +65,7 @@ pub(super) struct Repeatable {
 /// A write that took place when the request came before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Done {
-    pub(super) revision: Revision,
+    pub(super) etag: ETag,
     pub(super) created: bool,
 }
 
@@ -139,14 +139,15 @@ impl Repeatable {
         let record = Record::decode(found).ok_or_else(|| {
             Problem::new(ProblemKind::Internal, "a record of the server is damaged")
         })?;
-        if seconds(now).saturating_sub(record.seconds) > LIFETIME.as_secs() {
+        if milliseconds(now).saturating_sub(record.time) > LIFETIME_MS {
             return Ok(Known::New(found.into()));
         }
         if record.fingerprint != self.fingerprint {
             let detail = "another request was sent with the same Idempotency-Key before";
             return Err(Problem::new(ProblemKind::IdempotencyKeyReused, detail));
         }
-        Ok(Known::Done(Done { revision: found.revision(), created: record.created }))
+        let etag = ETag::from_origin(found.revision(), record.origin);
+        Ok(Known::Done(Done { etag, created: record.created }))
     }
 
     /// Has the transaction record the request, on condition that `record` holds of its record. That is the last
@@ -156,12 +157,13 @@ impl Repeatable {
         txn: Txn<Bytes, Bytes>,
         record: Precondition,
         created: bool,
+        origin: Origin,
     ) -> Txn<Bytes, Bytes> {
-        let seconds = seconds(SystemTime::now());
-        let value = Record { seconds, fingerprint: self.fingerprint, created }.encode();
+        let time = milliseconds(SystemTime::now());
+        let value = Record { time, fingerprint: self.fingerprint, created, origin }.encode();
         txn.require(self.record(), record)
             .put(self.record(), value)
-            .put(by_time(seconds, &self.name), Bytes::new())
+            .put(by_time(time, &self.name), Bytes::new())
     }
 }
 
@@ -196,39 +198,45 @@ impl Idempotency {
     }
 }
 
-/// What is stored of a write: 1 byte of version, 8 of time, 32 of fingerprint, 1 of outcome.
+/// What is stored of a write: 1 byte of version, 8 of time, 32 of fingerprint, 1 of outcome, 6 of the origin of its tag.
 struct Record {
-    seconds: u64,
+    /// In milliseconds since 1970, as in the entries by time, of which the oldest are forgotten.
+    time: u64,
     fingerprint: [u8; 32],
     created: bool,
+    origin: Origin,
 }
 
 impl Record {
     fn encode(&self) -> Bytes {
         let created = [u8::from(self.created)];
-        [&[1], &self.seconds.to_be_bytes()[..], &self.fingerprint, &created].concat().into()
+        let parts: [&[u8]; 5] =
+            [&[1], &self.time.to_be_bytes(), &self.fingerprint, &created, &self.origin];
+        parts.concat().into()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&[1])?;
-        let (seconds, rest) = rest.split_first_chunk::<8>()?;
+        let (time, rest) = rest.split_first_chunk::<8>()?;
         let (fingerprint, rest) = rest.split_first_chunk::<32>()?;
-        let created = match rest {
-            [0] => false,
-            [1] => true,
+        let (created, origin) = match rest {
+            [0, origin @ ..] => (false, origin),
+            [1, origin @ ..] => (true, origin),
             _ => return None,
         };
-        let seconds = u64::from_be_bytes(*seconds);
-        Some(Self { seconds, fingerprint: *fingerprint, created })
+        let (time, origin) = (u64::from_be_bytes(*time), origin.try_into().ok()?);
+        Some(Self { time, fingerprint: *fingerprint, created, origin })
     }
 }
 
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+/// In milliseconds since 1970.
+fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn by_time(seconds: u64, name: &[u8; 32]) -> Bytes {
-    [&[RESERVED], BY_TIME, &seconds.to_be_bytes()[..], name].concat().into()
+fn by_time(time: u64, name: &[u8; 32]) -> Bytes {
+    [&[RESERVED], BY_TIME, &time.to_be_bytes()[..], name].concat().into()
 }
 
 fn all_by_time() -> KeyRange<Bytes> {
@@ -237,8 +245,8 @@ fn all_by_time() -> KeyRange<Bytes> {
 
 /// When the write was, and its name.
 fn read_by_time(key: &[u8]) -> Option<(u64, [u8; 32])> {
-    let (seconds, name) = key.get(1 + BY_TIME.len()..)?.split_first_chunk::<8>()?;
-    Some((u64::from_be_bytes(*seconds), name.try_into().ok()?))
+    let (time, name) = key.get(1 + BY_TIME.len()..)?.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*time), name.try_into().ok()?))
 }
 
 async fn count<B: Backend>(backend: &B) -> Result<AtomicUsize, Problem> {
@@ -261,14 +269,14 @@ async fn forget<B: Backend>(backend: &B, excess: usize, now: SystemTime) -> Resu
     let mut forgotten = 0;
     for (entry, _) in oldest.entries {
         let Some((then, name)) = read_by_time(&entry) else { continue };
-        let is_over = seconds(now).saturating_sub(then) > LIFETIME.as_secs();
+        let is_over = milliseconds(now).saturating_sub(then) > LIFETIME_MS;
         if !is_over && forgotten >= excess {
             break;
         }
         let record: Bytes = [&[RESERVED], RECORDS, &name[..]].concat().into();
         // A record that was written again, after its time, has a newer entry.
         if let Some(stored) = snapshot.get(&record).await?
-            && Record::decode(&stored).is_none_or(|record| record.seconds == then)
+            && Record::decode(&stored).is_none_or(|record| record.time == then)
         {
             txn = txn.require(record.clone(), &stored).delete(record);
         }
@@ -286,6 +294,8 @@ async fn forget<B: Backend>(backend: &B, excess: usize, now: SystemTime) -> Resu
 #[cfg(test)]
 #[cfg(not(ifmatch_model))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::http::documents;
 
@@ -302,9 +312,10 @@ mod tests {
         let request = repeatable("key", b"body");
         let new = Known::New(Precondition::Absent);
         assert_eq!(request.find(&store).await.unwrap(), new);
-        let txn = request.record_in(Txn::new(), Precondition::Absent, true);
+        let txn = request.record_in(Txn::new(), Precondition::Absent, true, *b"origin");
         let revision = store.commit(txn).unwrap();
-        let done = Known::Done(Done { revision, created: true });
+        let done =
+            Known::Done(Done { etag: ETag::from_origin(revision, *b"origin"), created: true });
         assert_eq!(request.find(&store).await.unwrap(), done);
         let other = repeatable("key", b"other").find(&store).await.unwrap_err();
         assert_eq!(other.kind(), ProblemKind::IdempotencyKeyReused);
@@ -323,7 +334,9 @@ mod tests {
         let idempotency = Idempotency::new(20);
         for number in 0..50 {
             let request = repeatable(&number.to_string(), b"");
-            store.commit(request.record_in(Txn::new(), Precondition::Absent, false)).unwrap();
+            store
+                .commit(request.record_in(Txn::new(), Precondition::Absent, false, *b"origin"))
+                .unwrap();
             idempotency.recorded(&store).await;
         }
         assert_eq!(store.len(), 2 * 20);
@@ -333,7 +346,9 @@ mod tests {
     async fn what_is_over_is_forgotten_and_what_was_written_again_is_not() {
         let store = documents().build();
         let request = repeatable("key", b"");
-        store.commit(request.record_in(Txn::new(), Precondition::Absent, false)).unwrap();
+        store
+            .commit(request.record_in(Txn::new(), Precondition::Absent, false, *b"origin"))
+            .unwrap();
         // As if it had been recorded before, too, with an entry that is still there.
         store.put(by_time(7, &request.name), Bytes::new()).unwrap();
         assert_eq!(forget(&store, 0, SystemTime::now()).await.unwrap(), 1);

@@ -21,8 +21,8 @@ use super::problem::{Problem, ProblemKind};
 use super::query;
 use super::shared::Shared;
 
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
+pub(super) const DEFAULT_LIMIT: usize = 100;
+pub(super) const MAX_LIMIT: usize = 1_000;
 
 /// A page that has so many bytes of documents has no more, whatever its limit. One document it always has.
 const PAGE_BYTES: usize = 8 << 20;

@@ -2,8 +2,10 @@
 //!
 //! It knows what the store's errors mean to a client, and nothing of routes.
 
+mod example;
 mod kind;
 mod of;
+pub(super) mod pages;
 mod unmet;
 
 use std::collections::BTreeMap;

@@ -19,7 +19,6 @@ use super::document::Document;
 use super::document_key::DocumentKey;
 use super::document_write::{Change, DocumentWrite, Lost, Outcome};
 use super::entry::{Entry, represent};
-use super::etag::ETag;
 use super::guard::Guard;
 use super::idempotency::Repeatable;
 use super::json_patch::PatchKind;
@@ -59,7 +58,7 @@ pub(super) async fn read<B: Backend>(
         .ok_or_else(|| Problem::not_found(&key).into_response())?;
     let entry = shared.entry(&key, stored).map_err(refuse)?;
     guard
-        .check_read_of(shared.identity(), entry.current())
+        .check_read_of(entry.current())
         .map_err(|no_read| no_read.with_key(&key).into_response())?;
     Ok(entry.into_representation())
 }
@@ -206,14 +205,14 @@ impl Head {
     }
 
     async fn done<B: Backend>(&self, shared: &Shared<B>, outcome: Outcome) -> Response {
-        let etag = ETag::new(shared.identity(), outcome.revision);
+        let etag = outcome.etag;
         // A patched document shows what the patch did not touch.
         let shows = self.caller.may_read() && prefer::wants_representation(&self.headers);
         let representation = match outcome.document {
             _ if !shows => None,
             Some((document, modified)) => Some(represent(etag, &document, Some(modified))),
             None => {
-                let written = self.written_at(shared, outcome.revision).await;
+                let written = self.written_at(shared, etag.revision()).await;
                 written.map(Entry::into_representation)
             }
         };
@@ -242,7 +241,8 @@ impl Head {
         }
         problem = problem.with_link(self.mount.document(&self.key));
         if let Some(base) = problem.expected()
-            && self.written_at(shared, base).await.is_some()
+            && let Some(then) = self.written_at(shared, base).await
+            && self.guard.names(then.etag())
         {
             let base = format!("{}?at={base}", self.mount.document(&self.key));
             problem = problem.with_link_to("base", base);

@@ -1,13 +1,12 @@
 //! The routes of a store of documents.
 
 use std::collections::hash_map::RandomState;
-use std::fmt::Write;
 
 use axum::Router;
-use axum::http::{HeaderValue, Uri, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, map_response};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter};
 
 use bytes::Bytes;
 
@@ -15,10 +14,11 @@ use crate::backend::Backend;
 use crate::store::{Builder, Store};
 
 use super::auth::permit;
+use super::operation::{Operation, Resource};
 use super::options::Options;
-use super::problem::{Problem, ProblemKind};
+use super::problem::{self, Problem, ProblemKind};
 use super::shared::Shared;
-use super::{health, history, list, resource, txn, watch};
+use super::{health, history, list, openapi, resource, txn, watch};
 
 /// A store in this process for documents: of bytes, because a [`Backend`] is. [`Document::from_stored`] reads them.
 ///
@@ -52,7 +52,8 @@ pub fn documents() -> Builder<Bytes, Bytes, RandomState> {
 /// | `POST /v1/txn` | preconditions and operations, all or nothing: 200, or 409 with every failing one |
 /// | `GET /v1/watch` | `?prefix=&since=R`: commits as server-sent events |
 /// | `GET /healthz`, `/readyz`, `/metrics` | whether the process answers; whether the store takes writes; figures for Prometheus |
-/// | `GET /problems/{slug}` | what a `type` of problem means |
+/// | `GET /problems/`, `/problems/{slug}` | what a `type` of problem means, as text or HTML |
+/// | `GET /openapi.json` | all this as an OpenAPI 3.1 document |
 ///
 /// Who may read and write what is said by the [`Caller`](super::Caller) in the extensions of a request: 403.
 ///
@@ -66,38 +67,55 @@ pub fn documents() -> Builder<Bytes, Bytes, RandomState> {
 ///
 /// It needs a tokio runtime with time enabled. No thread of that is ever blocked on the disk.
 pub fn router<B: Backend>(backend: B, options: Options) -> Router {
-    let document = || {
-        get(resource::read::<B>)
-            .put(resource::put::<B>)
-            .patch(resource::patch::<B>)
-            .delete(resource::delete::<B>)
-            .fallback(|| method_not_allowed("GET, HEAD, PUT, PATCH, DELETE"))
-    };
-    let collection = post(resource::create::<B>)
-        .get(list::list::<B>)
-        .fallback(|| method_not_allowed("GET, HEAD, POST"));
-    let transactions = post(txn::transact::<B>).fallback(|| method_not_allowed("POST"));
-    let read_only =
-        |route: MethodRouter<Shared<B>>| route.fallback(|| method_not_allowed("GET, HEAD"));
-    let stored = Router::new()
-        .route("/v1/kv", collection)
-        // The wildcard does not match an empty key, which is to be 400, and not an unknown route.
-        .route("/v1/kv/", document())
-        .route("/v1/kv/{*key}", document())
-        .route("/v1/history/", read_only(get(history::history::<B>)))
-        .route("/v1/history/{*key}", read_only(get(history::history::<B>)))
-        .route("/v1/txn", transactions)
-        .route("/v1/watch", read_only(get(watch::watch::<B>)))
-        .route("/metrics", read_only(get(health::metrics::<B>)))
-        .route_layer(from_fn(permit));
-    stored
-        .route("/healthz", read_only(get(health::alive)))
-        .route("/readyz", read_only(get(health::ready::<B>)))
-        .route("/problems/{slug}", read_only(get(problem_page)))
+    let (open, stored): (Vec<_>, Vec<_>) =
+        Resource::ALL.into_iter().partition(|resource| resource.is_open());
+    let stored = routes::<B>(Router::new(), stored).route_layer(from_fn(permit));
+    routes(stored, open)
         .fallback(no_such_route)
-        .layer(from_fn(permit))
         .layer(map_response(no_store))
         .with_state(Shared::new(backend, options))
+}
+
+/// `router` with all routes of `resources`.
+fn routes<B: Backend>(router: Router<Shared<B>>, resources: Vec<Resource>) -> Router<Shared<B>> {
+    resources.into_iter().fold(router, |router, resource| {
+        let add = |router: Router<_>, route: &&str| router.route(route, methods::<B>(resource));
+        resource.routes().iter().fold(router, add)
+    })
+}
+
+/// The operations of `resource`; all other methods are refused.
+fn methods<B: Backend>(resource: Resource) -> MethodRouter<Shared<B>> {
+    let allow = resource.allow();
+    resource
+        .operations()
+        .iter()
+        .fold(MethodRouter::new(), |methods, operation| handle(methods, *operation))
+        .fallback(move || std::future::ready(method_not_allowed(&allow)))
+}
+
+fn handle<B: Backend>(
+    methods: MethodRouter<Shared<B>>,
+    operation: Operation,
+) -> MethodRouter<Shared<B>> {
+    let filter = MethodFilter::try_from(operation.method()).expect("axum knows all of ours");
+    match operation {
+        Operation::Read => methods.on(filter, resource::read::<B>),
+        Operation::Put => methods.on(filter, resource::put::<B>),
+        Operation::Patch => methods.on(filter, resource::patch::<B>),
+        Operation::Delete => methods.on(filter, resource::delete::<B>),
+        Operation::List => methods.on(filter, list::list::<B>),
+        Operation::Create => methods.on(filter, resource::create::<B>),
+        Operation::History => methods.on(filter, history::history::<B>),
+        Operation::Transact => methods.on(filter, txn::transact::<B>),
+        Operation::Watch => methods.on(filter, watch::watch::<B>),
+        Operation::Alive => methods.on(filter, health::alive),
+        Operation::Ready => methods.on(filter, health::ready::<B>),
+        Operation::Metrics => methods.on(filter, health::metrics::<B>),
+        Operation::Describe => methods.on(filter, openapi::describe::<B>),
+        Operation::Problems => methods.on(filter, problem::pages::list),
+        Operation::Problem => methods.on(filter, problem::pages::page),
+    }
 }
 
 /// Only what says otherwise may be kept: a read from a cache after a 409 would be as stale as the one before.
@@ -109,23 +127,12 @@ async fn no_store(mut response: Response) -> Response {
     response
 }
 
-async fn method_not_allowed(allow: &'static str) -> Problem {
+fn method_not_allowed(allow: &str) -> Problem {
+    let value = HeaderValue::try_from(allow).expect("names of methods, and commas");
     Problem::new(ProblemKind::MethodNotAllowed, format!("the resource has {allow}"))
-        .with_header(header::ALLOW, HeaderValue::from_static(allow))
+        .with_header(header::ALLOW, value)
 }
 
 async fn no_such_route() -> Problem {
     Problem::new(ProblemKind::NoSuchRoute, "documents are at /v1/kv/{key}")
-}
-
-async fn problem_page(uri: Uri) -> Response {
-    let slug = uri.path().rsplit('/').next().unwrap_or_default();
-    let Some(kind) = ProblemKind::ALL.into_iter().find(|kind| kind.slug() == slug) else {
-        return Problem::new(ProblemKind::NoSuchRoute, "there is no such kind of problem")
-            .into_response();
-    };
-    let mut page = format!("{}\n\n", kind.title());
-    writeln!(page, "Status: {}\n\n{}", kind.status(), kind.advice())
-        .expect("a string takes all that is written");
-    ([(header::CACHE_CONTROL, "no-cache")], page).into_response()
 }

@@ -17,6 +17,7 @@ use super::idempotency::Idempotency;
 use super::options::Options;
 use super::pins::Pins;
 use super::problem::{Problem, ProblemKind};
+use super::turns::Turns;
 
 pub(super) const COLLECTION: &str = "/v1/kv";
 
@@ -28,13 +29,15 @@ struct Service<B: Backend> {
     options: Options,
     pins: Pins<B::Snapshot>,
     idempotency: Idempotency,
+    turns: Turns,
 }
 
 impl<B: Backend> Shared<B> {
     pub(super) fn new(backend: B, options: Options) -> Self {
         let pins = Pins::new(options.max_pins, options.pin_timeout);
         let idempotency = Idempotency::new(options.max_idempotency_keys);
-        Self(Arc::new(Service { backend, options, pins, idempotency }))
+        let turns = Turns::new();
+        Self(Arc::new(Service { backend, options, pins, idempotency, turns }))
     }
 
     pub(super) fn backend(&self) -> &B {
@@ -55,6 +58,10 @@ impl<B: Backend> Shared<B> {
 
     pub(super) fn idempotency(&self) -> &Idempotency {
         &self.0.idempotency
+    }
+
+    pub(super) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     /// A write was recorded for repeats: older ones may be forgotten now.
@@ -84,6 +91,11 @@ impl<B: Backend> Clone for Shared<B> {
 pub(super) struct Mount(String);
 
 impl Mount {
+    /// What stands before the paths of the routes; empty if nothing does.
+    pub(super) fn prefix(&self) -> &str {
+        &self.0
+    }
+
     pub(super) fn document(&self, key: &DocumentKey) -> String {
         format!("{}{COLLECTION}/{}", self.0, key.to_path())
     }

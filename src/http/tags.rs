@@ -5,9 +5,6 @@
 
 use axum::http::{HeaderMap, HeaderName};
 
-use crate::identity::Identity;
-use crate::revision::Revision;
-
 use super::etag::ETag;
 
 /// The most tags that one header may list.
@@ -66,25 +63,21 @@ impl Tags {
         }
     }
 
-    /// The revisions of the store `identity` that are named by strong tags.
-    pub(super) fn strong(&self, identity: Identity) -> impl Iterator<Item = Revision> {
-        self.revisions(identity).filter(|(weak, _)| !weak).map(|(_, revision)| revision)
+    /// The tags of the form of ours that are strong.
+    pub(super) fn strong(&self) -> impl Iterator<Item = ETag> {
+        self.list().iter().filter(|tag| !tag.weak).filter_map(|tag| tag.etag)
     }
 
-    /// The revisions of the store `identity` that are named by tags, weak ones included.
-    pub(super) fn weak(&self, identity: Identity) -> impl Iterator<Item = Revision> {
-        self.revisions(identity).map(|(_, revision)| revision)
+    /// The tags of the form of ours, weak ones included.
+    pub(super) fn weak(&self) -> impl Iterator<Item = ETag> {
+        self.list().iter().filter_map(|tag| tag.etag)
     }
 
-    fn revisions(&self, identity: Identity) -> impl Iterator<Item = (bool, Revision)> {
-        let list = match self {
-            Self::Any => &[][..],
+    fn list(&self) -> &[Tag] {
+        match self {
+            Self::Any => &[],
             Self::List(list) => list,
-        };
-        list.iter().filter_map(move |tag| {
-            let etag = tag.etag.filter(|etag| etag.is_of(identity))?;
-            Some((tag.weak, etag.revision()))
-        })
+        }
     }
 
     /// Whether a weak tag is among them, which no strong comparison matches.

@@ -18,6 +18,7 @@ use crate::revision::Revision;
 use crate::txn::{Requirement, Txn};
 
 use super::caller::Caller;
+use super::etag::origin_of;
 use super::guard::Guard;
 use super::guard::write::{ATTEMPTS, contended};
 use super::idempotency::{Known, Repeatable};
@@ -101,12 +102,13 @@ async fn repeat<B: Backend>(
     txn: &Txn<Bytes, Bytes>,
     repeatable: &Repeatable,
 ) -> Result<Revision, Failed> {
+    let origin = origin_of(shared.identity());
     for _ in 0..ATTEMPTS {
         let record = match repeatable.find(shared.backend()).await? {
-            Known::Done(done) => return Ok(done.revision),
+            Known::Done(done) => return Ok(done.etag.revision()),
             Known::New(record) => record,
         };
-        match commit(shared, repeatable.record_in(txn.clone(), record, false)).await {
+        match commit(shared, repeatable.record_in(txn.clone(), record, false, origin)).await {
             Ok(revision) => {
                 shared.forget_repeatables();
                 return Ok(revision);
@@ -119,7 +121,7 @@ async fn repeat<B: Backend>(
                     .any(|conflict| *conflict.key() == repeatable.record()) => {}
             Err(error) => match repeatable.find(shared.backend()).await {
                 // It was undecided only because it took place meanwhile.
-                Ok(Known::Done(done)) => return Ok(done.revision),
+                Ok(Known::Done(done)) => return Ok(done.etag.revision()),
                 _ => return Err(error),
             },
         }

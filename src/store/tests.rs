@@ -502,3 +502,17 @@ fn syncs_and_files_are_counted_and_a_poisoned_log_says_so() {
     assert!(poisoned.poisoned && poisoned.syncs <= 1, "{poisoned:?}");
     assert_eq!(Numbers::new().stats().log(), None, "there is none in memory");
 }
+
+#[test]
+fn a_segment_that_grows_is_counted_at_once() {
+    let disk = Faulty::new();
+    let store = Store::<u64, Vec<u8>>::builder().open_on(disk.directory()).unwrap();
+    let bytes = || (store.stats().log().unwrap().bytes, u64::try_from(disk.used()).unwrap());
+    let before = bytes().0;
+    for n in 0..50 {
+        store.put(n, vec![7; 10_000]).unwrap();
+        let (counted, used) = bytes();
+        assert_eq!(counted, used, "after {n} writes");
+    }
+    assert!(bytes().0 > before + 500_000);
+}

@@ -7,23 +7,40 @@ mod support;
 
 mod auth;
 mod bad_input;
+mod callers;
 mod command;
 mod compression;
 mod conflict;
+mod dates;
 mod drain;
+mod history;
+mod idempotency;
+mod interrupted;
 #[cfg(unix)]
 mod kill;
 mod limits;
+mod list;
 mod logs;
+mod long_poll;
 mod metrics;
+mod openapi;
+mod operator;
 mod origin;
+mod patch;
 mod precondition;
+mod prefer;
 mod race;
 mod read;
+#[cfg(unix)]
+mod readme;
+mod required;
 mod serving;
 #[cfg(unix)]
 mod slow_clients;
+mod strict;
 mod tags;
 mod tls;
+mod txn;
 mod users;
+mod watch;
 mod write;

@@ -169,6 +169,9 @@ fn the_command_takes_hosts_and_origins() {
     get(process.address, "host: evil.example\r\n").problem(403, "forbidden");
     let answer = get(process.address, "host: localhost\r\norigin: https://app.example\r\n");
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
+    let alone = Process::start(&[]);
+    get(alone.address, "host: localhost\r\n").problem(404, "not-found");
+    get(alone.address, "host: store.example\r\n").problem(403, "forbidden");
     let cases = [
         ["--allow-host", "http://store.example"],
         ["--allow-host", "store.example:80"],

@@ -1,7 +1,8 @@
 //! Servers and clients.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -118,6 +119,10 @@ impl Client {
         }
     }
 
+    pub(crate) fn request(&self, method: &str, target: &str) -> Answer {
+        self.send(method, target, &[], None)
+    }
+
     pub(crate) fn get(&self, target: &str, headers: Headers<'_>) -> Answer {
         self.send("GET", target, headers, None)
     }
@@ -128,6 +133,31 @@ impl Client {
 
     pub(crate) fn put(&self, target: &str, headers: Headers<'_>, body: impl AsRef<[u8]>) -> Answer {
         self.send("PUT", target, headers, Some(body.as_ref()))
+    }
+
+    /// With `Content-Type: application/` and `kind`: `merge-patch+json` or `json-patch+json`.
+    pub(crate) fn patch(
+        &self,
+        target: &str,
+        kind: &str,
+        headers: Headers<'_>,
+        body: &str,
+    ) -> Answer {
+        let content_type = format!("application/{kind}");
+        let headers = [&[("content-type", content_type.as_str())], headers].concat();
+        self.send("PATCH", target, &headers, Some(body.as_bytes()))
+    }
+
+    /// The messages of a stream of server-sent events.
+    pub(crate) fn events(&self, target: &str, headers: Headers<'_>) -> Events {
+        let mut request = ureq::http::Request::get(format!("http://{}{target}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.agent.run(request.body(()).unwrap()).unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Events(BufReader::new(response.into_body().into_reader()).lines())
     }
 
     pub(crate) fn delete(&self, target: &str, headers: Headers<'_>) -> Answer {
@@ -146,6 +176,68 @@ impl Client {
         body: impl AsRef<[u8]>,
     ) -> Answer {
         self.send("POST", target, headers, Some(body.as_ref()))
+    }
+}
+
+/// Server-sent events, as they come. They end when the server ends them, or the connection breaks.
+pub(crate) struct Events(Lines<BufReader<ureq::BodyReader<'static>>>);
+
+/// One message, or what is sent without being one: an id or a comment alone.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Message {
+    pub(crate) id: Option<u64>,
+    pub(crate) event: Option<String>,
+    pub(crate) data: Option<String>,
+    pub(crate) is_comment: bool,
+}
+
+impl Message {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(self.data.as_deref().unwrap()).unwrap()
+    }
+}
+
+impl Events {
+    /// The next that has data.
+    pub(crate) fn message(&mut self) -> Option<Message> {
+        self.find(|message| message.data.is_some())
+    }
+}
+
+impl Iterator for Events {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        let mut message = Message::default();
+        loop {
+            let line = self.0.next()?.ok()?;
+            let (field, value) = line.split_once(':').unwrap_or((&line, ""));
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            match field {
+                "" if line.is_empty() => return Some(message),
+                "" => message.is_comment = true,
+                "id" => message.id = Some(value.parse().unwrap()),
+                "event" => message.event = Some(value.to_owned()),
+                "data" => match &mut message.data {
+                    Some(data) => {
+                        data.push('\n');
+                        data.push_str(value);
+                    }
+                    None => message.data = Some(value.to_owned()),
+                },
+                "retry" => {}
+                other => panic!("no field of server-sent events: {other:?}"),
+            }
+        }
+    }
+}
+
+/// Sets a flag at the end, also if that is a panic: whoever runs until then must not run for ever.
+pub(crate) struct SetAtEnd<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

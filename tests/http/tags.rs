@@ -48,3 +48,31 @@ fn equal_content_written_twice_has_two_tags() {
     assert!(first != second && second != other);
     client.put("/v1/kv/a", &[("if-match", &other)], "2").problem(409, "stale-revision");
 }
+
+#[test]
+fn a_tag_never_matches_what_a_copy_of_the_store_wrote_under_the_same_revision() {
+    let (original, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let open = |directory: &tempfile::TempDir| {
+        Server::over(documents().open(directory.path()).unwrap(), Options::default())
+    };
+    let server = open(&original);
+    let common = server.client().put("/v1/kv/a", &[], "common").expect(201);
+    drop(server);
+    for file in std::fs::read_dir(original.path()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    let servers = [open(&original), open(&copy)];
+    let [original, copy] = &servers;
+    // What both have has one tag.
+    assert_eq!(copy.client().get("/v1/kv/a", &[]).etag(), common.etag());
+
+    let mine = original.client().put("/v1/kv/a", &[], "mine").expect(204);
+    let other = copy.client().put("/v1/kv/a", &[], "other").expect(204);
+    assert_eq!(mine.revision(), other.revision(), "the copy counts on from where it was made");
+    assert_ne!(mine.etag(), other.etag());
+    let stale = copy.client().put("/v1/kv/a", &[("if-match", mine.etag())], "overwritten");
+    stale.problem(409, "stale-revision");
+    copy.client().get("/v1/kv/a", &[("if-none-match", mine.etag())]).expect(200);
+    assert_eq!(copy.client().get("/v1/kv/a", &[]).text(), "other");
+}

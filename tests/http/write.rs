@@ -1,6 +1,6 @@
 //! PUT, POST, DELETE: what they do when nothing stands in the way.
 
-use crate::support::Server;
+use crate::support::{Server, raw, raw_request};
 
 #[test]
 fn put_creates_with_201_and_location_and_updates_with_204() {
@@ -110,4 +110,70 @@ fn http_2_without_tls_is_spoken() {
     let mut header = [0; 9];
     std::io::Read::read_exact(&mut stream, &mut header).unwrap();
     assert_eq!(header[3], 4, "a SETTINGS frame");
+}
+
+#[test]
+fn a_delete_with_a_body_is_400_because_the_body_might_be_a_condition() {
+    let server = Server::new();
+    let client = server.client();
+    client.put("/v1/kv/a", &[], "1").expect(201);
+    let lines = [
+        &b"content-length: 14\r\n\r\n{\"revision\":7}"[..],
+        b"transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n",
+    ];
+    for lines in lines {
+        raw_request(server.address(), b"DELETE /v1/kv/a", lines).problem(400, "invalid-body");
+    }
+    client.get("/v1/kv/a", &[]).expect(200);
+    raw_request(server.address(), b"DELETE /v1/kv/a", b"content-length: 0\r\n");
+    client.get("/v1/kv/a", &[]).problem(404, "not-found");
+}
+
+#[test]
+fn a_document_that_is_under_the_prefix_itself_cannot_be_deleted_unless_there_is_nothing() {
+    let server = Server::new();
+    let client = server.client();
+    client.put("/v1/kv/teams/1", &[], "1").expect(201);
+    client.put("/v1/kv/teams/10/ada", &[], "1").expect(201);
+    for prefix in ["", "teams/", "teams/1"] {
+        let target = format!("/v1/kv/teams/1?unless-prefix={prefix}");
+        client.delete(&target, &[]).problem(400, "invalid-query");
+    }
+    client.delete("/v1/kv/teams/1?unless-prefix=teams/1/", &[]).expect(204);
+    client.delete("/v1/kv/teams/1?unless-prefix=teams/1/", &[]).problem(404, "not-found");
+}
+
+#[test]
+fn an_answer_without_content_has_no_length_and_keeps_the_connection() {
+    let server = Server::new();
+    let client = server.client();
+    let tag = client.put("/v1/kv/a", &[], "1").expect(201).etag().to_owned();
+    let line = format!("if-none-match: {tag}\r\n");
+    for method in ["GET", "HEAD"] {
+        let first = format!("{method} /v1/kv/a");
+        let cached = raw_request(server.address(), first.as_bytes(), line.as_bytes()).expect(304);
+        assert_eq!(cached.header("content-length"), None, "the document has another than 0");
+        assert_eq!(cached.header("transfer-encoding"), None);
+        assert!(cached.body.is_empty());
+    }
+    // Two on one connection: what follows the first is the second.
+    let two = format!(
+        "GET /v1/kv/a HTTP/1.1\r\nhost: x\r\n{line}\r\nGET /v1/kv/a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    );
+    let both = raw(server.address(), two.as_bytes()).expect(304);
+    assert!(both.body.starts_with(b"HTTP/1.1 200 OK\r\n"), "{both:?}");
+    let deleted = raw_request(server.address(), b"DELETE /v1/kv/a", b"").expect(204);
+    assert_eq!(deleted.header("content-length"), None);
+}
+
+#[test]
+fn a_kind_of_problem_has_a_page_and_an_unknown_one_is_a_problem() {
+    let server = Server::new();
+    let client = server.client();
+    let page = client.get("/problems/stale-revision", &[]).expect(200);
+    assert!(page.text().contains("409"));
+    assert_eq!(page.header("cache-control"), Some("no-cache"));
+    for unknown in ["/problems/nonsense", "/problems/%ff", "/problems/"] {
+        client.get(unknown, &[]).problem(404, "no-such-route");
+    }
 }

@@ -1,5 +1,6 @@
 //! Why a subcommand that talks to a server failed.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,8 @@ use ifmatch::Revision;
 use ifmatch::client::{
     BuildError, ClientConflict, ClientError, ConflictKind, Document, EntityTag, Entry,
 };
-use serde_json::{Map, Value, json};
+use ifmatch::json::{Json, Object};
+use serde_json::{Value, json};
 
 use crate::exit_code::Exit;
 use crate::report::{chain, complain};
@@ -131,41 +133,42 @@ impl Failure {
         }
     }
 
-    /// The problem document of the server, or one of ours, with the exit code and the line in it.
-    fn problem(&self) -> Value {
+    /// The problem document of the server, its numbers to the letter, or one of ours, with what only we know.
+    fn problem(&self) -> Json {
         let document = match self.call() {
             Some(ClientError::Problem(problem)) => Some(problem.body()),
             Some(error) => error.conflict().map(|conflict| conflict.problem().body()),
             None => None,
         };
-        let mut members = document
-            .and_then(|body| serde_json::from_slice::<Map<String, Value>>(body).ok())
-            .unwrap_or_else(|| Map::from_iter([("detail".to_owned(), json!(self.line()))]));
+        let members = document.and_then(|body| Json::from_slice(body).ok());
+        let mut members = match members {
+            Some(Json::Object(members)) => members,
+            _ => Object::from_iter([("detail".to_owned(), Json::String(self.line()))]),
+        };
+        let mut add = |name: &str, value: Value| {
+            members.insert(name, Json::from_value(&value).expect("our values are JSON"));
+        };
         if let Some(exit) = self.exit() {
-            members.insert("exit_code".to_owned(), json!(exit.number()));
+            add("exit_code", json!(exit.number()));
         }
         if let Some(key) = self.key() {
-            members.insert("key".to_owned(), json!(key));
+            add("key", json!(key));
         }
         if let Some(current) = self.current() {
-            members.insert("current_revision".to_owned(), json!(current.revision()));
-            members.insert("current_etag".to_owned(), json!(current.etag().as_str()));
+            add("current_revision", json!(current.revision()));
+            add("current_etag", json!(current.etag().as_str()));
         }
         match self {
-            Self::Line { line, .. } => {
-                members.insert("line".to_owned(), json!(line));
-            }
-            Self::Kept { kept, .. } => {
-                members.insert("kept".to_owned(), json!(kept));
-            }
+            Self::Line { line, .. } => add("line", json!(line)),
+            Self::Kept { kept, .. } => add("kept", json!(kept.to_string_lossy())),
             _ => {}
         }
-        Value::Object(members)
+        Json::Object(members)
     }
 }
 
 /// One JSON object, in a line on stderr.
-pub(crate) fn complain_in_json(value: &Value) {
+pub(crate) fn complain_in_json(value: &impl fmt::Display) {
     use std::io::Write;
     // There is nobody to tell if this fails.
     let _written = writeln!(io::stderr(), "{value}");

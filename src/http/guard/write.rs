@@ -12,7 +12,7 @@ use crate::revision::Revision;
 use crate::store::Deleted;
 use crate::versioned::Versioned;
 
-use super::{Current, Guard, Problem, ProblemKind, Saved};
+use super::{Current, ETag, Guard, Problem, ProblemKind, Saved};
 
 /// How often a guard that is no single precondition is checked again, because somebody else wrote in between.
 pub(in crate::http) const ATTEMPTS: u32 = 100;
@@ -133,8 +133,8 @@ impl Guard {
         key: &impl Display,
         current: Option<Revision>,
     ) -> Result<Precondition, Problem> {
-        let validators = current.map(|revision| Current { revision, modified: None });
-        self.check_write(identity, validators).map_err(|problem| problem.with_key(key))?;
+        let now = |revision| Current { etag: ETag::new(identity, revision), modified: None };
+        self.check_write(current.map(now)).map_err(|problem| problem.with_key(key))?;
         Ok(current.map_or(Precondition::Absent, Precondition::from))
     }
 }
@@ -157,7 +157,6 @@ mod tests {
     use axum::http::HeaderMap;
 
     use super::*;
-    use crate::http::ETag;
     use crate::store::Store;
 
     type Others = Box<dyn FnMut()>;

@@ -91,9 +91,11 @@ impl Unmet {
         }
     }
 
-    /// Whether there is something under the key.
-    pub(in crate::http) fn is_there(&self) -> bool {
-        self.state.is_some_and(|state| state.current.is_some())
+    /// What is there now has this tag.
+    pub(in crate::http) fn set_current(&mut self, current: ETag) {
+        if let Some(state) = &mut self.state {
+            state.current = Some(current);
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The body of a transaction, checked.
 
 use std::collections::HashSet;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -11,6 +10,7 @@ use crate::precondition::Precondition;
 use crate::revision::Revision;
 use crate::txn::Txn;
 
+use super::super::document::Stamp;
 use super::super::document_key::DocumentKey;
 use super::super::keyspace::Prefix;
 use super::super::new_document::{self, Content, given};
@@ -85,10 +85,10 @@ pub(super) fn read(body: &[u8]) -> Result<Transaction, Problem> {
         let named = |problem: Problem| problem.within(format_args!("require[{index}]"));
         transaction.require(element).map_err(named)?;
     }
-    let (mut written, now) = (HashSet::new(), SystemTime::now());
+    let mut written = HashSet::new();
     for (index, element) in operations.into_iter().enumerate() {
         let named = |problem: Problem| problem.within(format_args!("operations[{index}]"));
-        let (key, value) = operation(element, now).map_err(named)?;
+        let (key, value) = operation(element).map_err(named)?;
         if !written.insert(key.clone()) {
             return Err(named(invalid(format!("the key {key} is written twice"))));
         }
@@ -141,16 +141,13 @@ impl Transaction {
     }
 }
 
-fn operation(
-    element: Operation<'_>,
-    now: SystemTime,
-) -> Result<(DocumentKey, Option<Bytes>), Problem> {
+fn operation(element: Operation<'_>) -> Result<(DocumentKey, Option<Bytes>), Problem> {
     let Operation { put, delete, value, base64, content_type } = element;
     let content = Content { value, base64, content_type };
     match (put, delete) {
         (Some(key), None) => {
             let key = key_of(&key)?;
-            Ok((key, Some(content.into_document()?.to_stored(now))))
+            Ok((key, Some(content.into_document()?.to_stored(Stamp::now()))))
         }
         (None, Some(key)) if content.is_empty() => Ok((key_of(&key)?, None)),
         (None, Some(_)) => Err(invalid("a delete has no value")),

@@ -56,17 +56,20 @@ impl<B: Backend> Context<'_, B> {
     fn unmet(&self, transaction: &Transaction, conflict: &Conflict<Bytes, Bytes>) -> Unmet {
         let unmet = Unmet::named(conflict, |key| String::from_utf8_lossy(key).into_owned());
         let mut unmet = in_range(transaction, unmet, conflict.index());
+        let key = DocumentKey::from_stored(conflict.key()).ok();
+        let entry = key
+            .as_ref()
+            .zip(conflict.current())
+            .and_then(|(key, current)| self.shared.entry(key, current.clone()).ok());
+        if let Some(entry) = &entry {
+            unmet.set_current(entry.etag());
+        }
         if !self.shows {
             unmet.hide_range();
             return unmet;
         }
-        let Ok(key) = DocumentKey::from_stored(conflict.key()) else { return unmet };
-        if unmet.is_there() {
-            unmet.link = Some(self.mount.document(&key));
-        }
-        if let Some(current) = conflict.current().filter(|_| self.with_current) {
-            unmet.current = self.shared.entry(&key, current.clone()).ok();
-        }
+        unmet.link = key.filter(|_| entry.is_some()).map(|key| self.mount.document(&key));
+        unmet.current = entry.filter(|_| self.with_current);
         unmet
     }
 }
