@@ -25,9 +25,15 @@ use crate::output;
 use crate::progress::Progress;
 use crate::server::ServerOptions;
 
+/// For `--help`.
+const HELP: &str = "\
+A line is {\"key\": .., \"value\": ..} with any JSON, or {\"key\": .., \"base64\": .., \"content_type\": ..} with any bytes. What else an \
+export writes is passed over. What is on the server already is not written again.";
+
 #[derive(Debug, Args)]
+#[command(after_help = HELP)]
 pub(crate) struct Arguments {
-    /// The file, a line an entry: {"key": .., "value": .. | "base64": .., "content_type": ..}; - is stdin
+    /// The file, a line an entry; - is stdin
     file: PathBuf,
 
     #[command(flatten)]

@@ -25,7 +25,7 @@ pub(crate) struct ServerOptions {
     )]
     server: String,
 
-    /// The token is the first line of this file; without it that of the variable IFMATCH_TOKEN, if it is set
+    /// The token is the first line of this file; without it that of the variable `IFMATCH_TOKEN`, if it is set
     #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
 
@@ -37,7 +37,7 @@ pub(crate) struct ServerOptions {
     #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
 
-    /// Print one JSON object a line, errors too (on stderr: the problem document, with "exit_code")
+    /// Print one JSON object a line, errors too (on stderr: the problem document, with `exit_code`)
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
