@@ -68,6 +68,7 @@ mod openapi;
 mod operation;
 mod options;
 mod origin;
+mod page;
 mod percent;
 mod pins;
 mod prefer;

@@ -8,6 +8,7 @@ use axum::http::Method;
 /// Something with a path, or with all paths of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
+    Page,
     Document,
     Collection,
     History,
@@ -24,6 +25,7 @@ pub(super) enum Resource {
 /// What can be done with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
+    Look,
     Read,
     Put,
     Patch,
@@ -43,7 +45,8 @@ pub(super) enum Operation {
 
 impl Resource {
     /// All of them.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
+        Self::Page,
         Self::Document,
         Self::Collection,
         Self::History,
@@ -60,6 +63,7 @@ impl Resource {
     /// Its path as OpenAPI has it. A parameter in it may have any character, with `/` as `%2F`, or as it is.
     pub(super) fn template(self) -> &'static str {
         match self {
+            Self::Page => "/",
             Self::Document => "/v1/kv/{key}",
             Self::Collection => "/v1/kv",
             Self::History => "/v1/history/{key}",
@@ -77,6 +81,7 @@ impl Resource {
     /// Its paths as axum has them. A wildcard does not match an empty key, which is to be 400, and not an unknown route.
     pub(super) fn routes(self) -> &'static [&'static str] {
         match self {
+            Self::Page => &["/"],
             Self::Document => &["/v1/kv/", "/v1/kv/{*key}"],
             Self::Collection => &["/v1/kv"],
             Self::History => &["/v1/history/", "/v1/history/{*key}"],
@@ -93,6 +98,7 @@ impl Resource {
 
     pub(super) fn operations(self) -> &'static [Operation] {
         match self {
+            Self::Page => &[Operation::Look],
             Self::Document => {
                 &[Operation::Read, Operation::Put, Operation::Patch, Operation::Delete]
             }
@@ -112,9 +118,12 @@ impl Resource {
     /// Whether everybody may see it: it says nothing of what is stored.
     pub(super) fn is_open(self) -> bool {
         match self {
-            Self::Health | Self::Readiness | Self::Description | Self::Problems | Self::Problem => {
-                true
-            }
+            Self::Page
+            | Self::Health
+            | Self::Readiness
+            | Self::Description
+            | Self::Problems
+            | Self::Problem => true,
             Self::Document
             | Self::Collection
             | Self::History
@@ -146,7 +155,8 @@ impl Operation {
             Self::Patch => Method::PATCH,
             Self::Delete => Method::DELETE,
             Self::Create | Self::Transact => Method::POST,
-            Self::Read
+            Self::Look
+            | Self::Read
             | Self::List
             | Self::History
             | Self::Watch

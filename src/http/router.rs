@@ -18,7 +18,7 @@ use super::operation::{Operation, Resource};
 use super::options::Options;
 use super::problem::{self, Problem, ProblemKind};
 use super::shared::Shared;
-use super::{health, history, list, openapi, resource, txn, watch};
+use super::{health, history, list, openapi, page, resource, txn, watch};
 
 /// A store in this process for documents: of bytes, because a [`Backend`] is. [`Document::from_stored`] reads them.
 ///
@@ -51,6 +51,7 @@ pub fn documents() -> Builder<Bytes, Bytes, RandomState> {
 /// | `GET /v1/history/{key}` | the versions that are kept |
 /// | `POST /v1/txn` | preconditions and operations, all or nothing: 200, or 409 with every failing one |
 /// | `GET /v1/watch` | `?prefix=&since=R`: commits as server-sent events |
+/// | `GET /` | a page to look at all that, in a browser |
 /// | `GET /healthz`, `/readyz`, `/metrics` | whether the process answers; whether the store takes writes; figures for Prometheus |
 /// | `GET /problems/`, `/problems/{slug}` | what a `type` of problem means, as text or HTML |
 /// | `GET /openapi.json` | all this as an OpenAPI 3.1 document |
@@ -100,6 +101,7 @@ fn handle<B: Backend>(
 ) -> MethodRouter<Shared<B>> {
     let filter = MethodFilter::try_from(operation.method()).expect("axum knows all of ours");
     match operation {
+        Operation::Look => methods.on(filter, page::page),
         Operation::Read => methods.on(filter, resource::read::<B>),
         Operation::Put => methods.on(filter, resource::put::<B>),
         Operation::Patch => methods.on(filter, resource::patch::<B>),

@@ -82,6 +82,7 @@ fn description(operation: Operation) -> Description {
         | Operation::History
         | Operation::Transact
         | Operation::Watch
+        | Operation::Look
         | Operation::Alive
         | Operation::Ready
         | Operation::Metrics
@@ -228,6 +229,10 @@ fn of_others(operation: Operation) -> Description {
             parameters: &["prefix", "since", "Last-Event-ID"],
             done: vec![(200, responses::event_stream())],
             ..description("watch", "Follow commits, as server-sent events")
+        },
+        Operation::Look => Description {
+            done: vec![(200, responses::html("A page that shows and edits documents"))],
+            ..description("look", "Look at it in a browser")
         },
         Operation::Alive => Description {
             done: vec![(200, responses::json_of("It does", "Health", &json!({})))],

@@ -88,3 +88,11 @@ pub(super) fn text_or_html(description: &str) -> Value {
         },
     })
 }
+
+pub(super) fn html(description: &str) -> Value {
+    json!({
+        "description": description,
+        "headers": headers::some(&["Cache-Control"]),
+        "content": {"text/html": {"schema": {"type": "string"}}},
+    })
+}
