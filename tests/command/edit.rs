@@ -258,3 +258,29 @@ fn an_interrupt_loses_no_text() {
     assert!(line.contains("interrupted"), "{line}");
     assert_eq!(fs::read_to_string(kept(&line)).unwrap(), "BAD\n");
 }
+
+#[test]
+fn the_same_change_by_both_is_written_once() {
+    let server = server();
+    let other = r#"$IFMATCH put users/ann '{"name":"Ann","email":"a@new","age":30.0}' >&2"#;
+    let output = edit(&server, &format!("{other}; sed -i s/a@old/a@new/ $1"), &[], "");
+    assert!(output.err.contains("unchanged"), "{output:?}");
+    output.ok();
+    assert_eq!(server.run(&["get", "users/ann"]).text(), ANN.replace("a@old", "a@new"));
+    assert!(server.left().is_empty());
+}
+
+#[test]
+fn arrays_with_identifiers_are_merged_if_the_member_is_named() {
+    let server = Server::start(&[]);
+    let other = r#"$IFMATCH put users/ann '[{"id":1,"n":1},{"id":2,"n":5}]' >&2"#;
+    let editor = format!("{other}; sed -i '0,/\"n\": 1/s//\"n\": 9/' $1");
+    for (flags, code) in [(&["--yes", "--keyed", "=id"][..], 0), (&["--yes"], 3)] {
+        server.ok(&["put", "users/ann", r#"[{"id":1,"n":1},{"id":2,"n":1}]"#]);
+        let output =
+            edit(&server, &format!("if grep -q CLASH $1; then exit 0; fi; {editor}"), flags, "");
+        assert_eq!(output.code, Some(code), "{output:?}");
+    }
+    edit(&server, "true", &["--keyed", "id"], "").fails(2);
+    edit(&server, "true", &["--keyed", "x=id"], "").fails(2);
+}

@@ -145,3 +145,19 @@ fn other_failures_are_1() {
     let output = server.run(&["get", "a", "--ca-cert", "none"]);
     output.fails(1);
 }
+
+#[test]
+fn a_certificate_is_trusted_if_it_is_named_and_else_there_is_no_connection() {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("cert"), made.cert.pem()).unwrap();
+    fs::write(path("key"), made.signing_key.serialize_pem()).unwrap();
+    let server = Server::start(&["--tls-cert", &path("cert"), "--tls-key", &path("key")]);
+    assert!(server.url.starts_with("https://"));
+    server.ok(&["put", "a", "1", "--ca-cert", &path("cert")]);
+    assert_eq!(server.ok(&["get", "a", "--ca-cert", &path("cert")]), "1");
+    let line = server.run(&["put", "a", "2"]).fails(6);
+    assert!(line.contains("certificate"), "{line}");
+    server.run(&["get", "a", "--ca-cert", &path("key")]).fails(2);
+}
