@@ -203,6 +203,12 @@ fn text_that_both_changed_has_both_versions() {
     assert_eq!(server.ok(&["get", "users/ann"]), "both");
     let seen = fs::read_to_string(server.path("seen")).unwrap();
     assert_eq!(seen, "<<<<<<< mine\nmine\n||||||| base\nbase\n=======\ntheirs\n>>>>>>> theirs\n");
+    server.ok(&["put", "users/ann", "base", "-t", "text/plain"]);
+    let open = editor.replace("printf both >", "echo more >>");
+    let output = edit(&server, &open, &[], "");
+    assert_eq!(output.code, Some(3), "{output:?}");
+    assert!(fs::read_to_string(kept(&output.err)).unwrap().contains("mine"));
+    assert_eq!(server.ok(&["get", "users/ann"]), "theirs");
 }
 
 #[test]
