@@ -40,78 +40,46 @@
 //! let app: Router = Router::new().route("/notes/{name}", get(show).put(write)).with_state(Notes::new());
 //! ```
 
-mod auth;
 mod caller;
-mod compression;
 mod content_type;
-mod cursor;
 mod date;
-mod document;
-mod document_key;
-mod document_write;
-mod entry;
+mod documents;
 mod etag;
 mod front;
 mod guard;
-mod health;
-mod history;
-mod idempotency;
 mod json_body;
-mod json_patch;
-mod keyspace;
-mod list;
-mod long_poll;
-mod metrics;
-mod new_document;
-mod observe;
-mod openapi;
-mod operation;
-mod options;
-mod origin;
-mod page;
 mod percent;
-mod pins;
-mod prefer;
 mod problem;
 mod query;
-mod resource;
-mod router;
 mod saved;
 mod serve;
-mod shared;
-mod shutdown;
 mod tags;
-mod turns;
-mod txn;
 mod upload;
 mod versioned_json;
-mod watch;
 
 #[cfg(test)]
 #[cfg(not(ifmatch_model))]
 mod tests;
 
-pub use self::auth::{InvalidTokens, Tokens, authenticate};
-pub use self::caller::Caller;
 #[doc = include_str!("http/guide.md")]
 pub mod guide {}
 
+pub use self::caller::Caller;
 pub use self::content_type::{ContentType, InvalidContentType};
-pub use self::document::{Document, InvalidJson, Stamp, UnreadableDocument};
-pub use self::document_key::{DocumentKey, InvalidKey};
+pub use self::documents::{
+    Document, DocumentKey, DocumentStore, InvalidJson, InvalidKey, Options, Stamp,
+    UnreadableDocument, documents, router,
+};
 pub use self::etag::ETag;
-pub use self::front::Front;
+pub use self::front::{
+    Figure, Front, InvalidOrigin, InvalidTokens, Metrics, Origins, Tokens, Watcher, authenticate,
+    observe, refuse_foreign,
+};
 pub use self::guard::{Guard, NoRead, PreconditionStatus};
 pub use self::json_body::JsonBody;
-pub use self::metrics::{Figure, Metrics, Watcher};
-pub use self::observe::observe;
-pub use self::options::Options;
-pub use self::origin::{InvalidOrigin, Origins, refuse_foreign};
-pub use self::problem::{Problem, ProblemKind};
-pub use self::router::{DocumentStore, documents, router};
+pub use self::problem::{Problem, ProblemKind, problem_pages};
 pub use self::saved::Saved;
-pub use self::serve::{ServeOptions, serve};
+pub use self::serve::{ServeOptions, Shutdown, serve};
 #[cfg(feature = "tls")]
 pub use self::serve::{Tls, TlsError};
-pub use self::shutdown::Shutdown;
 pub use self::versioned_json::VersionedJson;

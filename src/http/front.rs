@@ -1,15 +1,23 @@
-//! What stands in front of the routes, in the one order in which it works.
+//! What stands in front of the routes, in the one order in which it works: [`mod@observe`] counts and logs, [`origin`] refuses
+//! strangers' pages, [`auth`] asks for tokens, [`compression`] is for what has no tag; [`metrics`] are what is counted.
+//!
+//! It knows nothing of documents.
+
+pub(super) mod auth;
+mod compression;
+pub(super) mod metrics;
+mod observe;
+mod origin;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
-use super::auth::{Tokens, authenticate};
-use super::compression;
-use super::metrics::Metrics;
-use super::observe::observe;
-use super::origin::{Origins, refuse_foreign};
+pub use self::auth::{InvalidTokens, Tokens, authenticate};
+pub use self::metrics::{Figure, Metrics, Watcher};
+pub use self::observe::observe;
+pub use self::origin::{InvalidOrigin, Origins, refuse_foreign};
 use super::problem::{Problem, ProblemKind};
 
 /// The longest target of a request, path and query, in bytes. A key of 1,024 bytes takes 3,072 when all are encoded.
@@ -17,7 +25,7 @@ const MAX_TARGET_BYTES: usize = 8 << 10;
 
 /// What a server of its own has in front of its routes.
 ///
-/// From the outside in: requests are counted and logged ([`observe`]); a target of more than 8 KiB is 414; a foreign
+/// From the outside in: requests are counted and logged ([`observe()`]); a target of more than 8 KiB is 414; a foreign
 /// host or origin is 403 ([`refuse_foreign`]); preflights of the listed origins are answered (CORS), without a token, which
 /// browsers do not send with them; who has no token is 401 ([`authenticate`]); what has no `ETag` is compressed.
 ///

@@ -20,12 +20,13 @@ use crate::revision::Revision;
 
 pub use self::kind::ProblemKind;
 pub(super) use self::of::RETRY_UNAVAILABLE;
+pub use self::pages::problem_pages;
 pub(super) use self::unmet::Unmet;
 use super::etag::ETag;
 
 /// An error as a response: an `application/problem+json` document (RFC 9457) with its status.
 ///
-/// The store's [`Conflict`] and [`WriteError`] convert into it, and are responses themselves. A conflict's document
+/// The store's [`Conflict`](crate::Conflict) and [`WriteError`](crate::WriteError) convert into it, and are responses themselves. A conflict's document
 /// has the members `key`, `expected_revision`, `current_revision`, `current_etag` and `deleted`, and its response the
 /// current `ETag`.
 ///

@@ -4,6 +4,7 @@
 //! is left of a request that was refused.
 
 mod connection;
+pub(super) mod shutdown;
 #[cfg(feature = "tls")]
 mod tls;
 mod unread;
@@ -20,10 +21,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use self::connection::Server;
+pub use self::shutdown::Shutdown;
+use self::shutdown::ShutdownSource;
 #[cfg(feature = "tls")]
 pub use self::tls::{Tls, TlsError};
-use super::metrics::Metrics;
-use super::shutdown::ShutdownSource;
+use super::front::Metrics;
 
 /// Limits of [`serve`], and what it is to do beside serving.
 #[derive(Clone, Debug)]
@@ -97,7 +99,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until `shutdown` completes, then lets the requests under way end.
 ///
-/// From then on no connection is accepted, idle ones are closed, handlers are told by [`Shutdown`](super::Shutdown), and
+/// From then on no connection is accepted, idle ones are closed, handlers are told by [`Shutdown`], and
 /// requests that are first read whole after that are answered 503 with `Retry-After`.
 ///
 /// Returns how many connections were cut because they did not end in time. Writes of theirs may have taken place. If it

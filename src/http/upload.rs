@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::content_type::ContentType;
-use super::options::Options;
 use super::problem::{Problem, ProblemKind};
+use crate::http::documents::options::Options;
 
 /// The `Content-Type` of the request; `None` if it has none.
 ///

@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-import { diffLines } from "../../src/http/page/diff.js";
-import { InvalidJson, parseJson, writeJson } from "../../src/http/page/json.js";
-import { mergeJson } from "../../src/http/page/merge.js";
+import { diffLines } from "../../src/http/documents/page/diff.js";
+import { InvalidJson, parseJson, writeJson } from "../../src/http/documents/page/json.js";
+import { mergeJson } from "../../src/http/documents/page/merge.js";
 
 const cases = JSON.parse(await readFile(new URL("../merge_cases.json", import.meta.url), "utf8"));
 

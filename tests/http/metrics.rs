@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
+use ifmatch::Revision;
 use ifmatch::http::{
     DocumentStore, Front, Metrics, Options, Origins, ServeOptions, documents, router,
 };
@@ -77,8 +78,10 @@ fn open_connections_and_watches_are_counted_until_they_end() {
     drop(held);
     while open(&client) > 1.0 {}
     let (one, two) = (metrics.watcher(), metrics.watcher());
-    one.sent(0);
-    one.sent(3);
+    let revision = |number: u64| Revision::try_from(number).unwrap();
+    metrics.observe_commit(revision(10), Duration::ZERO);
+    one.sent(revision(10));
+    one.sent(revision(7));
     two.lagged();
     drop(two);
     one.compacted();
@@ -129,7 +132,7 @@ fn the_log_says_how_large_it_is_how_its_syncs_go_and_whether_it_failed() {
     assert_eq!(number(after, "ifmatch_log_bytes").to_string(), bytes.to_string());
     let commits = number(after, "ifmatch_commit_seconds_count");
     assert!(commits > 0.0, "the router counts them");
-    metrics.observe_commit(Duration::from_millis(2));
+    metrics.observe_commit(Revision::MIN, Duration::from_millis(2));
     let text = client.get("/metrics", &[]);
     assert_eq!(number(text.text(), "ifmatch_commit_seconds_count"), commits + 1.0);
 }

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use ifmatch::http::{Options, documents};
+
 use crate::support::Server;
 
 const README: &str = include_str!("../../README.md");
@@ -41,7 +43,8 @@ fn run(transcript: &Transcript) -> Option<String> {
         eprintln!("curl is not installed: the README is not checked");
         return None;
     }
-    let server = Server::new();
+    // As in the first command of the README.
+    let server = Server::over(documents().history(10).build(), Options::default());
     let commands = transcript.commands.replace("127.0.0.1:4090", &server.address().to_string());
     let output = Command::new("bash").args(["-c", &commands]).output().unwrap();
     Some(String::from_utf8(output.stdout).unwrap())

@@ -11,9 +11,9 @@ use crate::error::{OutcomeUnknown, ReadError, Reason, WriteError};
 use crate::history::HistoryError;
 use crate::precondition::Precondition;
 
-use super::super::etag::ETag;
 use super::unmet::Unmet;
 use super::{Problem, ProblemKind, State};
+use crate::http::etag::ETag;
 
 /// After how many seconds a client may try again when the server takes no writes.
 pub(in crate::http) const RETRY_UNAVAILABLE: HeaderValue = HeaderValue::from_static("10");

@@ -4,8 +4,10 @@
 
 use std::fmt::Write;
 
+use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 
 use super::{Problem, ProblemKind};
 
@@ -13,6 +15,23 @@ use super::{Problem, ProblemKind};
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
+
+/// The pages that the `type`s of problems lead to, `/problems/` and `/problems/{slug}`, as a router.
+///
+/// They are a part of [`router`](super::super::router()), too; but the `type` of a problem is the same wherever that is
+/// nested. So an application that nests it has these at its root:
+///
+/// ```
+/// use axum::Router;
+/// use ifmatch::http::{Options, documents, problem_pages, router};
+///
+/// let api = router(documents().build(), Options::default());
+/// let app: Router = Router::new().nest("/api", api).merge(problem_pages());
+/// # let _ = app;
+/// ```
+pub fn problem_pages() -> Router {
+    Router::new().route("/problems/", get(list)).route("/problems/{slug}", get(page))
+}
 
 /// `GET` of all of them.
 pub(in crate::http) async fn list(headers: HeaderMap) -> Response {

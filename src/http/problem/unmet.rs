@@ -9,9 +9,9 @@ use crate::conflict::Conflict;
 use crate::precondition::Precondition;
 use crate::revision::Revision;
 
-use super::super::entry::Entry;
-use super::super::etag::ETag;
 use super::{Problem, ProblemKind, State};
+use crate::http::documents::entry::Entry;
+use crate::http::etag::ETag;
 
 /// A member of `conflicts`.
 pub(in crate::http) struct Unmet {

@@ -25,7 +25,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::ServeOptions;
 use crate::http::problem::{Problem, ProblemKind};
-use crate::http::shutdown::Shutdown;
+use crate::http::serve::shutdown::Shutdown;
 
 /// How much room the head of a request has, in bytes; past it the answer is 431.
 const MAX_HEAD_BYTES: usize = 64 << 10;

@@ -64,7 +64,7 @@ macro_rules! __conformance_cases {
 }
 
 /// A test for each case of [`conformance`](crate::testing::conformance), in a module of the name that is given first. The
-/// second is a [`Harness`](crate::testing::conformance::Harness), a closure for example, that is made anew for each.
+/// second is a [`Harness`], a closure for example, that is made anew for each.
 ///
 /// ```
 /// use ifmatch::Store;

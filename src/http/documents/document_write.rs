@@ -1,0 +1,351 @@
+//! One document written, atomic whatever is demanded: conditions, nothing under a prefix, a record for repeats.
+//!
+//! What a single [`Precondition`] says is one compare-and-swap. Everything else is checked against what is there, and
+//! committed on condition that it is exactly that; if it is not any more, it is checked again.
+
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+
+use crate::backend::Backend;
+use crate::commit_error::CommitError;
+use crate::conflict::Conflict;
+use crate::error::WriteError;
+use crate::precondition::Precondition;
+use crate::txn::Txn;
+use crate::versioned::Versioned;
+
+use super::document::{Document, Stamp};
+use super::document_key::DocumentKey;
+use super::entry::Entry;
+use super::idempotency::{Done, Known, Repeatable};
+use super::json_patch::Patch;
+use super::keyspace::Prefix;
+use super::shared::Shared;
+use crate::http::etag::{ETag, origin_of};
+use crate::http::guard::Guard;
+use crate::http::guard::write::{ATTEMPTS, contended};
+use crate::http::problem::{Problem, ProblemKind, State};
+
+/// What a request wants of one document.
+pub(super) struct DocumentWrite<'a> {
+    pub(super) key: &'a DocumentKey,
+    pub(super) guard: &'a Guard,
+    pub(super) change: Change,
+    /// Only if nothing is under this.
+    pub(super) unless: Option<&'a Prefix>,
+    pub(super) repeatable: Option<&'a Repeatable>,
+    /// Whether a problem may show what is stored under other keys.
+    pub(super) shows: bool,
+}
+
+impl From<Done> for Outcome {
+    fn from(Done { etag, created }: Done) -> Self {
+        Self { etag, created, document: None }
+    }
+}
+
+/// What becomes of the document.
+pub(super) enum Change {
+    Put(Document),
+    Delete,
+    /// Of what is there, to at most so many bytes.
+    Patch(Patch, usize),
+}
+
+/// A write that took place, now or when the request came before.
+pub(super) struct Outcome {
+    pub(super) etag: ETag,
+    pub(super) created: bool,
+    /// What was written, and when; `None` of a delete, or if it was before.
+    pub(super) document: Option<(Document, SystemTime)>,
+}
+
+/// A write that did not take place.
+pub(super) struct Lost {
+    pub(super) problem: Problem,
+    /// What is there now, if the state is the reason.
+    pub(super) current: Option<Entry>,
+}
+
+impl From<Problem> for Lost {
+    fn from(problem: Problem) -> Self {
+        Self { problem, current: None }
+    }
+}
+
+/// How an attempt failed that may be made again.
+enum Again {
+    /// The document is this now.
+    Changed(Option<Versioned<Bytes>>),
+    /// The request was recorded meanwhile.
+    Recorded,
+}
+
+enum Failed {
+    Again(Again),
+    Lost(Box<Lost>),
+}
+
+impl From<Lost> for Failed {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(Box::new(lost))
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Lost::from(problem).into()
+    }
+}
+
+impl DocumentWrite<'_> {
+    /// Writes.
+    ///
+    /// # Errors
+    /// 404 if a document that has to exist does not; 409 or 412 if a condition does not hold, 409 if the prefix is in use
+    /// or the patch does not fit; 422; else as [`Problem`] says of [`WriteError`].
+    pub(super) async fn commit<B: Backend>(&self, shared: &Shared<B>) -> Result<Outcome, Lost> {
+        let began = Instant::now();
+        let lost = match self.try_commit(shared).await {
+            Ok(outcome) => {
+                shared.options().metrics.observe_commit(outcome.etag.revision(), began.elapsed());
+                return Ok(outcome);
+            }
+            Err(lost) => lost,
+        };
+        // What it lost against may be itself: the same request, which took place after this one had asked for it.
+        match self.known(shared).await {
+            Ok(Known::Done(done)) => Ok(done.into()),
+            _ => Err(lost),
+        }
+    }
+
+    async fn try_commit<B: Backend>(&self, shared: &Shared<B>) -> Result<Outcome, Lost> {
+        let mut record = match self.known(shared).await? {
+            Known::Done(done) => return Ok(done.into()),
+            Known::New(precondition) => precondition,
+        };
+        let (mut current, _turn) = match self.at_once(shared).await {
+            Some(Ok(outcome)) => return Ok(outcome),
+            Some(Err(Failed::Lost(lost))) => return Err(*lost),
+            Some(Err(Failed::Again(Again::Changed(current)))) => (current, None),
+            Some(Err(Failed::Again(Again::Recorded))) | None => {
+                let turn = shared.turns().take(self.key).await;
+                let current = shared.backend().get(self.key.as_bytes()).await;
+                (current.map_err(Problem::from)?, Some(turn))
+            }
+        };
+        for _ in 0..ATTEMPTS {
+            match self.attempt(shared, current.as_ref(), record).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(Failed::Lost(lost)) => return Err(*lost),
+                Err(Failed::Again(Again::Changed(now))) => current = now,
+                Err(Failed::Again(Again::Recorded)) => match self.known(shared).await? {
+                    Known::Done(done) => return Ok(done.into()),
+                    Known::New(precondition) => record = precondition,
+                },
+            }
+        }
+        Err(contended(self.key).into())
+    }
+
+    /// What is known of the request from before.
+    async fn known<B: Backend>(&self, shared: &Shared<B>) -> Result<Known, Problem> {
+        match self.repeatable {
+            Some(repeatable) => repeatable.find(shared.backend()).await,
+            None => Ok(Known::New(Precondition::Absent)),
+        }
+    }
+
+    /// Whether it is a single write of a single key.
+    fn is_single(&self) -> bool {
+        self.unless.is_none() && self.repeatable.is_none()
+    }
+
+    /// One compare-and-swap without reading before, if that says all.
+    async fn at_once<B: Backend>(&self, shared: &Shared<B>) -> Option<Result<Outcome, Failed>> {
+        let precondition =
+            self.guard.document_precondition(shared.identity()).filter(|_| self.is_single())?;
+        let key = self.key.as_bytes().clone();
+        match &self.change {
+            Change::Patch(..) => None,
+            Change::Put(document) => {
+                Some(self.put(shared, key, document.clone(), precondition).await)
+            }
+            Change::Delete => Some(self.delete(shared, key, precondition).await),
+        }
+    }
+
+    /// Checks everything against what was read, and writes on top of exactly that.
+    async fn attempt<B: Backend>(
+        &self,
+        shared: &Shared<B>,
+        current: Option<&Versioned<Bytes>>,
+        record: Precondition,
+    ) -> Result<Outcome, Failed> {
+        let entry = current.map(|stored| shared.entry(self.key, stored.clone())).transpose()?;
+        if entry.is_none() && !matches!(self.change, Change::Put(_)) {
+            return Err(Problem::not_found(self.key).into());
+        }
+        if let Err(problem) = self.guard.check_write(entry.as_ref().map(Entry::current)) {
+            return Err(Lost { problem: problem.with_key(self.key), current: entry }.into());
+        }
+        let document = match (&self.change, &entry) {
+            (Change::Put(document), _) => Some(document.clone()),
+            (Change::Patch(patch, max), Some(entry)) => match patch.apply(entry.document(), *max) {
+                Ok(document) => Some(document),
+                Err(problem) => {
+                    let state = State { expected: None, current: Some(entry.etag()) };
+                    let problem = problem.with_key(self.key).with_state(state);
+                    return Err(Lost { problem, current: Some(entry.clone()) }.into());
+                }
+            },
+            (Change::Delete | Change::Patch(..), _) => None,
+        };
+        let exactly = current.map_or(Precondition::Absent, Precondition::from);
+        let key = self.key.as_bytes().clone();
+        match document {
+            Some(document) if self.is_single() => self.put(shared, key, document, exactly).await,
+            None if self.is_single() => self.delete(shared, key, exactly).await,
+            document => self.transact(shared, (exactly, entry), document, record).await,
+        }
+    }
+
+    async fn put<B: Backend>(
+        &self,
+        shared: &Shared<B>,
+        key: Bytes,
+        document: Document,
+        precondition: Precondition,
+    ) -> Result<Outcome, Failed> {
+        let stamp = Stamp::now();
+        match shared.backend().put_if(key, document.to_stored(stamp), precondition).await {
+            Ok(written) => Ok(Outcome {
+                etag: ETag::from_origin(written.revision(), stamp.origin()),
+                created: written.is_creation(),
+                document: Some((document, stamp.modified())),
+            }),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    async fn delete<B: Backend>(
+        &self,
+        shared: &Shared<B>,
+        key: Bytes,
+        precondition: Precondition,
+    ) -> Result<Outcome, Failed> {
+        match shared.backend().delete_if(key, precondition).await {
+            Ok(Some(deleted)) => {
+                let etag = ETag::new(shared.identity(), deleted.revision());
+                Ok(Outcome { etag, created: false, document: None })
+            }
+            Ok(None) => Err(Problem::not_found(self.key).into()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn failed(&self, error: WriteError<Bytes, Bytes>) -> Failed {
+        match error {
+            WriteError::Conflict(conflict) => {
+                Failed::Again(Again::Changed(conflict.into_parts().0))
+            }
+            WriteError::Refused(refused) => {
+                Problem::refused(refused.reason()).with_key(self.key).into()
+            }
+            WriteError::OutcomeUnknown(unknown) => {
+                Problem::unknown(&unknown).with_key(self.key).into()
+            }
+        }
+    }
+
+    async fn transact<B: Backend>(
+        &self,
+        shared: &Shared<B>,
+        (exactly, entry): (Precondition, Option<Entry>),
+        document: Option<Document>,
+        record: Precondition,
+    ) -> Result<Outcome, Failed> {
+        let stamp = Stamp::now();
+        let created = exactly == Precondition::Absent;
+        let origin = match &document {
+            Some(_) => stamp.origin(),
+            None => origin_of(shared.identity()),
+        };
+        let key = self.key.as_bytes();
+        let mut txn = Txn::new().require(key, exactly);
+        if let Some(prefix) = self.unless {
+            txn = txn.require_none_in(prefix.range());
+        }
+        txn = match &document {
+            Some(document) => txn.put(key, document.to_stored(stamp)),
+            None => txn.delete(key),
+        };
+        if let Some(repeatable) = self.repeatable {
+            txn = repeatable.record_in(txn, record, created, origin);
+        }
+        match shared.backend().commit(txn).await {
+            Ok(revision) => {
+                if self.repeatable.is_some() {
+                    shared.forget_repeatables();
+                }
+                Ok(Outcome {
+                    etag: ETag::from_origin(revision, origin),
+                    created,
+                    document: document.map(|document| (document, stamp.modified())),
+                })
+            }
+            Err(CommitError::Conflicts { conflicts, .. }) => {
+                Err(self.conflicting(entry, conflicts))
+            }
+            Err(CommitError::Refused { reason, .. }) => {
+                Err(Problem::refused(&reason).with_key(self.key).into())
+            }
+            Err(CommitError::OutcomeUnknown(unknown)) => {
+                Err(Problem::unknown(&unknown).with_key(self.key).into())
+            }
+            // It demands that nothing is in a range, never that nothing has changed in one.
+            Err(error) => Err(Problem::new(ProblemKind::Internal, error.to_string()).into()),
+        }
+    }
+
+    /// Who was first: itself; another; or somebody under the prefix.
+    fn conflicting(&self, entry: Option<Entry>, conflicts: Vec<Conflict<Bytes, Bytes>>) -> Failed {
+        let record = self.repeatable.map(Repeatable::record);
+        if conflicts.iter().any(|conflict| Some(conflict.key()) == record.as_ref()) {
+            return Failed::Again(Again::Recorded);
+        }
+        let mut in_use = None;
+        for conflict in conflicts {
+            if conflict.range().is_none() {
+                return Failed::Again(Again::Changed(conflict.into_parts().0));
+            }
+            in_use = Some(conflict);
+        }
+        match (in_use, self.unless) {
+            (Some(conflict), Some(prefix)) => {
+                let state = State { expected: None, current: entry.as_ref().map(Entry::etag) };
+                let problem = self.in_use(prefix, &conflict).with_state(state);
+                Lost { problem, current: entry }.into()
+            }
+            _ => Problem::new(ProblemKind::Internal, "a conflict without a reason").into(),
+        }
+    }
+
+    fn in_use(&self, prefix: &Prefix, conflict: &Conflict<Bytes, Bytes>) -> Problem {
+        let blockers: Vec<DocumentKey> = conflict
+            .blockers()
+            .iter()
+            .filter(|_| self.shows)
+            .filter_map(|(key, _)| DocumentKey::from_stored(key).ok())
+            .collect();
+        let count = conflict.blocker_count();
+        let keys = if count == 1 { "key is" } else { "keys are" };
+        let detail = format!("{count} {keys} still under the prefix {:?}", prefix.as_str());
+        Problem::new(ProblemKind::InUse, detail)
+            .with_key(self.key)
+            .with_member("blockers", &blockers)
+            .with_member("blocker_count", &count)
+    }
+}

@@ -1,0 +1,360 @@
+//! Writes that can be repeated: a client whose answer was lost sends the same `Idempotency-Key` again, and is answered as
+//! the first time (draft-ietf-httpapi-idempotency-key-header).
+//!
+//! A write is recorded in its own transaction, which demands that it was not recorded before. So of two requests with one
+//! key only one takes place, however they race and at however many servers over one backend they arrive; and a record
+//! without its write, or a write without its record, cannot be. What did not take place is not recorded: a repeat of it is
+//! tried anew.
+//!
+//! Beside each record is an entry in the order of time, by which records are forgotten.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::backend::{Backend, BackendSnapshot};
+use crate::precondition::Precondition;
+use crate::range::{AsPrefix, KeyRange};
+use crate::txn::Txn;
+use crate::versioned::Versioned;
+
+use super::keyspace::RESERVED;
+use crate::http::caller::Caller;
+use crate::http::etag::{ETag, Origin};
+use crate::http::problem::{Problem, ProblemKind};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The most characters that a key may have.
+pub(super) const MAX_KEY: usize = 255;
+
+/// For how long a write is remembered.
+const LIFETIME_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// How many records are forgotten in one transaction.
+const BATCH: usize = 16;
+
+const RECORDS: &[u8] = b"idempotency/";
+const BY_TIME: &[u8] = b"idempotency-time/";
+
+/// Headers that make another request of it.
+const RELEVANT: [HeaderName; 4] =
+    [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE, header::CONTENT_TYPE];
+
+/// How many writes are remembered, and how many may be.
+#[derive(Debug)]
+pub(super) struct Idempotency {
+    max: usize,
+    /// Known once they were counted. Other servers over the same backend make it a guess.
+    count: OnceCell<AtomicUsize>,
+    forgetting: Mutex<()>,
+}
+
+/// A request that may be a repeat of an earlier one.
+#[derive(Clone, Debug)]
+pub(super) struct Repeatable {
+    /// Of the credential and the client's key: 32 bytes.
+    name: [u8; 32],
+    fingerprint: [u8; 32],
+}
+
+/// A write that took place when the request came before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) etag: ETag,
+    pub(super) created: bool,
+}
+
+/// What is known of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// It took place.
+    Done(Done),
+    /// It did not, within the time that is remembered. This has to hold of the record for it to take place.
+    New(Precondition),
+}
+
+impl Repeatable {
+    /// The request, if it has an `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// 400 if the header is there twice, empty, longer than 255 characters, or not printable ASCII.
+    pub(super) fn of(
+        caller: &Caller,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Option<Self>, Problem> {
+        let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+        let Some(key) = values.next() else { return Ok(None) };
+        let printable = key.as_bytes().iter().all(|byte| matches!(byte, 0x20..=0x7e));
+        if values.next().is_some() || key.is_empty() || key.len() > MAX_KEY || !printable {
+            let detail = "the header idempotency-key: it is one text of 1 to 255 characters of printable ASCII";
+            return Err(Problem::new(ProblemKind::InvalidHeader, detail));
+        }
+        let name = Sha256::new().chain_update(caller.id()).chain_update(key.as_bytes());
+        let mut fingerprint = Sha256::new();
+        let mut add = |part: &[u8]| {
+            fingerprint.update(part.len().to_be_bytes());
+            fingerprint.update(part);
+        };
+        add(method.as_str().as_bytes());
+        add(uri.path().as_bytes());
+        add(uri.query().unwrap_or_default().as_bytes());
+        for name in RELEVANT {
+            let values: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+            add(&values.join(&b", "[..]));
+        }
+        add(body);
+        Ok(Some(Self { name: name.finalize().into(), fingerprint: fingerprint.finalize().into() }))
+    }
+
+    /// The key of the record.
+    pub(super) fn record(&self) -> Bytes {
+        [&[RESERVED], RECORDS, &self.name[..]].concat().into()
+    }
+
+    /// # Errors
+    /// 422 if the key was used for another request.
+    pub(super) async fn find<B: Backend>(&self, backend: &B) -> Result<Known, Problem> {
+        let found = backend.get(&self.record()).await?;
+        self.read(found.as_ref(), SystemTime::now())
+    }
+
+    /// What a record says of the request.
+    ///
+    /// # Errors
+    /// 422 if the key was used for another request.
+    pub(super) fn read(
+        &self,
+        found: Option<&Versioned<Bytes>>,
+        now: SystemTime,
+    ) -> Result<Known, Problem> {
+        let Some(found) = found else { return Ok(Known::New(Precondition::Absent)) };
+        let record = Record::decode(found).ok_or_else(|| {
+            Problem::new(ProblemKind::Internal, "a record of the server is damaged")
+        })?;
+        if milliseconds(now).saturating_sub(record.time) > LIFETIME_MS {
+            return Ok(Known::New(found.into()));
+        }
+        if record.fingerprint != self.fingerprint {
+            let detail = "another request was sent with the same Idempotency-Key before";
+            return Err(Problem::new(ProblemKind::IdempotencyKeyReused, detail));
+        }
+        let etag = ETag::from_origin(found.revision(), record.origin);
+        Ok(Known::Done(Done { etag, created: record.created }))
+    }
+
+    /// Has the transaction record the request, on condition that `record` holds of its record. That is the last
+    /// precondition of the transaction.
+    pub(super) fn record_in(
+        &self,
+        txn: Txn<Bytes, Bytes>,
+        record: Precondition,
+        created: bool,
+        origin: Origin,
+    ) -> Txn<Bytes, Bytes> {
+        let time = milliseconds(SystemTime::now());
+        let value = Record { time, fingerprint: self.fingerprint, created, origin }.encode();
+        txn.require(self.record(), record)
+            .put(self.record(), value)
+            .put(by_time(time, &self.name), Bytes::new())
+    }
+}
+
+impl Idempotency {
+    pub(super) fn new(max: usize) -> Self {
+        Self { max, count: OnceCell::new(), forgetting: Mutex::default() }
+    }
+
+    /// A write was recorded: makes room for the next.
+    ///
+    /// It is done when others are: its failure only means that it is done later, by another.
+    pub(super) async fn recorded<B: Backend>(&self, backend: &B) {
+        let Ok(_alone) = self.forgetting.try_lock() else {
+            self.count(|count| count.fetch_add(1, Ordering::Relaxed));
+            return;
+        };
+        let counted = self.count.get_or_try_init(|| count(backend)).await;
+        let Ok(count) = counted else { return };
+        count.fetch_add(1, Ordering::Relaxed);
+        let excess = count.load(Ordering::Relaxed).saturating_sub(self.max);
+        if let Ok(forgotten) = forget(backend, excess.min(BATCH), SystemTime::now()).await {
+            self.count(|count| {
+                count.fetch_sub(forgotten.min(count.load(Ordering::Relaxed)), Ordering::Relaxed)
+            });
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&AtomicUsize) -> usize) {
+        if let Some(count) = self.count.get() {
+            change(count);
+        }
+    }
+}
+
+/// What is stored of a write: 1 byte of version, 8 of time, 32 of fingerprint, 1 of outcome, 6 of the origin of its tag.
+struct Record {
+    /// In milliseconds since 1970, as in the entries by time, of which the oldest are forgotten.
+    time: u64,
+    fingerprint: [u8; 32],
+    created: bool,
+    origin: Origin,
+}
+
+impl Record {
+    fn encode(&self) -> Bytes {
+        let created = [u8::from(self.created)];
+        let parts: [&[u8]; 5] =
+            [&[1], &self.time.to_be_bytes(), &self.fingerprint, &created, &self.origin];
+        parts.concat().into()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(&[1])?;
+        let (time, rest) = rest.split_first_chunk::<8>()?;
+        let (fingerprint, rest) = rest.split_first_chunk::<32>()?;
+        let (created, origin) = match rest {
+            [0, origin @ ..] => (false, origin),
+            [1, origin @ ..] => (true, origin),
+            _ => return None,
+        };
+        let (time, origin) = (u64::from_be_bytes(*time), origin.try_into().ok()?);
+        Some(Self { time, fingerprint: *fingerprint, created, origin })
+    }
+}
+
+/// In milliseconds since 1970.
+fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn by_time(time: u64, name: &[u8; 32]) -> Bytes {
+    [&[RESERVED], BY_TIME, &time.to_be_bytes()[..], name].concat().into()
+}
+
+fn all_by_time() -> KeyRange<Bytes> {
+    AsPrefix::<Vec<u8>>::into_range([&[RESERVED], BY_TIME].concat()).map(Bytes::from)
+}
+
+/// When the write was, and its name.
+fn read_by_time(key: &[u8]) -> Option<(u64, [u8; 32])> {
+    let (time, name) = key.get(1 + BY_TIME.len()..)?.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*time), name.try_into().ok()?))
+}
+
+async fn count<B: Backend>(backend: &B) -> Result<AtomicUsize, Problem> {
+    let snapshot = backend.snapshot().await?;
+    let (mut count, mut rest) = (0, Some(all_by_time()));
+    while let Some(range) = rest {
+        let page = snapshot.page(range, 1_000).await?;
+        count += page.entries.len();
+        rest = page.rest;
+    }
+    Ok(AtomicUsize::new(count.saturating_sub(1)))
+}
+
+/// Forgets the oldest: at least `excess` of them if there are, and those whose time is over; `BATCH` at most. Returns how
+/// many.
+async fn forget<B: Backend>(backend: &B, excess: usize, now: SystemTime) -> Result<usize, Problem> {
+    let snapshot = backend.snapshot().await?;
+    let oldest = snapshot.page(all_by_time(), BATCH).await?;
+    let mut txn = Txn::new();
+    let mut forgotten = 0;
+    for (entry, _) in oldest.entries {
+        let Some((then, name)) = read_by_time(&entry) else { continue };
+        let is_over = milliseconds(now).saturating_sub(then) > LIFETIME_MS;
+        if !is_over && forgotten >= excess {
+            break;
+        }
+        let record: Bytes = [&[RESERVED], RECORDS, &name[..]].concat().into();
+        // A record that was written again, after its time, has a newer entry.
+        if let Some(stored) = snapshot.get(&record).await?
+            && Record::decode(&stored).is_none_or(|record| record.time == then)
+        {
+            txn = txn.require(record.clone(), &stored).delete(record);
+        }
+        txn = txn.delete(entry);
+        forgotten += 1;
+    }
+    if forgotten == 0 {
+        return Ok(0);
+    }
+    drop(snapshot);
+    // Who lost the race against another server leaves it to that.
+    Ok(backend.commit(txn).await.map_or(0, |_| forgotten))
+}
+
+#[cfg(test)]
+#[cfg(not(ifmatch_model))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::http::documents;
+
+    fn repeatable(key: &str, body: &[u8]) -> Repeatable {
+        let headers = HeaderMap::from_iter([(IDEMPOTENCY_KEY, key.parse().unwrap())]);
+        let uri = "/v1/kv/a?revision=7".parse().unwrap();
+        let caller = Caller::anonymous();
+        Repeatable::of(&caller, &Method::PUT, &uri, &headers, body).unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_is_known_for_a_day_and_another_with_its_key_is_refused() {
+        let store = documents().build();
+        let request = repeatable("key", b"body");
+        let new = Known::New(Precondition::Absent);
+        assert_eq!(request.find(&store).await.unwrap(), new);
+        let txn = request.record_in(Txn::new(), Precondition::Absent, true, *b"origin");
+        let revision = store.commit(txn).unwrap();
+        let done =
+            Known::Done(Done { etag: ETag::from_origin(revision, *b"origin"), created: true });
+        assert_eq!(request.find(&store).await.unwrap(), done);
+        let other = repeatable("key", b"other").find(&store).await.unwrap_err();
+        assert_eq!(other.kind(), ProblemKind::IdempotencyKeyReused);
+        assert_eq!(repeatable("other", b"other").find(&store).await.unwrap(), new);
+
+        let stored = store.get(request.record()).unwrap();
+        let at =
+            |seconds| request.read(Some(&stored), SystemTime::now() + Duration::from_secs(seconds));
+        assert_eq!(at(24 * 60 * 60 - 5).unwrap(), done);
+        assert_eq!(at(24 * 60 * 60 + 5).unwrap(), Known::New(revision.into()));
+    }
+
+    #[tokio::test]
+    async fn only_so_many_are_remembered_and_those_are_the_newest() {
+        let store = documents().build();
+        let idempotency = Idempotency::new(20);
+        for number in 0..50 {
+            let request = repeatable(&number.to_string(), b"");
+            store
+                .commit(request.record_in(Txn::new(), Precondition::Absent, false, *b"origin"))
+                .unwrap();
+            idempotency.recorded(&store).await;
+        }
+        assert_eq!(store.len(), 2 * 20);
+    }
+
+    #[tokio::test]
+    async fn what_is_over_is_forgotten_and_what_was_written_again_is_not() {
+        let store = documents().build();
+        let request = repeatable("key", b"");
+        store
+            .commit(request.record_in(Txn::new(), Precondition::Absent, false, *b"origin"))
+            .unwrap();
+        // As if it had been recorded before, too, with an entry that is still there.
+        store.put(by_time(7, &request.name), Bytes::new()).unwrap();
+        assert_eq!(forget(&store, 0, SystemTime::now()).await.unwrap(), 1);
+        assert!(store.contains(request.record()));
+        let later = SystemTime::now() + Duration::from_secs(24 * 60 * 60 + 5);
+        assert_eq!(forget(&store, 0, later).await.unwrap(), 1);
+        assert!(store.is_empty());
+    }
+}

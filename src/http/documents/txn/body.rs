@@ -1,0 +1,164 @@
+//! The body of a transaction, checked.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::precondition::Precondition;
+use crate::revision::Revision;
+use crate::txn::Txn;
+
+use super::super::document::Stamp;
+use super::super::document_key::DocumentKey;
+use super::super::keyspace::Prefix;
+use super::super::new_document::{self, Content, given};
+use crate::http::problem::{Problem, ProblemKind};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    #[serde(default)]
+    require: Vec<Require>,
+    #[serde(borrow, default)]
+    operations: Vec<Operation<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Require {
+    key: Option<String>,
+    revision: Option<Revision>,
+    absent: Option<bool>,
+    present: Option<bool>,
+    prefix: Option<String>,
+    empty: Option<bool>,
+    unchanged_since: Option<Revision>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Operation<'a> {
+    put: Option<String>,
+    delete: Option<String>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    value: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "given")]
+    base64: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    content_type: Option<String>,
+}
+
+/// A transaction as a client wrote it.
+pub(super) struct Transaction {
+    txn: Txn<Bytes, Bytes>,
+    /// Of each precondition on a range, by its index, the prefix.
+    prefixes: Vec<Option<Prefix>>,
+}
+
+impl Transaction {
+    pub(super) fn txn(&self) -> &Txn<Bytes, Bytes> {
+        &self.txn
+    }
+
+    pub(super) fn prefix(&self, index: usize) -> Option<&Prefix> {
+        self.prefixes.get(index)?.as_ref()
+    }
+}
+
+/// # Errors
+/// 400 that names the element that is wrong.
+pub(super) fn read(body: &[u8]) -> Result<Transaction, Problem> {
+    new_document::check_is_object(body, "\"require\" and \"operations\"")?;
+    let Envelope { require, operations } =
+        serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
+    let count = require.len() + operations.len();
+    // A record for repeats takes three.
+    let max = Txn::<Bytes, Bytes>::MAX_OPERATIONS - 3;
+    if count > max {
+        return Err(invalid(format!("a transaction of {count} operations, the limit is {max}")));
+    }
+    let mut transaction =
+        Transaction { txn: Txn::new(), prefixes: Vec::with_capacity(require.len()) };
+    for (index, element) in require.into_iter().enumerate() {
+        let named = |problem: Problem| problem.within(format_args!("require[{index}]"));
+        transaction.require(element).map_err(named)?;
+    }
+    let mut written = HashSet::new();
+    for (index, element) in operations.into_iter().enumerate() {
+        let named = |problem: Problem| problem.within(format_args!("operations[{index}]"));
+        let (key, value) = operation(element).map_err(named)?;
+        if !written.insert(key.clone()) {
+            return Err(named(invalid(format!("the key {key} is written twice"))));
+        }
+        let txn = std::mem::take(&mut transaction.txn);
+        transaction.txn = match value {
+            Some(value) => txn.put(key.as_bytes(), value),
+            None => txn.delete(key.as_bytes()),
+        };
+    }
+    Ok(transaction)
+}
+
+impl Transaction {
+    fn require(&mut self, element: Require) -> Result<(), Problem> {
+        let Require { key, revision, absent, present, prefix, empty, unchanged_since } = element;
+        if [absent, present, empty].contains(&Some(false)) {
+            return Err(invalid("\"absent\", \"present\" and \"empty\" are true, or not there"));
+        }
+        let txn = std::mem::take(&mut self.txn);
+        let what = (revision, absent, present, empty, unchanged_since);
+        let (txn, prefix) = match (key, prefix) {
+            (Some(key), None) => {
+                let precondition = match what {
+                    (Some(revision), None, None, None, None) => Precondition::Revision(revision),
+                    (None, Some(_), None, None, None) => Precondition::Absent,
+                    (None, None, Some(_), None, None) => Precondition::Present,
+                    _ => {
+                        return Err(invalid(
+                            "a key has one of \"revision\", \"absent\", \"present\"",
+                        ));
+                    }
+                };
+                (txn.require(key_of(&key)?.as_bytes(), precondition), None)
+            }
+            (None, Some(prefix)) => {
+                let prefix = Prefix::new(prefix, ProblemKind::InvalidBody)?;
+                let range = prefix.range();
+                let txn = match what {
+                    (None, None, None, Some(_), None) => txn.require_none_in(range),
+                    (None, None, None, None, Some(since)) => txn.require_unchanged_in(range, since),
+                    _ => return Err(invalid("a prefix has one of \"empty\", \"unchanged_since\"")),
+                };
+                (txn, Some(prefix))
+            }
+            _ => return Err(invalid("it has either \"key\" or \"prefix\"")),
+        };
+        self.txn = txn;
+        self.prefixes.push(prefix);
+        Ok(())
+    }
+}
+
+fn operation(element: Operation<'_>) -> Result<(DocumentKey, Option<Bytes>), Problem> {
+    let Operation { put, delete, value, base64, content_type } = element;
+    let content = Content { value, base64, content_type };
+    match (put, delete) {
+        (Some(key), None) => {
+            let key = key_of(&key)?;
+            Ok((key, Some(content.into_document()?.to_stored(Stamp::now()))))
+        }
+        (None, Some(key)) if content.is_empty() => Ok((key_of(&key)?, None)),
+        (None, Some(_)) => Err(invalid("a delete has no value")),
+        _ => Err(invalid("it has either \"put\" or \"delete\"")),
+    }
+}
+
+fn key_of(text: &str) -> Result<DocumentKey, Problem> {
+    DocumentKey::new(text).map_err(|error| Problem::new(ProblemKind::InvalidKey, error.to_string()))
+}
+
+fn invalid(detail: impl Into<String>) -> Problem {
+    Problem::new(ProblemKind::InvalidBody, detail)
+}
