@@ -112,7 +112,7 @@ fn an_export_that_was_killed_is_gone_on_with_at_its_revision() {
     server.run_with(&["import", "-"], lines().as_bytes()).ok();
     let whole = server.ok(&["export", "-q"]);
     let (out, state) = (server.path("out"), server.path("out.ifmatch-export"));
-    killed_in_the_middle(&server, &["export", "", "out", "--page-size", "10"], &state);
+    killed_in_the_middle(&server, &["export", "", "out", "--page-size", "2"], &state);
     assert!(fs::read_to_string(&out).unwrap().lines().count() < COUNT);
     // A half line, as a kill in a write leaves it, and changes that are not of the revision.
     let mut half = fs::read(&out).unwrap();
@@ -135,7 +135,7 @@ fn an_export_whose_file_was_changed_is_not_gone_on_with() {
     let server = Server::start(&[]);
     server.run_with(&["import", "-"], lines().as_bytes()).ok();
     let state = server.path("out.ifmatch-export");
-    killed_in_the_middle(&server, &["export", "", "out", "--page-size", "10"], &state);
+    killed_in_the_middle(&server, &["export", "", "out", "--page-size", "2"], &state);
     fs::write(server.path("out"), "").unwrap();
     server.run(&["export", "", "out", "--resume"]).fails(1);
 }
@@ -145,26 +145,26 @@ fn an_import_that_was_killed_is_gone_on_with() {
     let server = Server::start(&[]);
     fs::write(server.path("in"), lines()).unwrap();
     let state = server.path("in.ifmatch-import");
-    killed_in_the_middle(&server, &["import", "in", "--batch-size", "10"], &state);
+    killed_in_the_middle(&server, &["import", "in", "--batch-size", "2"], &state);
     let done = server.ok(&["list", "-k"]).lines().count();
     assert!(done < COUNT, "{done}");
     server.run(&["import", "in", "--overwrite", "--resume"]).fails(2);
     let output = server.run(&["import", "in", "--resume", "--json"]);
     let [written, identical, conflicts] = counts(&output);
     assert_eq!((written + identical, conflicts), (2_000, 0), "{output:?}");
-    assert!(identical <= 10, "what the state file says is not sent again: {output:?}");
+    assert!(identical <= 2, "what the state file says is not sent again: {output:?}");
     assert_eq!(essence(&server.ok(&["export", "-q"])), essence(&lines()));
     assert!(!state.exists());
     let emptied = Server::start(&[]);
     fs::write(emptied.path("in"), lines()).unwrap();
     let other = emptied.path("in.ifmatch-import");
-    killed_in_the_middle(&emptied, &["import", "in", "--batch-size", "10"], &other);
+    killed_in_the_middle(&emptied, &["import", "in", "--batch-size", "2"], &other);
     for key in emptied.ok(&["list", "-k"]).lines() {
         emptied.ok(&["delete", key]);
     }
     let line = emptied.run(&["import", "in", "--resume"]).fails(1);
     assert!(line.contains("does not have"), "{line}");
-    killed_in_the_middle(&server, &["import", "in", "--batch-size", "10"], &state);
+    killed_in_the_middle(&server, &["import", "in", "--batch-size", "2"], &state);
     fs::write(server.path("in"), lines().replace("text/plain", "text/html0")).unwrap();
     assert!(server.run(&["import", "in", "--resume"]).fails(1).contains("changed"));
 }
