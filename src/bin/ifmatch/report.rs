@@ -6,17 +6,16 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-/// For `--help`.
-pub(crate) const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments.";
+use serde_json::json;
 
-/// The exit code of wrong arguments.
-pub(crate) const USAGE: u8 = 2;
+use crate::exit_code::Exit;
+use crate::failure::complain_in_json;
 
 /// Why a subcommand failed.
 pub(crate) trait Failed: Error {
     /// What the process exits with.
-    fn exit_code(&self) -> u8 {
-        1
+    fn exit(&self) -> Exit {
+        Exit::Failed
     }
 }
 
@@ -26,20 +25,20 @@ pub(crate) fn outcome<F: Failed>(outcome: Result<(), F>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(&chain(&failure));
-            ExitCode::from(failure.exit_code())
+            failure.exit().into()
         }
     }
 }
 
 /// Help and version go to stdout, as they are; what is wrong becomes one line on stderr.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn usage(error: &clap::Error, in_json: bool) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let printed = error.print();
             if error.use_stderr() || printed.is_err() {
-                ExitCode::from(USAGE)
+                Exit::Usage.into()
             } else {
                 ExitCode::SUCCESS
             }
@@ -49,8 +48,13 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
             let what = text.split("\n\n").next().unwrap_or_default();
             let words: Vec<&str> =
                 what.split_whitespace().skip_while(|word| *word == "error:").collect();
-            complain(&format!("{} (see --help)", words.join(" ")));
-            ExitCode::from(USAGE)
+            let line = format!("{} (see --help)", words.join(" "));
+            if in_json {
+                complain_in_json(&json!({ "detail": line, "exit_code": Exit::Usage.number() }));
+            } else {
+                complain(&line);
+            }
+            Exit::Usage.into()
         }
     }
 }
@@ -66,8 +70,12 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
+        let text = error.to_string();
+        // Some say what their source says.
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
         source = error.source();
     }
     line.replace('\n', " ")

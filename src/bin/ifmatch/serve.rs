@@ -5,7 +5,6 @@ mod descriptors;
 mod failure;
 mod log;
 mod place;
-mod stop;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -21,7 +20,7 @@ pub(crate) use self::arguments::Arguments;
 use self::failure::Failure;
 use self::log::Log;
 use self::place::Place;
-use self::stop::Stop;
+use crate::stop::Stop;
 
 /// Serves until a signal ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use ifmatch::http::{InvalidOrigin, InvalidTokens, TlsError};
 use ifmatch::{OpenError, SyncError};
 
-use crate::report::{Failed, USAGE};
+use crate::exit_code::Exit;
+use crate::report::Failed;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -41,20 +42,20 @@ pub(crate) enum Failure {
 }
 
 impl Failed for Failure {
-    fn exit_code(&self) -> u8 {
+    fn exit(&self) -> Exit {
         match self {
             Self::Address { .. }
             | Self::Exposed { .. }
             | Self::Origin { .. }
             | Self::Filter(_)
-            | Self::NoBackend { .. } => USAGE,
+            | Self::NoBackend { .. } => Exit::Usage,
             Self::Read { .. }
             | Self::Tokens { .. }
             | Self::Tls { .. }
             | Self::Listen { .. }
             | Self::Open(_)
             | Self::Start(_)
-            | Self::Close(_) => 1,
+            | Self::Close(_) => Exit::Failed,
         }
     }
 }

@@ -1,16 +1,16 @@
-//! The signals that end the server. From the moment [`Stop`] is installed none is missed.
+//! The signals that end the command. From the moment [`Stop`] is installed none is missed.
 
 use std::io;
 
 #[cfg(unix)]
-pub(super) struct Stop {
+pub(crate) struct Stop {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Stop {
-    pub(super) fn install() -> io::Result<Self> {
+    pub(crate) fn install() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -19,7 +19,7 @@ impl Stop {
     }
 
     /// Waits for the next signal.
-    pub(super) async fn requested(&mut self) {
+    pub(crate) async fn requested(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -28,16 +28,16 @@ impl Stop {
 }
 
 #[cfg(windows)]
-pub(super) struct Stop(tokio::signal::windows::CtrlC);
+pub(crate) struct Stop(tokio::signal::windows::CtrlC);
 
 #[cfg(windows)]
 impl Stop {
-    pub(super) fn install() -> io::Result<Self> {
+    pub(crate) fn install() -> io::Result<Self> {
         tokio::signal::windows::ctrl_c().map(Self)
     }
 
     /// Waits for the next signal.
-    pub(super) async fn requested(&mut self) {
+    pub(crate) async fn requested(&mut self) {
         self.0.recv().await;
     }
 }

@@ -1,0 +1,85 @@
+//! What the process exits with, so that a script can tell what to do next.
+//!
+//! # Invariants
+//! - A number keeps its meaning for ever; what is new gets a new one.
+//! - [`TABLE`] has a line for each.
+
+use std::process::ExitCode;
+
+use ifmatch::client::{ClientError, Outcome};
+
+/// For `--help`.
+pub(crate) const TABLE: &str = "\
+Exit codes:
+  0  done
+  1  failed otherwise
+  2  wrong arguments; nothing was sent
+  3  conflict: the state disagrees (409, 412); nothing was written, what is there now is said
+  4  no such key
+  5  no or wrong credentials, or not allowed (401, 403)
+  6  no connection, or the server is too busy; nothing was done, so trying again is safe
+  7  compacted: what was asked for is not kept any more (410)
+  8  outcome unknown: the write may have taken place; read before writing again";
+
+/// How a subcommand ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Failed,
+    Usage,
+    Conflict,
+    NotFound,
+    Denied,
+    Unreachable,
+    Compacted,
+    OutcomeUnknown,
+}
+
+impl Exit {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Conflict => 3,
+            Self::NotFound => 4,
+            Self::Denied => 5,
+            Self::Unreachable => 6,
+            Self::Compacted => 7,
+            Self::OutcomeUnknown => 8,
+        }
+    }
+
+    /// What an error of a call means; `writes` is whether the call was to change something.
+    pub(crate) fn of(error: &ClientError, writes: bool) -> Self {
+        if writes && error.is_outcome_unknown() {
+            return Self::OutcomeUnknown;
+        }
+        match error {
+            ClientError::InvalidKey(_) | ClientError::InvalidArgument(_) => Self::Usage,
+            ClientError::Conflict(_) | ClientError::Contended { .. } => Self::Conflict,
+            ClientError::Compacted { .. } => Self::Compacted,
+            ClientError::Problem(problem) => Self::of_status(problem.status()),
+            ClientError::Unexpected(answer) => Self::of_status(answer.status()),
+            ClientError::Transport(error) if error.outcome() == Outcome::NotSent || !writes => {
+                Self::Unreachable
+            }
+            _ => Self::Failed,
+        }
+    }
+
+    fn of_status(status: u16) -> Self {
+        match status {
+            401 | 403 => Self::Denied,
+            404 => Self::NotFound,
+            409 | 412 => Self::Conflict,
+            410 => Self::Compacted,
+            429 | 502..=504 => Self::Unreachable,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.number())
+    }
+}

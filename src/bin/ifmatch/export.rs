@@ -1,0 +1,208 @@
+//! `ifmatch export`: all entries with a prefix as JSON lines, all at one revision.
+//!
+//! # Invariants
+//! - What the state file says is in the file: it is written after each page, when the page is on the disk.
+//! - A resumed export is of the same revision, or fails.
+
+mod state;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ifmatch::Revision;
+use ifmatch::client::{Document, Entry};
+use serde_json::json;
+
+use self::state::State;
+use crate::entry_line::EntryLine;
+use crate::failure::Failure;
+use crate::output::Lines;
+use crate::progress::Progress;
+use crate::server::ServerOptions;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// What the keys begin with; "" for all
+    #[arg(default_value = "", hide_default_value = true)]
+    prefix: String,
+
+    /// The file; - is stdout
+    #[arg(default_value = "-")]
+    file: PathBuf,
+
+    /// Go on where an export into the file was interrupted, while the server keeps its revision (at least a minute)
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+
+    /// How many entries are read at a time
+    #[arg(long, value_name = "N", default_value = "1000",
+          value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    page_size: u16,
+}
+
+pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result<(), Failure> {
+    let client = server.client()?;
+    let mut target = Target::of(arguments, server)?;
+    let progress = Progress::new(server, None);
+    let prefix = arguments.prefix.as_str();
+    loop {
+        let done = target.done.as_ref();
+        let cursor = done.and_then(|state| state.cursor.clone());
+        let page =
+            client.page::<Document>(prefix, Some(arguments.page_size.into()), cursor.as_deref());
+        let page = page.await.map_err(Failure::Read)?;
+        let revision = page.revision();
+        if done.is_some_and(|state| state.revision != revision) {
+            return Err(Failure::other("the server went on at another revision: begin anew"));
+        }
+        let next = page.next().map(str::to_owned);
+        let is_last = next.is_none();
+        target.page(&page.into_entries(), revision, next)?;
+        if let Some(state) = &target.done {
+            progress.at(state.bytes, state.entries);
+            if is_last {
+                drop(progress);
+                return target.finish(server);
+            }
+        }
+    }
+}
+
+/// Where the entries go, and how far they are.
+struct Target<'a> {
+    arguments: &'a Arguments,
+    server: &'a ServerOptions,
+    sink: Sink,
+    /// `None` before the first page.
+    done: Option<State>,
+}
+
+enum Sink {
+    Stdout,
+    /// It is made when there is something to be written.
+    Absent,
+    File(File),
+}
+
+impl<'a> Target<'a> {
+    fn of(arguments: &'a Arguments, server: &'a ServerOptions) -> Result<Self, Failure> {
+        let path = arguments.file.as_path();
+        let (sink, done) = if path == Path::new("-") {
+            if arguments.resume {
+                return Err(Failure::Usage(
+                    "--resume needs a file: what went to stdout is gone".into(),
+                ));
+            }
+            (Sink::Stdout, None)
+        } else if arguments.resume {
+            let state = State::read(path)?;
+            state.check(&arguments.prefix, server.url())?;
+            (Sink::File(reopen(path, &state)?), Some(state))
+        } else {
+            if path.exists() && !arguments.force {
+                let what = format!(
+                    "{} exists: --resume goes on with an export, --force replaces it",
+                    path.display()
+                );
+                return Err(Failure::other(what));
+            }
+            (Sink::Absent, None)
+        };
+        Ok(Self { arguments, server, sink, done })
+    }
+
+    fn page(
+        &mut self,
+        entries: &[Entry<Document>],
+        revision: Revision,
+        cursor: Option<String>,
+    ) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        for entry in entries {
+            serde_json::to_writer(&mut text, &EntryLine::of(entry)).expect("a vector takes all");
+            text.push(b'\n');
+        }
+        let path = self.arguments.file.as_path();
+        if matches!(self.sink, Sink::Absent) {
+            State::remove(path)?;
+            self.sink =
+                Sink::File(File::create(path).map_err(Failure::file("cannot write", path))?);
+        }
+        let before = self.done.as_ref().map_or((0, 0), |state| (state.bytes, state.entries));
+        let state = State {
+            server: self.server.url().to_owned(),
+            prefix: self.arguments.prefix.clone(),
+            revision,
+            bytes: before.0 + length(text.len()),
+            entries: before.1 + length(entries.len()),
+            cursor,
+        };
+        match &mut self.sink {
+            Sink::Stdout => crate::output::bytes(&[&text])?,
+            Sink::Absent => {}
+            Sink::File(file) => {
+                let written = file.write_all(&text).and_then(|()| file.sync_data());
+                written.map_err(Failure::file("cannot write", path))?;
+                state.write(path)?;
+            }
+        }
+        self.done = Some(state);
+        Ok(())
+    }
+
+    fn finish(self, server: &ServerOptions) -> Result<(), Failure> {
+        let Some(State { revision, entries, .. }) = self.done else { return Ok(()) };
+        server.note(&format!("exported {entries} entries at revision {revision}"));
+        if matches!(self.sink, Sink::File(_)) {
+            State::remove(&self.arguments.file)?;
+            if server.json {
+                Lines::new().json(&json!({ "entries": entries, "revision": revision }))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file up to the last whole page.
+fn reopen(path: &Path, state: &State) -> Result<File, Failure> {
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    let mut file = opened.map_err(Failure::file("cannot open", path))?;
+    let failed = || Failure::file("cannot read", path);
+    let length = file.metadata().map_err(failed())?.len();
+    let lines = lines_in(&mut file, state.bytes).map_err(failed())?;
+    if length < state.bytes || lines != state.entries {
+        let what = format!("{} is not what was exported into it: begin anew", path.display());
+        return Err(Failure::other(what));
+    }
+    let cut = file.set_len(state.bytes).and_then(|()| file.seek(SeekFrom::End(0)));
+    cut.map_err(Failure::file("cannot write", path))?;
+    Ok(file)
+}
+
+fn lines_in(file: &mut File, bytes: u64) -> io::Result<u64> {
+    struct Count(u64);
+    impl Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += length(bytes.iter().filter(|byte| **byte == b'\n').count());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = BufWriter::new(Count(0));
+    io::copy(&mut io::Read::take(&mut *file, bytes), &mut count)?;
+    count.flush()?;
+    Ok(count.get_ref().0)
+}
+
+fn length(length: usize) -> u64 {
+    u64::try_from(length).expect("what is in memory is shorter")
+}

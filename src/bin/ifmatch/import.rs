@@ -1,0 +1,233 @@
+//! `ifmatch import`: the entries of a file of JSON lines, in transactions of many lines.
+//!
+//! # Invariants
+//! - Nothing is overwritten unseen: each write demands what was seen to be there, or that nothing is.
+//! - Every line is written, found to be there already, or named on stderr; the counts add up.
+//! - What the state file says is done, is: it is written after each transaction. A line that is done twice is found to be
+//!   there already.
+
+mod batch;
+mod lines;
+mod state;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use self::batch::{Batch, Pending};
+use self::lines::Lines;
+use self::state::State;
+use crate::entry_line;
+use crate::exit_code::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::progress::Progress;
+use crate::server::ServerOptions;
+
+/// For `--help`.
+const HELP: &str = "\
+A line is {\"key\": .., \"value\": ..} with any JSON, or {\"key\": .., \"base64\": .., \"content_type\": ..} with any bytes. What else an \
+export writes is passed over. What is on the server already is not written again.";
+
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Arguments {
+    /// The file, a line an entry; - is stdin
+    file: PathBuf,
+
+    #[command(flatten)]
+    policy: PolicyFlags,
+
+    /// Name what cannot be imported, and go on with the next line
+    #[arg(long)]
+    keep_going: bool,
+
+    /// Go on where an import of the file was interrupted
+    #[arg(long, conflicts_with = "from_line")]
+    resume: bool,
+
+    /// Begin with this line, from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    from_line: Option<u64>,
+
+    /// The most lines in a transaction
+    #[arg(long, value_name = "N", default_value = "500",
+          value_parser = clap::value_parser!(u16).range(1..=2_000))]
+    batch_size: u16,
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct PolicyFlags {
+    /// Write only keys that do not exist; one with another value is a conflict (this is the default)
+    #[arg(long)]
+    create: bool,
+
+    /// Replace what is there
+    #[arg(long)]
+    overwrite: bool,
+
+    /// Replace what is still at the revision that the line has, as an export wrote it
+    #[arg(long)]
+    if_unchanged: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+enum Policy {
+    Create,
+    Overwrite,
+    IfUnchanged,
+}
+
+impl PolicyFlags {
+    fn policy(&self) -> Policy {
+        match (self.overwrite, self.if_unchanged) {
+            (true, _) => Policy::Overwrite,
+            (_, true) => Policy::IfUnchanged,
+            _ => Policy::Create,
+        }
+    }
+}
+
+/// What became of the lines.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Counts {
+    /// Lines that are not blank.
+    entries: u64,
+    written: u64,
+    /// They were there already.
+    identical: u64,
+    conflicts: u64,
+    /// Lines that are malformed, or that the server refuses.
+    refused: u64,
+}
+
+pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result<(), Failure> {
+    let path = arguments.file.as_path();
+    let file = (path != Path::new("-")).then_some(path);
+    if arguments.resume && file.is_none() {
+        return Err(Failure::Usage("--resume needs a file; for stdin there is --from-line".into()));
+    }
+    let mut import = Import {
+        arguments,
+        server,
+        batch: Batch::new(server.client()?, arguments.policy.policy(), arguments.keep_going),
+        lines: Lines::open(file)?,
+        counts: Counts::default(),
+        file,
+    };
+    if let Some(file) = file.filter(|_| arguments.resume) {
+        let state = State::read(file)?;
+        state.check(server.url(), import.batch.policy)?;
+        import.lines.skip_to(&state)?;
+        if let Some(key) = &state.witness
+            && !import.batch.is_witnessed(key).await?
+        {
+            let what = format!(
+                "--resume: the server does not have {key} any more, which was imported: import it from the beginning"
+            );
+            return Err(Failure::other(what));
+        }
+        import.counts = state.counts;
+        import.batch.witness = state.witness;
+    }
+    import.run().await?;
+    import.finish()
+}
+
+struct Import<'a> {
+    arguments: &'a Arguments,
+    server: &'a ServerOptions,
+    batch: Batch,
+    lines: Lines,
+    counts: Counts,
+    file: Option<&'a Path>,
+}
+
+impl Import<'_> {
+    async fn run(&mut self) -> Result<(), Failure> {
+        let progress = Progress::new(self.server, self.lines.total());
+        let from = self.arguments.from_line.unwrap_or(1);
+        let mut line = Vec::new();
+        while self.lines.next(&mut line)? {
+            let number = self.lines.number();
+            if number < from || line.trim_ascii().is_empty() {
+                continue;
+            }
+            let pending = entry_line::read(&line)
+                .and_then(|entry| Pending::new(number, entry, self.batch.policy, line.len()));
+            match pending {
+                Ok(pending) => {
+                    if !self.batch.has_room(&pending, self.arguments.batch_size.into()) {
+                        self.write().await?;
+                    }
+                    self.batch.push(pending);
+                    self.counts.entries += 1;
+                }
+                Err(what) => {
+                    self.write().await?;
+                    self.counts.entries += 1;
+                    self.counts.refused += 1;
+                    self.tell(Failure::other(what).at_line(number))?;
+                }
+            }
+            progress.at(self.lines.bytes(), self.counts.entries);
+        }
+        self.write().await
+    }
+
+    /// Writes the lines that wait, then says in the state file that all before the current one are done.
+    async fn write(&mut self) -> Result<(), Failure> {
+        let settled = self.batch.write().await?;
+        self.counts.written += settled.written;
+        self.counts.identical += settled.identical;
+        for failure in settled.failures {
+            if failure.exit() == Some(Exit::Conflict) {
+                self.counts.conflicts += 1;
+            } else {
+                self.counts.refused += 1;
+            }
+            self.tell(failure)?;
+        }
+        match self.file {
+            Some(file) => {
+                let (server, policy) = (self.server.url().to_owned(), self.batch.policy);
+                let (done, counts) = (self.lines.before(), self.counts);
+                State { server, policy, done, counts, witness: self.batch.witness.clone() }
+                    .write(file)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Names what is wrong with a line, or ends with it.
+    fn tell(&self, failure: Failure) -> Result<(), Failure> {
+        if !self.arguments.keep_going {
+            return Err(failure);
+        }
+        failure.tell(self.server.json);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        if let Some(file) = self.file {
+            State::remove(file)?;
+        }
+        let Counts { entries, written, identical, conflicts, refused } = self.counts;
+        if entries != written + identical + conflicts + refused {
+            return Err(Failure::other("some lines were neither written nor refused: a bug"));
+        }
+        if self.server.json {
+            output::Lines::new().json(&self.counts)?;
+        }
+        self.server
+            .note(&format!("{entries} entries: {written} written, {identical} there already"));
+        let what = format!("{} of {entries} entries were not imported", conflicts + refused);
+        match (conflicts, refused) {
+            (0, 0) => Ok(()),
+            (_, 0) => Err(Failure::Conflict { what, key: None, current: None }),
+            _ => Err(Failure::other(what)),
+        }
+    }
+}

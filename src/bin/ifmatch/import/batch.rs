@@ -1,0 +1,265 @@
+//! Lines that are written in one transaction, as far as they can be.
+//!
+//! A transaction whose preconditions fail names all that do, with what is there: lines that are there already fall out of
+//! it, and so do conflicts, and the rest is tried again. One that is refused for its content is halved until the line that
+//! is to blame is alone.
+
+use std::collections::HashSet;
+
+use ifmatch::Precondition;
+use ifmatch::client::{
+    Client, ClientConflict, ClientError, ClientTxn, ConflictKind, Document, Entry,
+};
+use ifmatch::json::Json;
+
+use super::Policy;
+use crate::entry_line::Imported;
+use crate::failure::Failure;
+
+/// The most bytes of lines in a transaction, unless one line alone has more; that is written by a PUT.
+const MAX_BYTES: usize = 1 << 20;
+
+/// How often a line is tried that others write at the same time.
+const MAX_ROUNDS: u32 = 100;
+
+/// A line that is to be written.
+pub(super) struct Pending {
+    line: u64,
+    bytes: usize,
+    entry: Imported,
+    /// What is there, as far as we know.
+    expected: Precondition,
+    rounds: u32,
+}
+
+impl Pending {
+    /// # Errors
+    /// If the policy needs a revision, and the line has none.
+    pub(super) fn new(
+        line: u64,
+        entry: Imported,
+        policy: Policy,
+        bytes: usize,
+    ) -> Result<Self, String> {
+        let expected = match (policy, entry.revision) {
+            (Policy::IfUnchanged, None) => return Err("--if-unchanged needs \"revision\"".into()),
+            (Policy::IfUnchanged, Some(revision)) => revision.into(),
+            (Policy::Create | Policy::Overwrite, _) => Precondition::Absent,
+        };
+        Ok(Self { line, bytes, entry, expected, rounds: 0 })
+    }
+}
+
+/// What became of a batch. Without `keep_going` nothing after the first failure was tried.
+#[derive(Default)]
+pub(super) struct Settled {
+    pub(super) written: u64,
+    pub(super) identical: u64,
+    pub(super) failures: Vec<Failure>,
+}
+
+/// What is to become of a line whose key is not as expected.
+enum Verdict {
+    Identical,
+    Again(Precondition),
+    Conflict(Failure),
+}
+
+pub(super) struct Batch {
+    client: Client,
+    pub(super) policy: Policy,
+    keep_going: bool,
+    pending: Vec<Pending>,
+    keys: HashSet<String>,
+    bytes: usize,
+    /// The key that was written, or found, last.
+    pub(super) witness: Option<String>,
+}
+
+impl Batch {
+    pub(super) fn new(client: Client, policy: Policy, keep_going: bool) -> Self {
+        let (pending, keys) = (Vec::new(), HashSet::new());
+        Self { client, policy, keep_going, pending, keys, bytes: 0, witness: None }
+    }
+
+    /// No transaction writes a key twice.
+    pub(super) fn has_room(&self, next: &Pending, max: usize) -> bool {
+        self.pending.is_empty()
+            || (self.pending.len() < max
+                && self.bytes + next.bytes <= MAX_BYTES
+                && !self.keys.contains(&next.entry.key))
+    }
+
+    pub(super) fn push(&mut self, pending: Pending) {
+        self.bytes += pending.bytes;
+        self.keys.insert(pending.entry.key.clone());
+        self.pending.push(pending);
+    }
+
+    /// Writes what is in it, and empties it.
+    ///
+    /// # Errors
+    /// What is no line's fault.
+    pub(super) async fn write(&mut self) -> Result<Settled, Failure> {
+        self.bytes = 0;
+        self.keys.clear();
+        let mut settled = Settled::default();
+        // The next ones last.
+        let mut parts = vec![std::mem::take(&mut self.pending)];
+        while let Some(mut part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            match self.send(&part).await {
+                Ok(()) => {
+                    settled.written += count(part.len());
+                    self.witness = part.pop().map(|pending| pending.entry.key);
+                }
+                Err(ClientError::Conflict(conflict)) => {
+                    let went_well = self.judge(&mut part, &conflict, &mut settled).await?;
+                    if !went_well && !self.keep_going {
+                        parts.clear();
+                    }
+                    parts.push(part);
+                }
+                Err(error) if is_about_content(&error) => {
+                    if part.len() > 1 {
+                        parts.extend([part.split_off(part.len() / 2), part]);
+                        continue;
+                    }
+                    settled.failures.push(Failure::Write(error).at_line(part[0].line));
+                    if !self.keep_going {
+                        break;
+                    }
+                }
+                Err(error) => return Err(Failure::Write(error).at_line(part[0].line)),
+            }
+        }
+        Ok(settled)
+    }
+
+    /// Whether the server still has what an earlier run imported.
+    pub(super) async fn is_witnessed(&self, witness: &str) -> Result<bool, Failure> {
+        Ok(self.client.head(witness).await.map_err(Failure::Read)?.is_some())
+    }
+
+    async fn send(&self, part: &[Pending]) -> Result<(), ClientError> {
+        if let [Pending { entry, expected, .. }] = part {
+            return self.client.put_if(&entry.key, &entry.document, *expected).await.map(drop);
+        }
+        let txn = part.iter().fold(ClientTxn::new(), |txn, Pending { entry, expected, .. }| {
+            txn.require(entry.key.clone(), *expected).put(entry.key.clone(), &entry.document)
+        });
+        self.client.commit(&txn).await.map(drop)
+    }
+
+    /// Takes those out of `part` that are not to be tried again. `false` if one of them failed.
+    async fn judge(
+        &mut self,
+        part: &mut Vec<Pending>,
+        conflict: &ClientConflict,
+        settled: &mut Settled,
+    ) -> Result<bool, Failure> {
+        let mut failing: Vec<(usize, ConflictKind, Option<Entry<Document>>)> = conflict
+            .operations()
+            .iter()
+            .map(|one| (one.index(), one.kind(), one.current().cloned()))
+            .collect();
+        if failing.is_empty() {
+            failing.push((0, conflict.kind(), conflict.current().cloned()));
+        }
+        let mut gone = HashSet::new();
+        let mut first_failed = None;
+        for (index, kind, current) in failing {
+            let Some(pending) = part.get_mut(index) else { continue };
+            let current = match current {
+                Some(current) => Some(current),
+                None => self.current(&pending.entry.key, pending.line).await?,
+            };
+            match self.verdict(pending, kind, current) {
+                Verdict::Again(expected) => pending.expected = expected,
+                Verdict::Identical => {
+                    settled.identical += 1;
+                    gone.insert(pending.line);
+                    self.witness = Some(pending.entry.key.clone());
+                }
+                Verdict::Conflict(failure) => {
+                    first_failed = first_failed.or(Some(pending.line));
+                    gone.insert(pending.line);
+                    if self.keep_going || first_failed == Some(pending.line) {
+                        settled.failures.push(failure.at_line(pending.line));
+                    }
+                }
+            }
+        }
+        let end = first_failed.filter(|_| !self.keep_going).unwrap_or(u64::MAX);
+        part.retain(|pending| pending.line < end && !gone.contains(&pending.line));
+        Ok(first_failed.is_none())
+    }
+
+    async fn current(&self, key: &str, line: u64) -> Result<Option<Entry<Document>>, Failure> {
+        let read = self.client.get_versioned(key).await;
+        read.map_err(|error| Failure::Read(error).at_line(line))
+    }
+
+    fn verdict(
+        &self,
+        pending: &mut Pending,
+        kind: ConflictKind,
+        current: Option<Entry<Document>>,
+    ) -> Verdict {
+        pending.rounds += 1;
+        if current.as_ref().is_some_and(|current| is_same(current, &pending.entry.document)) {
+            return Verdict::Identical;
+        }
+        let is_race =
+            matches!(kind, ConflictKind::Stale | ConflictKind::Exists | ConflictKind::NotFound);
+        let revision = current.as_ref().map(Entry::revision);
+        match (self.policy, revision) {
+            _ if !is_race || pending.rounds > MAX_ROUNDS => {}
+            (Policy::Overwrite | Policy::Create, None) => {
+                return Verdict::Again(Precondition::Absent);
+            }
+            (Policy::Overwrite, Some(Some(revision))) => return Verdict::Again(revision.into()),
+            _ => {}
+        }
+        let key = &pending.entry.key;
+        let what = match &current {
+            Some(_) if self.policy == Policy::Create => format!("{key} exists, with another value"),
+            Some(_) => format!("{key} has changed"),
+            None => format!("{key} was deleted"),
+        };
+        let (key, current) = (Some(key.clone()), current.map(Box::new));
+        Verdict::Conflict(Failure::Conflict { what, key, current })
+    }
+}
+
+/// Whether what is wrong is in the lines, so that other lines may do better.
+fn is_about_content(error: &ClientError) -> bool {
+    match error {
+        ClientError::InvalidKey(_) | ClientError::InvalidArgument(_) | ClientError::Decode(_) => {
+            true
+        }
+        ClientError::Problem(problem) => [400, 413, 415, 422].contains(&problem.status()),
+        _ => false,
+    }
+}
+
+/// White space between the parts of a JSON text does not count: an export does not keep all of it.
+fn is_same(current: &Entry<Document>, new: &Document) -> bool {
+    let old = current.document();
+    if old.content_type() != new.content_type() {
+        return false;
+    }
+    let text = |document: &Document| {
+        Json::from_slice(document.body())
+            .ok()
+            .filter(|_| document.is_json())
+            .map(|json| json.to_vec())
+    };
+    old.body() == new.body() || text(old).is_some_and(|old| Some(old) == text(new))
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).expect("a batch is shorter")
+}

@@ -1,0 +1,265 @@
+//! import and export.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::{Output, Server};
+
+const COUNT: usize = 2_000;
+
+/// Documents of all kinds, under keys of all kinds.
+fn lines() -> String {
+    let key = |n: usize| match n % 5 {
+        0 => format!("plain/{n}"),
+        1 => format!("a b/{n}?x=1&y=%2F#"),
+        2 => format!("ü/日本/{n}"),
+        3 => format!("\"quoted\\\"/{n}"),
+        _ => format!("+/{n}/{}", "k".repeat(900)),
+    };
+    let line = |n| {
+        let mut line = json!({ "key": key(n) });
+        match n % 4 {
+            0 => {
+                line["value"] = json!({ "n": n, "s": "line\nbreak \u{2028}", "deep": [[n], null] })
+            }
+            1 => line["value"] = json!(null),
+            2 => {
+                let bytes: Vec<u8> = (0..=255).cycle().take(n % 700).collect();
+                line["base64"] = BASE64_STANDARD.encode(bytes).into();
+                line["content_type"] = "image/png".into();
+            }
+            _ => {
+                line["base64"] = BASE64_STANDARD.encode(format!("text {n}\r\n")).into();
+                line["content_type"] = "text/plain".into();
+            }
+        }
+        format!("{line}\n")
+    };
+    (0..COUNT).map(line).collect()
+}
+
+/// What of a line is the same on every server, sorted.
+fn essence(lines: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = lines
+        .lines()
+        .map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let content_type =
+                line.get("content_type").cloned().unwrap_or("application/json".into());
+            let value = json!([line.get("value"), line.get("base64"), content_type]).to_string();
+            (line["key"].as_str().unwrap().to_owned(), value)
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn counts(output: &Output) -> [u64; 3] {
+    let counts = &output.json_lines()[0];
+    ["written", "identical", "conflicts"].map(|name| counts[name].as_u64().unwrap())
+}
+
+#[test]
+fn what_is_exported_and_imported_is_the_same() {
+    let (first, second) = (Server::start(&[]), Server::start(&[]));
+    fs::write(first.path("in"), lines()).unwrap();
+    let output = first.run(&["import", "in", "--json"]);
+    assert_eq!(counts(&output), [2_000, 0, 0], "{output:?}");
+    first.ok(&["export", "", "out"]);
+    let out = fs::read_to_string(first.path("out")).unwrap();
+    assert_eq!(out.lines().count(), COUNT);
+    assert_eq!(essence(&out), essence(&lines()));
+    assert!(
+        !first.path("out.ifmatch-export").exists() && !first.path("in.ifmatch-import").exists()
+    );
+    // By pipe into another server, whose export is the same but for revisions.
+    second.run_with(&["import", "-"], out.as_bytes()).ok();
+    assert_eq!(essence(&second.ok(&["export"])), essence(&out));
+    // Again: all is there already.
+    let revision =
+        |server: &Server| server.run(&["export", "-q"]).json_lines()[0]["revision"].clone();
+    let before = revision(&second);
+    for policy in ["--create", "--overwrite"] {
+        let output = second.run_with(&["import", "-", policy, "--json"], out.as_bytes());
+        assert_eq!(counts(&output), [0, 2_000, 0], "{policy} {output:?}");
+    }
+    assert_eq!(revision(&second), before);
+    assert_eq!(second.ok(&["export", "plain/", "-", "-q"]).lines().count(), COUNT / 5);
+}
+
+/// Starts it, and kills it as soon as its state file shows that it is in the middle.
+fn killed_in_the_middle(server: &Server, arguments: &[&str], state: &Path) {
+    let mut child = server.command(arguments).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while !state.exists() {
+        assert!(started.elapsed() < Duration::from_secs(30), "it does not begin");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(state.exists(), "it was done before it was killed");
+}
+
+#[test]
+fn an_export_that_was_killed_is_gone_on_with_at_its_revision() {
+    let server = Server::start(&[]);
+    server.run_with(&["import", "-"], lines().as_bytes()).ok();
+    let whole = server.ok(&["export", "-q"]);
+    let (out, state) = (server.path("out"), server.path("out.ifmatch-export"));
+    killed_in_the_middle(&server, &["export", "", "out", "--page-size", "2"], &state);
+    assert!(fs::read_to_string(&out).unwrap().lines().count() < COUNT);
+    // A half line, as a kill in a write leaves it, and changes that are not of the revision.
+    let mut half = fs::read(&out).unwrap();
+    half.extend_from_slice(b"{\"key\": \"zz");
+    fs::write(&out, &half).unwrap();
+    server.ok(&["put", "plain/0", "\"later\""]);
+    server.ok(&["put", "zzz", "\"later\""]);
+    assert!(server.run(&["export", "", "out"]).fails(1).contains("--resume"));
+    server.run(&["export", "plain/", "out", "--resume"]).fails(2);
+    server.ok(&["export", "", "out", "--resume"]);
+    assert_eq!(fs::read_to_string(&out).unwrap(), whole);
+    assert!(!state.exists());
+    server.run(&["export", "", "out", "--resume"]).fails(1);
+    server.ok(&["export", "", "out", "--force"]);
+    assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), COUNT + 1);
+}
+
+#[test]
+fn an_export_whose_file_was_changed_is_not_gone_on_with() {
+    let server = Server::start(&[]);
+    server.run_with(&["import", "-"], lines().as_bytes()).ok();
+    let state = server.path("out.ifmatch-export");
+    killed_in_the_middle(&server, &["export", "", "out", "--page-size", "2"], &state);
+    fs::write(server.path("out"), "").unwrap();
+    server.run(&["export", "", "out", "--resume"]).fails(1);
+}
+
+#[test]
+fn an_import_that_was_killed_is_gone_on_with() {
+    let server = Server::start(&[]);
+    fs::write(server.path("in"), lines()).unwrap();
+    let state = server.path("in.ifmatch-import");
+    killed_in_the_middle(&server, &["import", "in", "--batch-size", "2"], &state);
+    let done = server.ok(&["list", "-k"]).lines().count();
+    assert!(done < COUNT, "{done}");
+    server.run(&["import", "in", "--overwrite", "--resume"]).fails(2);
+    let output = server.run(&["import", "in", "--resume", "--json"]);
+    let [written, identical, conflicts] = counts(&output);
+    assert_eq!((written + identical, conflicts), (2_000, 0), "{output:?}");
+    assert!(identical <= 2, "what the state file says is not sent again: {output:?}");
+    assert_eq!(essence(&server.ok(&["export", "-q"])), essence(&lines()));
+    assert!(!state.exists());
+    let emptied = Server::start(&[]);
+    fs::write(emptied.path("in"), lines()).unwrap();
+    let other = emptied.path("in.ifmatch-import");
+    killed_in_the_middle(&emptied, &["import", "in", "--batch-size", "2"], &other);
+    for key in emptied.ok(&["list", "-k"]).lines() {
+        emptied.ok(&["delete", key]);
+    }
+    let line = emptied.run(&["import", "in", "--resume"]).fails(1);
+    assert!(line.contains("does not have"), "{line}");
+    killed_in_the_middle(&server, &["import", "in", "--batch-size", "2"], &state);
+    // In the first line, which is done.
+    fs::write(server.path("in"), lines().replacen("\"n\":0", "\"n\":1", 1)).unwrap();
+    assert!(server.run(&["import", "in", "--resume"]).fails(1).contains("changed"));
+}
+
+#[test]
+fn policies_say_what_becomes_of_keys_that_exist() {
+    let server = Server::start(&[]);
+    for key in ["a", "b", "c"] {
+        server.ok(&["put", key, "1"]);
+    }
+    let exported = server.ok(&["export", "-q"]);
+    let edited = exported.replace("\"value\":1", "\"value\":2");
+    server.ok(&["put", "b", "3"]);
+    let line = server.run_with(&["import", "-"], edited.as_bytes()).fails(3);
+    assert!(
+        line.contains("line 1: conflict: a exists") && line.contains("now: revision "),
+        "{line}"
+    );
+    assert_eq!(server.ok(&["get", "a"]), "1");
+    let output = server
+        .run_with(&["import", "-", "--if-unchanged", "--keep-going", "--json"], edited.as_bytes());
+    assert_eq!((output.code, counts(&output)), (Some(3), [2, 0, 1]), "{output:?}");
+    let failures: Vec<Value> =
+        output.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&failures[0]["line"], &failures[0]["key"]), (&2.into(), &"b".into()));
+    assert!(failures[0]["current_revision"].is_u64() && failures[0]["current_etag"].is_string());
+    assert_eq!(["a", "b", "c"].map(|key| server.ok(&["get", key])), ["2", "3", "2"]);
+    // What comes before a conflict is written, and nothing after it, though they are in one transaction.
+    let around =
+        format!("{{\"key\": \"x\", \"value\": 1}}\n{edited}{{\"key\": \"y\", \"value\": 1}}\n");
+    let line = server.run_with(&["import", "-"], around.as_bytes());
+    assert_eq!(line.code, Some(3), "{line:?}");
+    assert_eq!(server.ok(&["list", "-k"]), "a\nb\nc\nx\n");
+    server.run_with(&["import", "-", "--overwrite"], edited.as_bytes()).ok();
+    assert_eq!(server.ok(&["get", "b"]), "2");
+}
+
+#[test]
+fn a_bad_line_is_named_and_ends_it_or_is_passed_over() {
+    let cases: [(&[u8], &str); 9] = [
+        (b"nonsense", "byte"),
+        (b"{\"key\": \"x\"}", "either"),
+        (b"{\"key\": \"x\", \"value\": 1, \"base64\": \"\"}", "either"),
+        (b"{\"key\": \"x\", \"base64\": \"?\"}", "base64"),
+        (b"{\"value\": 1}", "key"),
+        (b"{\"key\": \"x\", \"value\": 1, \"content_type\": \"text/plain\"}", "content type"),
+        (b"{\"key\": \"x//y\", \"value\": 1}", "segment 2"),
+        (b"{\"key\": \"x\", \"base64\": \"\", \"content_type\": \"no type\"}", "type/subtype"),
+        (b"\xff", "UTF-8"),
+    ];
+    for (bad, part) in cases {
+        let server = Server::start(&[]);
+        let text =
+            [b"{\"key\": \"1\", \"value\": 1}\n\n", bad, b"\n{\"key\": \"3\", \"value\": 3}"]
+                .concat();
+        let output = server.run_with(&["import", "-"], &text);
+        assert!(matches!(output.code, Some(1 | 2)), "{output:?}");
+        assert!(output.err.contains("line 3: ") && output.err.contains(part), "{output:?}");
+        assert_eq!(
+            server.ok(&["list", "-k"]),
+            "1\n",
+            "what came before is written, and nothing after"
+        );
+        let output = server.run_with(&["import", "-", "--keep-going", "--json"], &text);
+        assert_eq!((output.code, counts(&output)), (Some(1), [1, 1, 0]), "{output:?}");
+        assert_eq!(output.json_lines()[0]["refused"], 1);
+        assert!(output.err.contains("\"line\":3"), "{output:?}");
+        assert_eq!(server.ok(&["list", "-k"]), "1\n3\n");
+    }
+}
+
+#[test]
+fn batches_fit_a_server_that_takes_little_and_a_key_may_come_twice() {
+    let server = Server::start(&["--max-body", "400"]);
+    let line = |n: usize| format!("{{\"key\": \"{n}\", \"value\": \"{}\"}}\n", "x".repeat(n));
+    let mut text: String = (1..=100).map(line).collect();
+    text.push_str("{\"key\": \"1\", \"value\": 2}\n");
+    let output = server.run_with(&["import", "-", "--overwrite", "--json"], text.as_bytes());
+    assert_eq!((output.code, counts(&output)), (Some(0), [101, 0, 0]), "{output:?}");
+    assert_eq!(server.ok(&["get", "1"]), "2");
+    let line = server.run_with(&["import", "-"], line(500).as_bytes()).fails(1);
+    assert!(line.contains("line 1: "), "{line}");
+    let output = server.run_with(&["import", "-", "--from-line", "101", "--json"], text.as_bytes());
+    assert_eq!(counts(&output), [0, 1, 0], "{output:?}");
+}
+
+#[test]
+fn a_large_document_is_imported_whole() {
+    let server = Server::start(&[]);
+    let bytes: Vec<u8> = (0..=255).cycle().take(7 << 20).collect();
+    server.run_with(&["put", "large", "-"], &bytes).ok();
+    server.ok(&["put", "small", "1"]);
+    let exported = server.ok(&["export", "-q"]);
+    let other = Server::start(&[]);
+    other.run_with(&["import", "-"], exported.as_bytes()).ok();
+    assert_eq!(other.run(&["get", "large"]).out, bytes);
+}

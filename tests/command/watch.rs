@@ -1,0 +1,100 @@
+//! watch.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::support::{Server, signal};
+
+#[test]
+fn a_watch_has_a_line_a_commit_from_where_it_was_told() {
+    let server = Server::start(&[]);
+    server.ok(&["put", "before", "1"]);
+    let revision = server.run(&["list", "--json"]).json_lines()[0]["revision"].to_string();
+    server.ok(&["put", "a", "1"]);
+    server.ok(&["put", "b", "1"]);
+    server.ok(&["delete", "a"]);
+    let lines = server.ok(&["watch", "--since", &revision, "--limit", "3", "--quiet"]);
+    let lines: Vec<&str> = lines.lines().map(|line| line.split_once('\t').unwrap().1).collect();
+    assert_eq!(lines, ["put a", "put b", "delete a"]);
+    let output = server.run(&["watch", "a", "--since", &revision, "--limit", "2", "--json"]);
+    let lines = output.json_lines();
+    assert_eq!(lines[0]["events"][0]["type"], "put");
+    assert_eq!(lines[0]["events"][0]["value"], 1);
+    assert_eq!(lines[1]["events"][0]["type"], "delete");
+    assert_eq!(lines[1]["revision"], lines[1]["events"][0]["revision"]);
+}
+
+#[test]
+fn a_transaction_is_one_line_of_a_watch() {
+    let server = Server::start(&[]);
+    let revision = server.ok(&["put", "x", "1", "--json"]);
+    assert!(revision.contains("etag"));
+    let revision = server.run(&["list", "--json"]).json_lines()[0]["revision"].to_string();
+    let lines = b"{\"key\": \"a\", \"value\": 1}\n{\"key\": \"b\", \"value\": 2}\n";
+    server.run_with(&["import", "-"], lines).ok();
+    let line = server.ok(&["watch", "--since", &revision, "--limit", "1", "-q"]);
+    assert!(line.ends_with("\tput a\tput b\n"), "{line}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_watch_in_good_order() {
+    let server = Server::start(&[]);
+    let mut child =
+        server.command(&["watch"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut note = String::new();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    err.read_line(&mut note).unwrap();
+    assert!(note.contains("watching"), "{note}");
+    server.ok(&["put", "a", "1"]);
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    assert!(line.ends_with("\tput a\n"), "{line}");
+    signal("INT", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    assert_eq!(
+        (out.read_line(&mut rest).unwrap(), err.read_line(&mut rest).unwrap()),
+        (0, 0),
+        "{rest}"
+    );
+}
+
+/// After an end in good order nothing is missing; after a kill nobody knows, and that is said.
+#[cfg(unix)]
+#[test]
+fn a_watch_goes_on_after_a_restart_of_the_server_or_says_that_it_cannot() {
+    for (in_good_order, code, expected) in
+        [(true, 0, &["put b", "put c"][..]), (false, 7, &["put b"])]
+    {
+        let data = tempfile::tempdir().unwrap();
+        let arguments = ["--data", data.path().to_str().unwrap()];
+        let mut server = Server::start(&arguments);
+        server.ok(&["put", "a", "0"]);
+        let mut child = server
+            .command(&["watch", "--limit", "2"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut note = String::new();
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        err.read_line(&mut note).unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = String::new();
+        server.ok(&["put", "b", "1"]);
+        out.read_line(&mut lines).unwrap();
+        if in_good_order {
+            server.stop()
+        } else {
+            server.kill()
+        }
+        server.restart(&arguments);
+        server.ok(&["put", "c", "1"]);
+        out.read_line(&mut lines).unwrap();
+        let lines: Vec<&str> = lines.lines().map(|line| line.split_once('\t').unwrap().1).collect();
+        assert_eq!(lines, expected);
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
+}
