@@ -88,10 +88,15 @@ macro_rules! __conformance_tests {
             #[allow(unused_imports, reason = "what the harness is made of may be named there")]
             use super::*;
 
+            /// Written once, so that it is one type: the suite is compiled for each.
+            fn harness() -> impl $crate::testing::conformance::Harness {
+                $harness
+            }
+
             $(
                 #[test]
                 fn $name() -> Result<(), $crate::testing::conformance::Failure> {
-                    $crate::testing::conformance::check(stringify!($name), $harness)
+                    $crate::testing::conformance::check(stringify!($name), harness())
                 }
             )+
         }
