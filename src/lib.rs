@@ -71,14 +71,25 @@
 //! # Features
 //!
 //! The default is the store and the log (`log`), without an async runtime; a write can still be awaited ([`Pending`]).
-//! `stream` makes a [`Watch`] a futures `Stream`; `http` adds an axum router that answers a lost race with `409 Conflict`, and its pieces for routers of your own;
-//! `cli` the command `ifmatch`; `postcard` another codec; `full` is all of them.
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `stream` | a [`Watch`] as a futures `Stream` |
+//! | `backend` | the async trait that a store here and a store elsewhere both meet |
+//! | `testing` | the suite that every backend passes |
+//! | `merge` | JSON without loss, three-way merge, merge patch and JSON patch |
+//! | `http` | an axum router that answers a lost race with `409 Conflict`, and its pieces for routers of your own |
+//! | `client` | the typed client of that |
+//! | `tls` | TLS by rustls for both |
+//! | `cli` | the command `ifmatch` |
+//! | `postcard` | another codec for the log |
+//! | `full` | all of them |
 //!
 //! # The map of the code
 //!
 //! [`Revision`], [`Versioned`], [`Precondition`], [`Conflict`] and the errors are small files of their own. `store` has
-//! the map and the commit path, `log` the log, `storage` the seam to the file system. `ARCHITECTURE.md` says how they
-//! hold together and why.
+//! the map and the commit path, `log` the log, `storage` the seam to the file system; `backend`, `http` and `client` are
+//! built on it. `ARCHITECTURE.md` says how they hold together and why.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(feature = "log"),
