@@ -23,6 +23,7 @@ mod list;
 mod logs;
 mod long_poll;
 mod metrics;
+mod nested;
 mod openapi;
 mod operator;
 mod origin;
