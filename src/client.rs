@@ -62,7 +62,6 @@ mod conflict;
 mod entry;
 mod error;
 mod history;
-mod key;
 mod list;
 mod problem;
 mod read;
@@ -88,7 +87,6 @@ pub use self::conflict::{ClientConflict, ConflictKind, FailedPrecondition};
 pub use self::entry::{Document, Entry, EntryHead};
 pub use self::error::{ClientError, DecodeError, Outcome, TransportError, UnexpectedAnswer};
 pub use self::history::{ClientHistory, ClientVersion};
-pub use self::key::InvalidKey;
 pub use self::list::{List, ListPage};
 pub use self::problem::ProblemDocument;
 pub use self::read::IfChanged;
@@ -98,6 +96,7 @@ pub use self::update::{MergeClashes, MergeError, UpdateError};
 pub use self::value::{ReadValue, WriteValue};
 pub use self::watch::{ClientCommit, ClientEvent, Watch};
 pub use self::write::ClientWritten;
+pub use crate::document_key::{DocumentKey, InvalidKey};
 
 /// A client of one server. Clones share their connections.
 #[derive(Clone)]

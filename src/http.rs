@@ -48,7 +48,6 @@ mod etag;
 mod front;
 mod guard;
 mod json_body;
-mod percent;
 mod problem;
 mod query;
 mod saved;
@@ -67,8 +66,7 @@ pub mod guide {}
 pub use self::caller::Caller;
 pub use self::content_type::{ContentType, InvalidContentType};
 pub use self::documents::{
-    Document, DocumentKey, DocumentStore, InvalidJson, InvalidKey, Options, Stamp,
-    UnreadableDocument, documents, router,
+    Document, DocumentStore, InvalidJson, Options, Stamp, UnreadableDocument, documents, router,
 };
 pub use self::etag::ETag;
 pub use self::front::{
@@ -83,3 +81,4 @@ pub use self::serve::{ServeOptions, Shutdown, serve};
 #[cfg(feature = "tls")]
 pub use self::serve::{Tls, TlsError};
 pub use self::versioned_json::VersionedJson;
+pub use crate::document_key::{DocumentKey, InvalidKey};

@@ -105,6 +105,8 @@ pub mod client;
 mod codec;
 mod commit_error;
 mod conflict;
+#[cfg(any(feature = "http", feature = "client"))]
+mod document_key;
 mod error;
 mod event;
 mod history;
@@ -124,6 +126,8 @@ mod log_stats;
 pub mod merge;
 #[cfg(feature = "merge")]
 pub mod patch;
+#[cfg(any(feature = "http", feature = "client"))]
+mod percent;
 mod precondition;
 mod range;
 mod revision;

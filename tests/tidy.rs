@@ -12,6 +12,8 @@ const LAYERS: &[&str] = &[
     "sync",
     "capability",
     "cause",
+    "percent",
+    "document_key",
     "json",
     "merge",
     "patch",

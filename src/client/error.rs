@@ -6,8 +6,8 @@ use std::fmt;
 use crate::revision::Revision;
 
 use super::conflict::ClientConflict;
-use super::key::InvalidKey;
 use super::problem::ProblemDocument;
+use crate::document_key::InvalidKey;
 
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]

@@ -7,10 +7,10 @@ use crate::revision::Revision;
 use super::Client;
 use super::entry::Entry;
 use super::error::ClientError;
-use super::key::path_of;
 use super::send::Call;
 use super::value::ReadValue;
 use super::wire::WireHistory;
+use crate::document_key::path_of;
 
 /// The versions of a key that the server keeps, oldest first.
 #[derive(Clone, Debug)]

@@ -14,11 +14,11 @@ use crate::revision::Revision;
 use super::Client;
 use super::entry::Entry;
 use super::error::ClientError;
-use super::key::encode;
 use super::send::{Call, Shared};
 use super::unfold::{Source, Unfold};
 use super::value::ReadValue;
 use super::wire::WirePage;
+use crate::percent::encode_path;
 
 /// A part of a list. All pages of a list are at the same revision.
 #[derive(Clone, Debug)]
@@ -63,12 +63,12 @@ struct Place<'a> {
 
 impl Shared {
     async fn page<T: ReadValue>(&self, place: Place<'_>) -> Result<ListPage<T>, ClientError> {
-        let mut target = format!("/v1/kv?prefix={}", encode(place.prefix));
+        let mut target = format!("/v1/kv?prefix={}", encode_path(place.prefix));
         if let Some(limit) = place.limit {
             target = format!("{target}&limit={limit}");
         }
         if let Some(cursor) = place.cursor {
-            target = format!("{target}&cursor={}", encode(cursor));
+            target = format!("{target}&cursor={}", encode_path(cursor));
         }
         let answer = self.call(Call::new(Method::GET, target)).await?;
         if answer.status != StatusCode::OK {

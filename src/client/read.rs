@@ -10,10 +10,10 @@ use crate::revision::Revision;
 use super::Client;
 use super::entry::{Document, Entry, EntryHead, Head};
 use super::error::ClientError;
-use super::key::path_of;
 use super::send::{Answer, Call};
 use super::tag::EntityTag;
 use super::value::ReadValue;
+use crate::document_key::path_of;
 
 /// What became of an entry since it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]

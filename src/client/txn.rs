@@ -12,10 +12,10 @@ use crate::revision::Revision;
 use super::Client;
 use super::entry::Document;
 use super::error::{ClientError, DecodeError};
-use super::key::path_of;
 use super::send::Call;
 use super::value::WriteValue;
 use super::wire::WireRevision;
+use crate::document_key::path_of;
 
 /// A transaction for [`Client::commit`]: it is committed whole, under one revision, or not at all.
 ///

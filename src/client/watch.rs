@@ -23,12 +23,12 @@ use crate::revision::Revision;
 use super::Client;
 use super::entry::Entry;
 use super::error::{ClientError, DecodeError, TransportError, UnexpectedAnswer};
-use super::key::encode;
 use super::send::{Call, Shared, transport};
 use super::sse::{Decoder, Message};
 use super::unfold::{Source, Unfold};
 use super::value::ReadValue;
 use super::wire::{WireCommit, WireCompacted, WireEntry};
+use crate::percent::encode_path;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -286,7 +286,7 @@ impl<T: ReadValue> Follower<T> {
     }
 
     async fn connect(&mut self) -> Result<Connection, Refused> {
-        let mut target = format!("/v1/watch?prefix={}", encode(&self.prefix));
+        let mut target = format!("/v1/watch?prefix={}", encode_path(&self.prefix));
         if let Some(since) = self.since {
             target = format!("{target}&since={since}");
         }

@@ -6,10 +6,11 @@ use reqwest::{Method, StatusCode};
 use super::Client;
 use super::entry::Document;
 use super::error::ClientError;
-use super::key::{encode, path_of};
 use super::send::{Answer, Call};
 use super::tag::{ClientPrecondition, EntityTag};
 use super::value::WriteValue;
+use crate::document_key::path_of;
+use crate::percent::encode_path;
 
 const ANY: HeaderValue = HeaderValue::from_static("*");
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -195,7 +196,7 @@ impl Client {
         precondition: impl Into<ClientPrecondition>,
         prefix: &str,
     ) -> Result<Option<ClientWritten>, ClientError> {
-        let query = format!("unless-prefix={}", encode(prefix));
+        let query = format!("unless-prefix={}", encode_path(prefix));
         self.send_delete(guarded(Method::DELETE, key, &precondition.into(), Some(query))?).await
     }
 

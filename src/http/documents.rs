@@ -4,7 +4,7 @@
 //!   be set;
 //! - handlers, by route: [`resource`] (one document, and creating one), [`long_poll`], [`list`], [`history`], [`txn`],
 //!   [`watch`], [`health`], [`page`];
-//! - what is stored: [`document`] under a [`document_key`], in the [`keyspace`] beside what the server remembers;
+//! - what is stored: [`document`] under a [`DocumentKey`](crate::http::DocumentKey), in the [`keyspace`] beside what the server remembers;
 //!   [`entry`] is a document with its revisions, as an answer;
 //! - [`document_write`] is the one way in which a document is written; [`idempotency`] makes it repeatable, [`turns`] fair;
 //! - [`new_document`], [`json_patch`] and [`prefer`] read requests; [`cursor`] and [`pins`] keep a list at one revision;
@@ -14,7 +14,6 @@
 
 mod cursor;
 mod document;
-mod document_key;
 mod document_write;
 pub(super) mod entry;
 mod health;
@@ -39,6 +38,5 @@ mod txn;
 mod watch;
 
 pub use self::document::{Document, InvalidJson, Stamp, UnreadableDocument};
-pub use self::document_key::{DocumentKey, InvalidKey};
 pub use self::options::Options;
 pub use self::router::{DocumentStore, documents, router};

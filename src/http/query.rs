@@ -4,8 +4,8 @@
 
 use crate::revision::Revision;
 
-use super::percent;
 use super::problem::{Problem, ProblemKind};
+use crate::percent;
 
 /// The first value of the parameter `name`.
 ///

@@ -62,7 +62,7 @@ async fn a_key_that_is_none_is_refused_before_anything_is_sent() {
     let client = Client::new("http://127.0.0.1:1").unwrap();
     let error = client.get::<u32>("a/../b").await.unwrap_err();
     let ClientError::InvalidKey(error) = error else { panic!("{error}") };
-    assert_eq!(error, InvalidKey::Segment { segment: 2 });
+    assert_eq!(error, InvalidKey::DotSegment { segment: 2 });
     assert!(matches!(client.put("", &1).await, Err(ClientError::InvalidKey(_))));
     assert!(matches!(client.delete("/").await, Err(ClientError::InvalidKey(_))));
 }

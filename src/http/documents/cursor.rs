@@ -6,7 +6,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use crate::identity::Identity;
 use crate::revision::Revision;
 
-use super::document_key::DocumentKey;
+use crate::document_key::DocumentKey;
 use crate::http::etag::{Origin, origin_of};
 
 /// The next page begins after a key, at a revision of one store.

@@ -16,12 +16,12 @@ use crate::txn::Txn;
 use crate::versioned::Versioned;
 
 use super::document::{Document, Stamp};
-use super::document_key::DocumentKey;
 use super::entry::Entry;
 use super::idempotency::{Done, Known, Repeatable};
 use super::json_patch::Patch;
 use super::keyspace::Prefix;
 use super::shared::Shared;
+use crate::document_key::DocumentKey;
 use crate::http::etag::{ETag, origin_of};
 use crate::http::guard::Guard;
 use crate::http::guard::write::{ATTEMPTS, contended};

@@ -15,7 +15,7 @@ use crate::revision::Revision;
 use crate::versioned::Versioned;
 
 use super::document::{Document, UnreadableDocument};
-use super::document_key::DocumentKey;
+use crate::document_key::DocumentKey;
 use crate::http::date;
 use crate::http::etag::ETag;
 use crate::http::guard::Current;

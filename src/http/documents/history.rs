@@ -8,10 +8,10 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::backend::Backend;
 use crate::revision::Revision;
 
-use super::document_key::DocumentKey;
 use super::entry::Entry;
 use super::list::json;
 use super::shared::{Shared, key_of};
+use crate::document_key::DocumentKey;
 use crate::http::problem::Problem;
 use crate::http::query;
 

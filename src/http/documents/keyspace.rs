@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::range::{AsPrefix, KeyRange};
 
-use super::document_key::DocumentKey;
+use crate::document_key::DocumentKey;
 use crate::http::problem::{Problem, ProblemKind};
 
 /// Begins the keys of what the server remembers.

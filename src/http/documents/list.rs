@@ -14,10 +14,10 @@ use crate::range::KeyRange;
 use crate::revision::Revision;
 
 use super::cursor::Cursor;
-use super::document_key::DocumentKey;
 use super::entry::Entry;
 use super::keyspace::Prefix;
 use super::shared::Shared;
+use crate::document_key::DocumentKey;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::query;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::document::Document;
-use super::document_key::DocumentKey;
+use crate::document_key::DocumentKey;
 use crate::http::content_type::ContentType;
 use crate::http::problem::{Problem, ProblemKind};
 

@@ -14,7 +14,6 @@ use crate::revision::Revision;
 use crate::versioned::Versioned;
 
 use super::document::Document;
-use super::document_key::DocumentKey;
 use super::document_write::{Change, DocumentWrite, Lost, Outcome};
 use super::entry::{Entry, represent};
 use super::idempotency::Repeatable;
@@ -24,6 +23,7 @@ use super::long_poll;
 use super::new_document;
 use super::prefer;
 use super::shared::{COLLECTION, Mount, Shared, key_of};
+use crate::document_key::DocumentKey;
 use crate::http::caller::Caller;
 use crate::http::content_type::ContentType;
 use crate::http::guard::Guard;

@@ -11,12 +11,12 @@ use crate::backend::Backend;
 use crate::identity::Identity;
 use crate::versioned::Versioned;
 
-use super::document_key::DocumentKey;
 use super::entry::Entry;
 use super::idempotency::Idempotency;
 use super::options::Options;
 use super::pins::Pins;
 use super::turns::Turns;
+use crate::document_key::DocumentKey;
 use crate::http::problem::{Problem, ProblemKind};
 
 pub(super) const COLLECTION: &str = "/v1/kv";

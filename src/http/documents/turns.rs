@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::document_key::DocumentKey;
+use crate::document_key::DocumentKey;
 
 /// Documents that share one wait for each other, which is seldom and harmless.
 const QUEUES: u64 = 1_024;

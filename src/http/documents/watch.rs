@@ -23,11 +23,11 @@ use crate::identity::Identity;
 use crate::revision::Revision;
 
 use super::document::UnreadableDocument;
-use super::document_key::DocumentKey;
 use super::entry::Entry;
 use super::keyspace::Prefix;
 use super::long_poll::of_watch;
 use super::shared::Shared;
+use crate::document_key::DocumentKey;
 use crate::http::front::metrics::Watcher;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::query;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::http::documents::document_key::DocumentKey;
+use crate::document_key::DocumentKey;
 use crate::http::documents::idempotency::MAX_KEY;
 use crate::http::documents::list::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::http::problem::ProblemKind;

@@ -11,9 +11,9 @@ use crate::revision::Revision;
 use crate::txn::Txn;
 
 use super::super::document::Stamp;
-use super::super::document_key::DocumentKey;
 use super::super::keyspace::Prefix;
 use super::super::new_document::{self, Content, given};
+use crate::document_key::DocumentKey;
 use crate::http::problem::{Problem, ProblemKind};
 
 #[derive(Deserialize)]

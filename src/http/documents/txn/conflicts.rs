@@ -6,10 +6,10 @@ use crate::backend::Backend;
 use crate::commit_error::CommitError;
 use crate::conflict::Conflict;
 
-use super::super::document_key::DocumentKey;
 use super::super::prefer;
 use super::super::shared::{Mount, Shared};
 use super::body::Transaction;
+use crate::document_key::DocumentKey;
 use crate::http::problem::{Problem, Unmet};
 
 /// For whom the problem is.

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 /// What is wrong with a percent-encoded text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Malformed {
+pub(crate) enum Malformed {
     /// A `%` at this byte is not followed by two hexadecimal digits.
     Escape { at: usize },
     /// What it decodes to is not UTF-8.
     NotUtf8,
 }
 
-pub(super) fn decode(text: &str) -> Result<String, Malformed> {
+pub(crate) fn decode(text: &str) -> Result<String, Malformed> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes().enumerate();
     while let Some((at, byte)) = bytes.next() {
@@ -38,7 +38,7 @@ fn hexadecimal(byte: u8) -> Option<u8> {
 }
 
 /// Encodes a path: all but RFC 3986's unreserved characters and `/`.
-pub(super) fn encode_path(path: &str) -> String {
+pub(crate) fn encode_path(path: &str) -> String {
     let mut encoded = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {

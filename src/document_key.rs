@@ -6,7 +6,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::http::percent::{self, Malformed};
+use crate::percent::{self, Malformed};
 
 /// The key of a document: UTF-8, 1 to 1,024 bytes, one or more segments separated by `/`.
 ///
@@ -173,6 +173,15 @@ impl<'de> Deserialize<'de> for DocumentKey {
         let text = String::deserialize(deserializer)?;
         Self::new(&text).map_err(serde::de::Error::custom)
     }
+}
+
+/// The path of a key that is not used otherwise.
+///
+/// # Errors
+/// If the text is not a key.
+#[cfg(feature = "client")]
+pub(crate) fn path_of(key: &str) -> Result<String, InvalidKey> {
+    Ok(DocumentKey::new(key)?.to_path())
 }
 
 #[cfg(test)]
