@@ -39,8 +39,12 @@ impl Stamp {
     /// Of a write that takes place now.
     #[must_use]
     pub fn now() -> Self {
-        let [a, b, c, d, e, f, ..] = fastrand::u64(..).to_be_bytes();
-        Self { modified: SystemTime::now(), origin: [a, b, c, d, e, f] }
+        let modified = SystemTime::now();
+        // The copy of a machine that runs has the generator's state, too, but not the time.
+        let time = modified.duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos();
+        let mixed = fastrand::u64(..) ^ u64::from(time).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let [a, b, c, d, e, f, ..] = mixed.to_be_bytes();
+        Self { modified, origin: [a, b, c, d, e, f] }
     }
 
     /// When it was, by the clock of the server that wrote it.

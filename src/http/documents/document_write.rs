@@ -3,6 +3,7 @@
 //! What a single [`Precondition`] says is one compare-and-swap. Everything else is checked against what is there, and
 //! committed on condition that it is exactly that; if it is not any more, it is checked again.
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
@@ -50,7 +51,7 @@ pub(super) enum Change {
     Put(Document),
     Delete,
     /// Of what is there, to at most so many bytes.
-    Patch(Patch, usize),
+    Patch(Arc<Patch>, usize),
 }
 
 /// A write that took place, now or when the request came before.
@@ -85,6 +86,18 @@ enum Again {
 enum Failed {
     Again(Again),
     Lost(Box<Lost>),
+}
+
+/// What the patch makes of the document.
+async fn patched<B: Backend>(
+    shared: &Shared<B>,
+    patch: &Arc<Patch>,
+    entry: &Entry,
+    max: usize,
+) -> Result<Document, Problem> {
+    let (patch, document) = (Arc::clone(patch), entry.document().clone());
+    let bytes = document.body().len();
+    shared.heavy().run(bytes, move || patch.apply(&document, max)).await
 }
 
 impl From<Lost> for Failed {
@@ -193,14 +206,16 @@ impl DocumentWrite<'_> {
         }
         let document = match (&self.change, &entry) {
             (Change::Put(document), _) => Some(document.clone()),
-            (Change::Patch(patch, max), Some(entry)) => match patch.apply(entry.document(), *max) {
-                Ok(document) => Some(document),
-                Err(problem) => {
-                    let state = State { expected: None, current: Some(entry.etag()) };
-                    let problem = problem.with_key(self.key).with_state(state);
-                    return Err(Lost { problem, current: Some(entry.clone()) }.into());
+            (Change::Patch(patch, max), Some(entry)) => {
+                match patched(shared, patch, entry, *max).await {
+                    Ok(document) => Some(document),
+                    Err(problem) => {
+                        let state = State { expected: None, current: Some(entry.etag()) };
+                        let problem = problem.with_key(self.key).with_state(state);
+                        return Err(Lost { problem, current: Some(entry.clone()) }.into());
+                    }
                 }
-            },
+            }
             (Change::Delete | Change::Patch(..), _) => None,
         };
         let exactly = current.map_or(Precondition::Absent, Precondition::from);

@@ -93,7 +93,8 @@ pub(super) async fn patch<B: Backend>(
     let kind = PatchKind::of(upload::content_type(request.headers())?.as_ref())?;
     let body = upload::body_of(request, shared.options()).await?;
     let repeatable = head.repeatable(&body)?;
-    let change = Change::Patch(kind.parse(&body)?, shared.options().max_body);
+    let _place = shared.heavy().place(body.len()).await;
+    let change = Change::Patch(kind.parse(&body)?.into(), shared.options().max_body);
     head.write(&shared, change, None, repeatable.as_ref()).await
 }
 

@@ -12,6 +12,7 @@ use crate::identity::Identity;
 use crate::versioned::Versioned;
 
 use super::entry::Entry;
+use super::heavy::Heavy;
 use super::idempotency::Idempotency;
 use super::options::Options;
 use super::pins::Pins;
@@ -30,14 +31,15 @@ struct Service<B: Backend> {
     pins: Pins<B::Snapshot>,
     idempotency: Idempotency,
     turns: Turns,
+    heavy: Heavy,
 }
 
 impl<B: Backend> Shared<B> {
     pub(super) fn new(backend: B, options: Options) -> Self {
         let pins = Pins::new(options.max_pins, options.pin_timeout);
         let idempotency = Idempotency::new(options.max_idempotency_keys);
-        let turns = Turns::new();
-        Self(Arc::new(Service { backend, options, pins, idempotency, turns }))
+        let (turns, heavy) = (Turns::new(), Heavy::new());
+        Self(Arc::new(Service { backend, options, pins, idempotency, turns, heavy }))
     }
 
     pub(super) fn backend(&self) -> &B {
@@ -62,6 +64,10 @@ impl<B: Backend> Shared<B> {
 
     pub(super) fn turns(&self) -> &Turns {
         &self.0.turns
+    }
+
+    pub(super) fn heavy(&self) -> &Heavy {
+        &self.0.heavy
     }
 
     /// A write was recorded for repeats: older ones may be forgotten now.

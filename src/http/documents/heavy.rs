@@ -1,0 +1,87 @@
+//! Patches of much JSON: away from the threads that answer requests, and only so many at a time.
+//!
+//! As a tree JSON takes up to fifty times the memory of its text, and a patch may go over all of it a thousand times.
+//! What is small is done at once.
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// What has more bytes is much.
+const MUCH: usize = 64 << 10;
+
+/// How many at a time.
+const PERMITS: usize = 4;
+
+/// Who waits for a place is first served who came first.
+#[derive(Debug)]
+pub(super) struct Heavy {
+    patches: Semaphore,
+    documents: Semaphore,
+}
+
+impl Heavy {
+    pub(super) fn new() -> Self {
+        Self { patches: Semaphore::new(PERMITS), documents: Semaphore::new(PERMITS) }
+    }
+
+    /// A place for a patch of so many bytes, for as long as it is held as a tree; `None` if it needs none.
+    pub(super) async fn place(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        if bytes <= MUCH {
+            return None;
+        }
+        Some(self.patches.acquire().await.expect("it is never closed"))
+    }
+
+    /// Does `work` on a document of so many bytes.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        if bytes <= MUCH {
+            return work();
+        }
+        let _place = self.documents.acquire().await.expect("it is never closed");
+        tokio::task::spawn_blocking(work).await.expect("a patch does not panic")
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(ifmatch_model))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_than_its_places_run_at_a_time_and_what_is_small_does_not_wait() {
+        let (heavy, running) = (Arc::new(Heavy::new()), Arc::new(AtomicUsize::new(0)));
+        let most = Arc::new(AtomicUsize::new(0));
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..3 * PERMITS {
+            let (heavy, running, most) = (heavy.clone(), running.clone(), most.clone());
+            tasks.spawn(async move {
+                let work = move || {
+                    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_millis(5));
+                    running.fetch_sub(1, Ordering::SeqCst);
+                };
+                heavy.run(MUCH + 1, work).await;
+            });
+        }
+        assert_eq!(heavy.run(MUCH, || 7).await, 7);
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+        assert!((2..=PERMITS).contains(&most.load(Ordering::SeqCst)), "{most:?}");
+
+        let mut places = Vec::new();
+        for _ in 0..PERMITS {
+            places.push(heavy.place(MUCH + 1).await.unwrap());
+        }
+        assert!(heavy.place(MUCH).await.is_none());
+        let more = tokio::time::timeout(Duration::from_millis(5), heavy.place(MUCH + 1)).await;
+        assert!(more.is_err(), "it waits");
+    }
+}
