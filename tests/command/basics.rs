@@ -33,6 +33,21 @@ fn what_is_put_is_got_to_the_byte() {
     assert!(line["base64"].is_string());
 }
 
+/// The story: a file that only its owner could read was open to everybody after a document was written over it.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_written_over_stays_as_open_as_it_was() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start(&[]);
+    server.ok(&["put", "a", "secret"]);
+    let path = server.path("file");
+    fs::write(&path, "before").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    server.ok(&["get", "a", "--output", "file"]);
+    assert_eq!(fs::read(&path).unwrap(), b"secret");
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
 #[test]
 fn the_printed_tag_guards_the_next_write() {
     let server = Server::start(&["--history", "5"]);

@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all.
+//! Files that are written whole or not at all, and stay as open to others as they were.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,23 +15,25 @@ pub(crate) fn file(path: &Path, parts: &[&[u8]]) -> Result<(), Failure> {
     if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
         return std::fs::write(path, parts.concat()).map_err(Failure::file("cannot write", path));
     }
-    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+    let written = new_in(folder).and_then(|mut file| {
         parts.iter().try_for_each(|part| file.write_all(part))?;
-        readable_as_others(&file)?;
+        if let Ok(before) = path.metadata() {
+            file.as_file().set_permissions(before.permissions())?;
+        }
         file.persist(path).map_err(|error| error.error)
     });
     written.map(drop).map_err(Failure::file("cannot write", path))
 }
 
-/// A temporary file is for its owner only; a new file is for whom the umask says, which cannot be asked for. So it is as
-/// most have it.
+/// A temporary file is for its owner only, a new file is for whom the umask lets.
 #[cfg(unix)]
-fn readable_as_others(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
+fn new_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     use std::os::unix::fs::PermissionsExt;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))
+    let all = std::fs::Permissions::from_mode(0o666);
+    tempfile::Builder::new().permissions(all).tempfile_in(folder)
 }
 
 #[cfg(not(unix))]
-fn readable_as_others(_: &tempfile::NamedTempFile) -> std::io::Result<()> {
-    Ok(())
+fn new_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    tempfile::NamedTempFile::new_in(folder)
 }

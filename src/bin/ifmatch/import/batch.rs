@@ -171,6 +171,8 @@ impl Batch {
         let mut gone = HashSet::new();
         let mut first_failed = None;
         for (index, kind, current) in failing {
+            // What a server says of a line that is not there, it says of the last: each answer counts as a round.
+            let index = index.min(part.len().saturating_sub(1));
             let Some(pending) = part.get_mut(index) else { continue };
             let current = match current {
                 Some(current) => Some(current),
