@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::json::Json;
-use crate::merge::{MergeRules, Merged};
+use crate::merge::{Choice, Clash, MergeRules, Merged};
 use crate::revision::Revision;
 
 use super::entry::{Document, Entry};
@@ -231,9 +231,21 @@ pub(super) fn merge_into<T: Serialize, U>(
 ) -> Result<Merged, DecodeError> {
     let old = Json::from_value(base.value()).map_err(DecodeError::unencodable)?;
     let new = Json::from_value(mine).map_err(DecodeError::unencodable)?;
-    let theirs = Json::from_slice(theirs.document().body())
-        .map_err(|error| DecodeError::value(base.key(), error))?;
-    Ok(rules.merge(&old, &new, &theirs))
+    let document =
+        |body: &[u8]| Json::from_slice(body).map_err(|error| DecodeError::value(base.key(), error));
+    let read = document(base.document().body())?;
+    let theirs = document(theirs.document().body())?;
+    // `T` may write what nobody has changed otherwise than the document has it: a default, for example. So mine is first
+    // made a document as base is, where a clash is nothing but that. Arrays and objects are not given up for what `T`
+    // made of them: what it does not know would be lost.
+    let mine = rules.merge(&old, &new, &read);
+    let is_spelling = |clash: &Clash| {
+        !clash.theirs().is_some_and(|read| matches!(read, Json::Array(_) | Json::Object(_)))
+    };
+    if !mine.clashes().iter().all(is_spelling) {
+        return Ok(rules.merge(&old, &new, &theirs));
+    }
+    Ok(rules.merge(&read, &mine.resolve(|_| Choice::Mine), &theirs))
 }
 
 impl std::ops::Deref for ClientConflict {

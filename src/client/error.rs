@@ -68,8 +68,12 @@ impl ClientError {
     pub fn is_outcome_unknown(&self) -> bool {
         match self {
             Self::Transport(error) => error.outcome() == Outcome::Unknown,
-            Self::Unexpected(answer) => answer.status() < 300 || answer.status() >= 500,
-            Self::Problem(problem) => problem.slug() == "outcome-unknown",
+            Self::Unexpected(answer) => {
+                answer.after_unknown || answer.status() < 300 || answer.status() >= 500
+            }
+            Self::Problem(problem) => {
+                problem.is_after_unknown() || problem.slug() == "outcome-unknown"
+            }
             _ => false,
         }
     }
@@ -166,11 +170,17 @@ impl Error for TransportError {
 pub struct UnexpectedAnswer {
     status: u16,
     what: String,
+    after_unknown: bool,
 }
 
 impl UnexpectedAnswer {
     pub(super) fn new(status: u16, what: impl Into<String>) -> Self {
-        Self { status, what: what.into() }
+        Self { status, what: what.into(), after_unknown: false }
+    }
+
+    /// An earlier attempt may have been processed.
+    pub(super) fn unknown(self) -> Self {
+        Self { after_unknown: true, ..self }
     }
 
     /// Its status.

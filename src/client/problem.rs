@@ -13,6 +13,8 @@ pub struct ProblemDocument {
     members: Members,
     body: Bytes,
     retry_after: Option<Duration>,
+    /// An earlier attempt may have been processed, whatever this one says of itself.
+    after_unknown: bool,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -26,7 +28,15 @@ struct Members {
 impl ProblemDocument {
     pub(super) fn read(status: u16, body: &Bytes, retry_after: Option<Duration>) -> Option<Self> {
         let members = serde_json::from_slice(body).ok()?;
-        Some(Self { status, members, body: body.clone(), retry_after })
+        Some(Self { status, members, body: body.clone(), retry_after, after_unknown: false })
+    }
+
+    pub(super) fn unknown(self) -> Self {
+        Self { after_unknown: true, ..self }
+    }
+
+    pub(super) fn is_after_unknown(&self) -> bool {
+        self.after_unknown
     }
 
     /// The status of the answer, whatever the document says.

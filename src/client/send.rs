@@ -95,6 +95,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// An earlier attempt at the same request was not answered, and may have been processed.
+    pub(super) after_unknown: bool,
 }
 
 impl Answer {
@@ -123,7 +125,8 @@ impl Answer {
     }
 
     pub(super) fn unexpected(&self, what: &str) -> ClientError {
-        ClientError::Unexpected(UnexpectedAnswer::new(self.status.as_u16(), what))
+        let answer = UnexpectedAnswer::new(self.status.as_u16(), what);
+        ClientError::Unexpected(if self.after_unknown { answer.unknown() } else { answer })
     }
 
     fn problem(&self) -> Option<ProblemDocument> {
@@ -159,6 +162,7 @@ impl Answer {
                 ClientError::Compacted { detail, oldest: wire.oldest_revision }
             }
             status if status.is_client_error() || status.is_server_error() => {
+                let problem = if self.after_unknown { problem.unknown() } else { problem };
                 ClientError::Problem(Box::new(problem))
             }
             _ => self.unexpected("a problem document with the status of a success"),
@@ -206,14 +210,14 @@ impl Shared {
                 return Err(error);
             }
             let jitter = retries.delay(attempt - 1);
-            tokio::time::sleep(wait.unwrap_or_default() + jitter).await;
+            tokio::time::sleep(wait.unwrap_or_default().saturating_add(jitter)).await;
         }
     }
 
     async fn attempt(&self, call: &Call, attempt: u32, outcome: &mut Outcome) -> Attempt {
         let is_repeatable = call.is_read() || call.headers.contains_key(IDEMPOTENCY_KEY);
         let answer = match self.exchange(call, attempt).await {
-            Ok(answer) => answer,
+            Ok(answer) => Answer { after_unknown: *outcome == Outcome::Unknown, ..answer },
             Err(ClientError::Transport(error)) if error.outcome() == Outcome::NotSent => {
                 // An earlier attempt may have been processed.
                 let error = if *outcome == Outcome::Unknown { error.unknown() } else { error };
@@ -258,7 +262,7 @@ impl Shared {
 
     /// Sends it once, and reads the answer.
     async fn exchange(&self, call: &Call, attempt: u32) -> Result<Answer, ClientError> {
-        let timeout = self.request_timeout + call.extra_time;
+        let timeout = self.request_timeout.saturating_add(call.extra_time);
         let sent = self.request(call).timeout(timeout).send().await;
         let response = sent.map_err(|error| transport(error, attempt))?;
         self.read(response, attempt).await
@@ -280,7 +284,7 @@ impl Shared {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, headers, body: body.freeze() })
+        Ok(Answer { status, headers, body: body.freeze(), after_unknown: false })
     }
 }
 

@@ -170,7 +170,10 @@ impl Client {
         let call = Call::new(Method::POST, "/v1/txn".to_owned()).merging();
         let answer = self.0.call(call.document(&Document::json(txn.body()?))?).await?;
         if answer.status == StatusCode::OK {
-            return Ok(answer.json::<WireRevision>()?.revision);
+            // It took place: an error that does not say so would have it committed again.
+            let read = answer.json::<WireRevision>();
+            let what = "without the revision of the transaction, which took place";
+            return Ok(read.map_err(|_| answer.unexpected(what))?.revision);
         }
         Err(match answer.into_error() {
             ClientError::Conflict(conflict) => {

@@ -187,14 +187,13 @@ impl Client {
                 }
             };
             let document = Document::new(theirs.document().content_type(), json.to_vec());
+            // Before it is written: what is no `T` is an error, and an error is to mean that nothing was.
+            let value = serde_json::from_slice(document.body())
+                .map_err(|error| super::DecodeError::value(key, error))
+                .map_err(ClientError::from)?;
             attempt.begin();
             let error = match self.put_to_merge(key, &document, theirs.etag().into()).await {
-                Ok(done) => {
-                    let value = serde_json::from_slice(document.body())
-                        .map_err(|error| super::DecodeError::value(key, error))
-                        .map_err(ClientError::from)?;
-                    return Ok(written(key, done.into_etag(), document, value));
-                }
+                Ok(done) => return Ok(written(key, done.into_etag(), document, value)),
                 Err(error) => error,
             };
             theirs = match self.after(key, error, &attempt).await? {

@@ -247,27 +247,33 @@ impl<T: ReadValue + Send + 'static> Source for Follower<T> {
 
 impl<T: ReadValue> Follower<T> {
     async fn open(&mut self) -> Result<(), ClientError> {
-        while self.connection.is_none() {
-            match self.connect().await {
-                Ok(connection) => self.connection = Some(connection),
-                Err(Refused::Forever(error)) => return Err(error),
-                Err(Refused::Again(error)) => {
-                    if self.failures + 1 >= self.shared.settings.retries.attempts() {
-                        return Err(error);
+        loop {
+            let error = match self.connect().await {
+                Ok(connection) => {
+                    self.connection = Some(connection);
+                    // The server says from where it begins before anything else.
+                    while self.last.is_none() && self.connection.is_some() {
+                        if let Err(error) = self.receive().await {
+                            self.connection = None;
+                            self.ended = true;
+                            return Err(error);
+                        }
                     }
-                    self.pause().await;
+                    if self.connection.is_some() {
+                        return Ok(());
+                    }
+                    // It ended first: what is committed until there is another would be in none.
+                    let what = "the watch ended before it said from where it begins";
+                    ClientError::Transport(TransportError::of(what, self.failures))
                 }
-            }
-        }
-        // The server says from where it begins before anything else.
-        while self.last.is_none() && self.connection.is_some() && !self.ended {
-            if let Err(error) = self.receive().await {
-                self.connection = None;
-                self.ended = true;
+                Err(Refused::Forever(error)) => return Err(error),
+                Err(Refused::Again(error)) => error,
+            };
+            if self.failures + 1 >= self.shared.settings.retries.attempts() {
                 return Err(error);
             }
+            self.pause().await;
         }
-        Ok(())
     }
 
     fn finish(&mut self, error: ClientError) {

@@ -62,6 +62,9 @@ def before_call(context, case, kwargs):
     # A cursor is what a page gave: all others are refused.
     if "cursor" in query and positive and not CURSOR.fullmatch(str(query["cursor"])):
         del query["cursor"]
+    # It has the prefix in it, and no other goes with it.
+    if "cursor" in query and positive:
+        query.pop("prefix", None)
     if case.operation.path == "/v1/watch":
         headers = {name.lower() for name in (case.headers or {})}
         if "since" not in query and "last-event-id" not in headers:

@@ -232,3 +232,61 @@ async fn the_token_and_the_name_are_sent_with_every_request() {
     assert!(head.contains("authorization: Bearer abc123"), "{head}");
     assert!(head.contains("user-agent: mine/1"), "{head}");
 }
+
+#[tokio::test]
+async fn a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_written() {
+    let server = Server::new().await;
+    let target = server.address;
+    for refusal in [
+        problem("503 Busy", "unavailable", "\r\nretry-after: 0", ""),
+        problem("401 Unauthorized", "unauthorized", "", ""),
+        answer("403 Forbidden", "a proxy's"),
+    ] {
+        let relay = Scripted::new(move |request| {
+            let refusal = refusal.clone();
+            async move {
+                if request.number > 0 {
+                    return refusal.into_bytes();
+                }
+                request.forward(target).await;
+                Vec::new()
+            }
+        })
+        .await;
+        let error = relay.client().put("a", &1).await.unwrap_err();
+        assert!(relay.requests() > 1 && error.is_outcome_unknown(), "{error}");
+    }
+    assert!(server.client().get::<u32>("a").await.unwrap().is_some(), "it was written");
+
+    let refusing = Scripted::always(problem("401 Unauthorized", "unauthorized", "", "")).await;
+    assert!(!refusing.client().put("a", &1).await.unwrap_err().is_outcome_unknown());
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_cannot_be_read_is_not_taken_for_a_failure() {
+    let server = Scripted::always(answer("200 OK\r\ncontent-type: application/json", "{}")).await;
+    let error = server.client().commit(&ClientTxn::new().put("a", &1)).await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "{error}");
+}
+
+#[tokio::test]
+async fn a_merge_that_is_no_value_of_the_type_is_not_written() {
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    struct Both {
+        mine: u32,
+        theirs: u32,
+    }
+    let server = Server::new().await;
+    let client = server.client();
+    client.put("a", &Both { mine: 1, theirs: 1 }).await.unwrap();
+    let base = client.get::<Both>("a").await.unwrap().unwrap();
+    client.put("a", &serde_json::json!({"mine": 1, "theirs": "text"})).await.unwrap();
+    let mine = Both { mine: 2, theirs: 1 };
+    assert!(client.update_merging(&base, &mine, &Default::default()).await.is_err());
+    let now = client.get::<serde_json::Value>("a").await.unwrap().unwrap();
+    assert_eq!(
+        now.value(),
+        &serde_json::json!({"mine": 1, "theirs": "text"}),
+        "an error, and no write"
+    );
+}

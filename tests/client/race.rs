@@ -192,3 +192,22 @@ async fn what_is_no_lost_race_is_not_retried_and_a_closure_may_refuse() {
     assert!(matches!(refused, UpdateError::Refused("no")));
     assert_eq!(server.requests(), 3, "nothing was written");
 }
+
+#[tokio::test]
+async fn what_the_type_writes_otherwise_than_the_document_is_no_clash() {
+    #[derive(Clone, Serialize, Deserialize)]
+    struct User {
+        name: String,
+        #[serde(default)]
+        visits: u32,
+    }
+    let server = Server::new().await;
+    let client = server.client();
+    client.put("u", &json!({"name": "Ann", "more": 1})).await.unwrap();
+    let base = client.get::<User>("u").await.unwrap().unwrap();
+    client.put("u", &json!({"name": "Anna", "more": 2})).await.unwrap();
+    let mine = User { visits: 1, ..base.value().clone() };
+    client.update_merging(&base, &mine, &Default::default()).await.unwrap();
+    let now = client.get::<Value>("u").await.unwrap().unwrap();
+    assert_eq!(now.value(), &json!({"name": "Anna", "more": 2, "visits": 1}));
+}

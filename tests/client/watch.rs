@@ -286,3 +286,17 @@ async fn a_wait_that_is_given_up_loses_nothing() {
     }
     assert_eq!(seen, written);
 }
+
+#[tokio::test]
+async fn a_watch_is_not_open_before_the_server_has_said_from_where_it_begins() {
+    let server = Scripted::new(|request| {
+        let text = if request.number == 0 { String::new() } else { "id: 1\n\n".to_owned() };
+        std::future::ready(events(&text))
+    })
+    .await;
+    server.client().watch::<u64>("").open().await.unwrap();
+    assert_eq!(server.requests(), 2, "the first said nothing");
+
+    let silent = Scripted::new(|_| std::future::ready(events(""))).await;
+    assert!(silent.client().watch::<u64>("").open().await.is_err());
+}

@@ -130,16 +130,24 @@ fn a_delete_with_a_body_is_400_because_the_body_might_be_a_condition() {
 }
 
 #[test]
-fn a_document_that_is_under_the_prefix_itself_cannot_be_deleted_unless_there_is_nothing() {
+fn a_document_that_is_under_the_prefix_itself_is_not_in_its_own_way() {
     let server = Server::new();
     let client = server.client();
     client.put("/v1/kv/teams/1", &[], "1").expect(201);
     client.put("/v1/kv/teams/10/ada", &[], "1").expect(201);
-    for prefix in ["", "teams/", "teams/1"] {
+    client.put("/v1/kv/teams/0", &[], "1").expect(201);
+    for (prefix, blockers) in [
+        ("", &["teams/0", "teams/10/ada"][..]),
+        ("teams/", &["teams/0", "teams/10/ada"]),
+        ("teams/1", &["teams/10/ada"]),
+    ] {
         let target = format!("/v1/kv/teams/1?unless-prefix={prefix}");
-        client.delete(&target, &[]).problem(400, "invalid-query");
+        let problem = client.delete(&target, &[]).problem(409, "in-use");
+        assert_eq!(problem["blockers"], serde_json::json!(blockers));
+        assert_eq!(problem["blocker_count"], blockers.len());
     }
-    client.delete("/v1/kv/teams/1?unless-prefix=teams/1/", &[]).expect(204);
+    client.delete("/v1/kv/teams/10/ada", &[]).expect(204);
+    client.delete("/v1/kv/teams/1?unless-prefix=teams/1", &[]).expect(204);
     client.delete("/v1/kv/teams/1?unless-prefix=teams/1/", &[]).problem(404, "not-found");
 }
 

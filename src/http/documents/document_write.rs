@@ -28,6 +28,9 @@ use crate::http::guard::Guard;
 use crate::http::guard::write::{ATTEMPTS, contended};
 use crate::http::problem::{Problem, ProblemKind, State};
 
+/// How many of those that are in the way are named.
+const MAX_BLOCKERS: usize = 16;
+
 /// What a request wants of one document.
 pub(super) struct DocumentWrite<'a> {
     pub(super) key: &'a DocumentKey,
@@ -290,8 +293,9 @@ impl DocumentWrite<'_> {
         };
         let key = self.key.as_bytes();
         let mut txn = Txn::new().require(key, exactly);
-        if let Some(prefix) = self.unless {
-            txn = txn.require_none_in(prefix.range());
+        // It is not in its own way.
+        for others in self.unless.iter().flat_map(|prefix| prefix.ranges_without(self.key)) {
+            txn = txn.require_none_in(others);
         }
         txn = match &document {
             Some(document) => txn.put(key, document.to_stored(stamp)),
@@ -331,31 +335,32 @@ impl DocumentWrite<'_> {
         if conflicts.iter().any(|conflict| Some(conflict.key()) == record.as_ref()) {
             return Failed::Again(Again::Recorded);
         }
-        let mut in_use = None;
+        let mut in_the_way = Vec::new();
         for conflict in conflicts {
             if conflict.range().is_none() {
                 return Failed::Again(Again::Changed(conflict.into_parts().0));
             }
-            in_use = Some(conflict);
+            in_the_way.push(conflict);
         }
-        match (in_use, self.unless) {
-            (Some(conflict), Some(prefix)) => {
+        match self.unless {
+            Some(prefix) if !in_the_way.is_empty() => {
                 let state = State { expected: None, current: entry.as_ref().map(Entry::etag) };
-                let problem = self.in_use(prefix, &conflict).with_state(state);
+                let problem = self.in_use(prefix, &in_the_way).with_state(state);
                 Lost { problem, current: entry }.into()
             }
             _ => Problem::new(ProblemKind::Internal, "a conflict without a reason").into(),
         }
     }
 
-    fn in_use(&self, prefix: &Prefix, conflict: &Conflict<Bytes, Bytes>) -> Problem {
-        let blockers: Vec<DocumentKey> = conflict
-            .blockers()
+    fn in_use(&self, prefix: &Prefix, conflicts: &[Conflict<Bytes, Bytes>]) -> Problem {
+        let blockers: Vec<DocumentKey> = conflicts
             .iter()
+            .flat_map(Conflict::blockers)
             .filter(|_| self.shows)
             .filter_map(|(key, _)| DocumentKey::from_stored(key).ok())
+            .take(MAX_BLOCKERS)
             .collect();
-        let count = conflict.blocker_count();
+        let count: usize = conflicts.iter().map(Conflict::blocker_count).sum();
         let keys = if count == 1 { "key is" } else { "keys are" };
         let detail = format!("{count} {keys} still under the prefix {:?}", prefix.as_str());
         Problem::new(ProblemKind::InUse, detail)

@@ -56,6 +56,17 @@ impl Prefix {
         AsPrefix::<Vec<u8>>::into_range(self.0.as_bytes()).map(Bytes::from)
     }
 
+    /// Those that are not `key`.
+    pub(super) fn ranges_without(&self, key: &DocumentKey) -> Vec<KeyRange<Bytes>> {
+        let range = self.range();
+        if !range.contains(key.as_bytes()) {
+            return vec![range];
+        }
+        let before =
+            KeyRange::new(range.start().map(Bytes::clone), Excluded(key.as_bytes().clone()));
+        vec![before, self.range_after(key.as_bytes().clone())]
+    }
+
     /// Those after `key`.
     pub(super) fn range_after(&self, key: Bytes) -> KeyRange<Bytes> {
         let range = self.range();
@@ -82,6 +93,20 @@ mod tests {
             assert_eq!(prefix(text).unwrap_err().status(), 400, "{text:?}");
         }
         assert!(prefix(&"a".repeat(1_024)).is_ok());
+    }
+
+    #[test]
+    fn ranges_without_a_key_have_all_others() {
+        let prefix = Prefix::new("a/".to_owned(), ProblemKind::InvalidQuery).unwrap();
+        for (key, parts) in [("a/2", 2), ("b", 1)] {
+            let ranges = prefix.ranges_without(&DocumentKey::new(key).unwrap());
+            assert_eq!(ranges.len(), parts);
+            for other in ["a/1", "a/2", "a/20", "a/3", "b"] {
+                let held =
+                    ranges.iter().any(|range| range.contains(&other.as_bytes().to_vec().into()));
+                assert_eq!(held, other.starts_with("a/") && other != key, "{key} {other}");
+            }
+        }
     }
 
     #[test]

@@ -109,10 +109,6 @@ pub(super) async fn delete<B: Backend>(
     let unless = query::parameter(head.uri.query(), "unless-prefix")?
         .map(|text| Prefix::new(text, ProblemKind::InvalidQuery))
         .transpose()?;
-    if unless.as_ref().is_some_and(|prefix| head.key.as_str().starts_with(prefix.as_str())) {
-        let detail = "unless-prefix: the document is under it itself, and would never be deleted";
-        return Err(query::invalid(detail.to_owned()));
-    }
     // It could be meant as a condition, and would be ignored.
     if !upload::body_of(request, shared.options()).await?.is_empty() {
         let detail = "a DELETE has no body: what it demands is in the query and in headers";

@@ -21,7 +21,11 @@ const ALL: &[(&str, &str, &str)] = &[
     ("wait", "query", "Wait until the document has changed after `after`, at most this long."),
     ("after", "query", "Goes with `wait`."),
     ("revision", "query", "Only if the document is at this revision; else 409."),
-    ("unless-prefix", "query", "Only if no key begins with this; else 409, which names them."),
+    (
+        "unless-prefix",
+        "query",
+        "Only if no other key begins with this; else 409, which names them.",
+    ),
     ("prefix", "query", "Only keys that begin with this."),
     ("limit", "query", "The most documents of a page."),
     ("cursor", "query", "What `next` of the page before was."),

@@ -42,6 +42,7 @@ export class Editor {
   begin(draft) {
     this.draft = draft;
     draft.ends = lineEnds(draft.text);
+    byId("text").readOnly = false;
     byId("text").value = draft.text;
     draft.before = byId("text").value;
     byId("text-problem").textContent = draft.ends.isMixed
@@ -114,6 +115,8 @@ export class Editor {
     const key = draft.isNew ? byId("new-key").value : draft.key;
     const text = byId("text").value;
     draft.isSaving = true;
+    // What is typed after the text was taken would be in neither the document nor the editor.
+    byId("text").readOnly = true;
     try {
       const stored = withLineEnds(text, draft.ends);
       const { theirs, etag } = await saveText(key, stored, this.contentType, draft.base?.etag);
@@ -129,6 +132,7 @@ export class Editor {
       say(error.message, "error");
     } finally {
       draft.isSaving = false;
+      byId("text").readOnly = false;
     }
   }
 
