@@ -204,6 +204,15 @@ fn bad_input_is_400_that_names_the_element_and_never_409() {
 }
 
 #[test]
+fn at_most_16_prefixes_are_to_be_empty() {
+    let (_server, client) = server();
+    let body = |count| json!({"require": vec![json!({"prefix": "a/", "empty": true}); count]});
+    commit(&client, &body(16)).expect(200);
+    let problem = commit(&client, &body(17)).problem(400, "invalid-body");
+    assert!(problem["detail"].as_str().unwrap().contains("the limit is 16"), "{problem}");
+}
+
+#[test]
 fn the_limit_of_operations_is_4_093_also_with_a_record_for_repeats() {
     let (_server, client) = server();
     let body = |count: usize| {

@@ -101,6 +101,22 @@ fn what_is_copied_and_moved_is_at_most_16_times_the_largest_document() {
 }
 
 #[test]
+fn a_long_number_is_tested_against_short_ones_only_so_often() {
+    // 100 digits, which equal the 4 characters 1e99.
+    let document = Json::from_value(&serde_json::json!({"a": 1})).unwrap();
+    let long = format!("[{{'op':'replace','path':'/a','value':1{}}}]", "0".repeat(99));
+    let document = patch(&long).apply(document, 150).unwrap();
+    let tests = |count: usize| {
+        let test = "{'op':'test','path':'/a','value':1e99}";
+        patch(&format!("[{}]", vec![test; count].join(",")))
+    };
+    assert!(tests(25).apply(document.clone(), 150).is_ok());
+    let error = tests(26).apply(document, 150).unwrap_err();
+    let failure = PatchFailure::TooMuchMoved { max_bytes: 2_400 };
+    assert_eq!((error.index(), error.failure()), (Some(25), &failure));
+}
+
+#[test]
 fn a_patch_nests_a_document_128_deep_and_no_deeper() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let document = nested(MAX_DEPTH - 1);

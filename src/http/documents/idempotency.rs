@@ -35,8 +35,9 @@ pub(super) const MAX_KEY: usize = 255;
 /// For how long a write is remembered.
 const LIFETIME_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// How many records are forgotten in one transaction.
-const BATCH: usize = 16;
+/// How many records are forgotten in one transaction: more than clients can write while one is synced, or the records of many
+/// who write at a time would grow for ever.
+const BATCH: usize = 256;
 
 const RECORDS: &[u8] = b"idempotency/";
 const BY_TIME: &[u8] = b"idempotency-time/";
@@ -183,11 +184,16 @@ impl Idempotency {
         let counted = self.count.get_or_try_init(|| count(backend)).await;
         let Ok(count) = counted else { return };
         count.fetch_add(1, Ordering::Relaxed);
-        let excess = count.load(Ordering::Relaxed).saturating_sub(self.max);
-        if let Ok(forgotten) = forget(backend, excess.min(BATCH), SystemTime::now()).await {
-            self.count(|count| {
-                count.fetch_sub(forgotten.min(count.load(Ordering::Relaxed)), Ordering::Relaxed)
-            });
+        // Whoever comes meanwhile leaves theirs to this one.
+        loop {
+            let excess = count.load(Ordering::Relaxed).saturating_sub(self.max);
+            let Ok(forgotten) = forget(backend, excess.min(BATCH), SystemTime::now()).await else {
+                return;
+            };
+            count.fetch_sub(forgotten.min(count.load(Ordering::Relaxed)), Ordering::Relaxed);
+            if forgotten == 0 || count.load(Ordering::Relaxed) <= self.max {
+                return;
+            }
         }
     }
 
@@ -339,6 +345,27 @@ mod tests {
                 .unwrap();
             idempotency.recorded(&store).await;
         }
+        assert_eq!(store.len(), 2 * 20);
+    }
+
+    #[tokio::test]
+    async fn those_who_did_not_wait_to_forget_are_made_up_for() {
+        let store = documents().build();
+        let idempotency = Idempotency::new(20);
+        let record = |number: usize| {
+            let request = repeatable(&number.to_string(), b"");
+            request.record_in(Txn::new(), Precondition::Absent, false, *b"origin")
+        };
+        store.commit(record(0)).unwrap();
+        idempotency.recorded(&store).await;
+        let another_forgets = idempotency.forgetting.lock().await;
+        for number in 1..1_000 {
+            store.commit(record(number)).unwrap();
+            idempotency.recorded(&store).await;
+        }
+        drop(another_forgets);
+        store.commit(record(1_000)).unwrap();
+        idempotency.recorded(&store).await;
         assert_eq!(store.len(), 2 * 20);
     }
 

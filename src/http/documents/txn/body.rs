@@ -50,6 +50,9 @@ struct Operation<'a> {
     content_type: Option<String>,
 }
 
+/// How many preconditions `"empty"` a transaction may have: each looks at all that is under its prefix, to count it.
+const MAX_EMPTY: usize = 16;
+
 /// A transaction as a client wrote it.
 pub(super) struct Transaction {
     txn: Txn<Bytes, Bytes>,
@@ -78,6 +81,11 @@ pub(super) fn read(body: &[u8]) -> Result<Transaction, Problem> {
     let max = Txn::<Bytes, Bytes>::MAX_OPERATIONS - 3;
     if count > max {
         return Err(invalid(format!("a transaction of {count} operations, the limit is {max}")));
+    }
+    let empty = require.iter().filter(|element| element.empty.is_some()).count();
+    if empty > MAX_EMPTY {
+        let detail = format!("require: {empty} are \"empty\", the limit is {MAX_EMPTY}");
+        return Err(invalid(detail));
     }
     let mut transaction =
         Transaction { txn: Txn::new(), prefixes: Vec::with_capacity(require.len()) };
