@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use ifmatch::http::{
     Guard, JsonBody, NoRead, Problem, ProblemKind, Saved, VersionedJson, authenticate,
+    problem_pages,
 };
 use ifmatch::{Store, Txn};
 
@@ -54,6 +55,7 @@ pub(crate) fn app(club: Club) -> Router {
             "let-me-in-1234567".parse().expect("it is a token"),
             authenticate,
         ))
+        .merge(problem_pages())
         .with_state(club)
 }
 

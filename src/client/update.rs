@@ -35,7 +35,7 @@ pub enum UpdateError<E> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MergeError {
-    /// Both changed the same: somebody has to decide.
+    /// Both changed the same place, differently: somebody has to decide.
     #[error("{} members were changed by both", .0.merged().clashes().len())]
     Clashes(Box<MergeClashes>),
     /// A request failed; a [`ClientError::Conflict`] says that the key was deleted.
@@ -166,8 +166,11 @@ impl Client {
     /// both are merged, which succeeds without asking anybody as long as they are in different places (see
     /// [`merge`](crate::merge)). What the document has and `T` does not know stays.
     ///
+    /// What both changed alike is one change: two who count from 7 to 8 have counted one. Counters belong into
+    /// [`update`](Self::update).
+    ///
     /// # Errors
-    /// [`MergeError::Clashes`] if both changed the same; else as [`update`](Self::update). If the key was deleted, that is a
+    /// [`MergeError::Clashes`] if both changed the same place, differently; else as [`update`](Self::update). If the key was deleted, that is a
     /// [`ClientError::Conflict`].
     pub async fn update_merging<T: Serialize + DeserializeOwned>(
         &self,

@@ -69,6 +69,8 @@ impl ServeOptions {
     }
 
     /// How long a client may take no byte of an answer that is ready for it. Default: 30 s.
+    ///
+    /// It is of the connection: over HTTP/2 a client can leave one answer and take another.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout;
         self

@@ -25,6 +25,9 @@ use crate::stop::Stop;
 /// Serves until a signal ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let log = Log::start(arguments.log)?;
+    if let Some(url) = &arguments.backend {
+        return Err(Failure::NoBackend { url: url.clone() });
+    }
     let place = Place::of(arguments)?;
     let tokens = arguments.auth_token_file.as_deref().map(read_tokens).transpose()?;
     if let Some(address) = place.exposed()

@@ -356,10 +356,13 @@ impl DocumentWrite<'_> {
         let blockers: Vec<DocumentKey> = conflicts
             .iter()
             .flat_map(Conflict::blockers)
-            .filter(|_| self.shows)
             .filter_map(|(key, _)| DocumentKey::from_stored(key).ok())
             .take(MAX_BLOCKERS)
             .collect();
+        if !self.shows {
+            let detail = format!("something is still under the prefix {:?}", prefix.as_str());
+            return Problem::new(ProblemKind::InUse, detail).with_key(self.key);
+        }
         let count: usize = conflicts.iter().map(Conflict::blocker_count).sum();
         let keys = if count == 1 { "key is" } else { "keys are" };
         let detail = format!("{count} {keys} still under the prefix {:?}", prefix.as_str());

@@ -18,6 +18,9 @@ use crate::http::query;
 /// So many bytes of documents are shown, those of the newest versions. Of the others only what is known about them.
 const SHOWN_BYTES: usize = 8 << 20;
 
+/// So many versions are shown, the newest.
+const SHOWN_VERSIONS: usize = 1_000;
+
 struct Body {
     key: DocumentKey,
     since: Revision,
@@ -44,7 +47,7 @@ pub(super) async fn history<B: Backend>(
     }
     let mut bytes = 0;
     let mut versions = Vec::with_capacity(history.versions().len());
-    for version in history.versions().iter().rev() {
+    for version in history.versions().iter().rev().take(SHOWN_VERSIONS) {
         versions.push(match version.entry() {
             None => Version::Deleted(key.clone(), version.revision()),
             Some(stored) => {
@@ -58,8 +61,11 @@ pub(super) async fn history<B: Backend>(
             }
         });
     }
+    let oldest = history.versions().iter().nth_back(SHOWN_VERSIONS - 1);
+    // What came before the oldest that is shown is not here.
+    let since = oldest.map_or(history.since(), |oldest| history.since().max(oldest.revision()));
     versions.reverse();
-    Ok(json(&Body { key, since: history.since(), versions }))
+    Ok(json(&Body { key, since, versions }))
 }
 
 impl Serialize for Body {

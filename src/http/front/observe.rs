@@ -21,7 +21,7 @@ use crate::http::problem::ProblemKind;
 /// | status | level |
 /// | --- | --- |
 /// | 5xx | error |
-/// | 409, 412, and who is refused: 401, 403, 429 | info |
+/// | 409, 412, and who is refused: 401, 403, 428, 429 | info |
 /// | all else | debug |
 ///
 /// Fields: `method`, `path`, `status`, `elapsed_us` (microseconds until the head of the answer), `problem` (the kind, if it is one),
@@ -80,7 +80,7 @@ impl Drop for Observed {
         }
         match status.as_u16() {
             500.. => tell!(error),
-            401 | 403 | 409 | 412 | 429 => tell!(info),
+            401 | 403 | 409 | 412 | 428 | 429 => tell!(info),
             _ => tell!(debug),
         }
     }

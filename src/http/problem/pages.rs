@@ -29,7 +29,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// let app: Router = Router::new().nest("/api", api).merge(problem_pages());
 /// # let _ = app;
 /// ```
-pub fn problem_pages() -> Router {
+pub fn problem_pages<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/problems/", get(list)).route("/problems/{slug}", get(page))
 }
 

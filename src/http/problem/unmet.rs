@@ -86,9 +86,7 @@ impl Unmet {
         if self.prefix.is_some() {
             self.key = None;
         }
-        if let Some((keys, _)) = &mut self.blockers {
-            keys.clear();
-        }
+        self.blockers = None;
     }
 
     /// What is there now has this tag.

@@ -62,9 +62,6 @@ impl Place {
 }
 
 pub(super) fn open(arguments: &Arguments, log: &Log) -> Result<DocumentStore, Failure> {
-    if let Some(url) = &arguments.backend {
-        return Err(Failure::NoBackend { url: url.clone() });
-    }
     let versions = usize::try_from(arguments.history).unwrap_or(usize::MAX);
     let builder = documents().durability(arguments.durability.into()).history(versions);
     let Some(directory) = &arguments.data else {

@@ -47,7 +47,8 @@ fn schema(kind: ProblemKind) -> Value {
             required.extend(state);
         }
         ProblemKind::InUse => {
-            required.extend(["key", "blockers", "blocker_count"]);
+            // Who is in the way is told to who may read.
+            required.extend(["key"]);
             required.extend(state);
             properties["blockers"] =
                 json!({"type": "array", "items": {"$ref": "#/components/schemas/Key"}});
