@@ -250,6 +250,8 @@ fn an_interrupt_loses_no_text() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    // Waiting for a child would close it, and end the question.
+    let _stdin = child.stdin.take();
     let mut err = child.stderr.take().unwrap();
     let (mut said, mut byte) = (Vec::new(), [0]);
     while !said.ends_with(b"n = no] ") {
