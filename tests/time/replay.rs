@@ -312,7 +312,13 @@ fn check(records: Vec<Record>, model: &Model, name: &str) {
     }
     for (at, _) in commits() {
         let mut claiming = claims.remove(&at).unwrap_or_default();
-        let made = claiming.iter().position(|call| call.made(model, at));
+        // More than one may look like the maker: whoever deletes what is deleted by then is told this revision, too.
+        let others_were_so = |one: usize| {
+            let mut others = claiming.iter().enumerate().filter(|(other, _)| *other != one);
+            others.all(|(_, call)| call.was_so(model, at))
+        };
+        let made =
+            (0..claiming.len()).find(|&one| claiming[one].made(model, at) && others_were_so(one));
         let made = made.unwrap_or_else(|| {
             let (_, changes) = model.after(at - 1).next().expect("it is a commit");
             panic!("{name}: nobody, or nobody who could, made {at}: {changes:?} by {claiming:?}")
