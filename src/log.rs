@@ -127,10 +127,13 @@ impl Opened {
             reopened,
         );
         let sync_each_batch = self.options.durability == Durability::Sync;
-        let shared = Arc::new(Shared::new(tail, writer, frontier, sync_each_batch, follow));
-        let log = Log { shared };
-        log.start_thread("ifmatch-log", Shared::run_log_thread)?;
-        log.start_thread("ifmatch-notice", Shared::run_notice_thread)?;
+        let has_threads = writer.allows_threads();
+        let shared = Shared::new(tail, writer, frontier, sync_each_batch, has_threads, follow);
+        let log = Log { shared: Arc::new(shared) };
+        if has_threads {
+            log.start_thread("ifmatch-log", Shared::run_log_thread)?;
+            log.start_thread("ifmatch-notice", Shared::run_notice_thread)?;
+        }
         Ok(log)
     }
 }

@@ -24,8 +24,17 @@ pub(crate) trait Directory: Debug + Send + Sync {
     /// The names of all that is in it, in no order.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// Creates the directory itself, with its parents, durably.
+    /// Whether a log may start threads of its own here. If not, its work is done on the threads that call it, so that
+    /// what a single thread does is the same each time.
+    fn allows_threads(&self) -> bool {
+        true
+    }
+
+    /// Creates the directory itself, with its parents, if it does not exist.
     fn create(&self) -> io::Result<()>;
+
+    /// Makes it durable that the directory itself exists.
+    fn sync_parents(&self) -> io::Result<()>;
 
     /// Takes the exclusive lock, held until the result is dropped; `WouldBlock` if another has it.
     fn lock(&self, name: &str) -> io::Result<Box<dyn Debug + Send>>;

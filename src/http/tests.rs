@@ -83,6 +83,9 @@ impl Directory for SlowDisk {
     fn create(&self) -> io::Result<()> {
         self.files.create()
     }
+    fn sync_parents(&self) -> io::Result<()> {
+        self.files.sync_parents()
+    }
     fn lock(&self, name: &str) -> io::Result<Box<dyn Debug + Send>> {
         self.files.lock(name)
     }

@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub(super) tail: Mutex<Tail>,
     pub(super) frontier: Arc<Frontier>,
     sync_each_batch: bool,
+    /// Whether there are a log thread and a notice thread. If not, futures lead when they are polled.
+    pub(super) has_threads: bool,
     follow: Follow,
     pub(super) group: Mutex<Group>,
     /// Blocking committers wait here.
@@ -111,6 +113,7 @@ impl Shared {
         writer: Writer,
         frontier: Arc<Frontier>,
         sync_each_batch: bool,
+        has_threads: bool,
         follow: Follow,
     ) -> Self {
         frontier.publish(writer.stats());
@@ -118,6 +121,7 @@ impl Shared {
             frontier,
             tail: Mutex::new(tail),
             sync_each_batch,
+            has_threads,
             follow,
             group: Mutex::new(Group { writer: Some(writer), ..Group::default() }),
             ready: Condvar::new(),

@@ -96,6 +96,7 @@ pub(super) fn recover(
         Signature { codec: codec.field, identity: Identity::default(), seed: identity::random() };
     let (next, newest, previous) = match last {
         None => {
+            directory.sync_parents().map_err(failed("sync the parent of"))?;
             signature.identity = Identity::random();
             (1, first_revision - 1, segment::End::default())
         }

@@ -57,6 +57,9 @@ impl Shared {
         if self.durable() >= revision.get() {
             return Some(Ok(()));
         }
+        if !self.has_threads {
+            return Some(self.wait(revision));
+        }
         let waker = waker.clone();
         let mut group = self.group.lock();
         if self.durable() >= revision.get() {
@@ -81,6 +84,11 @@ impl Shared {
         asked: &mut Option<u64>,
         waker: &Waker,
     ) -> Option<RoomRefused> {
+        if !self.has_threads {
+            let refused = self.make_room(payload_len).err();
+            waker.wake_by_ref();
+            return refused;
+        }
         let waker = waker.clone();
         let mut group = self.group.lock();
         if !matches!(group.ending, Ending::NotYet) {

@@ -118,6 +118,10 @@ impl Writer {
         Ok(())
     }
 
+    pub(super) fn allows_threads(&self) -> bool {
+        self.directory.allows_threads()
+    }
+
     pub(super) fn signature(&self) -> &Signature {
         &self.signature
     }

@@ -141,6 +141,10 @@ impl Directory for Faulty {
         Ok(())
     }
 
+    fn sync_parents(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn lock(&self, _name: &str) -> io::Result<Box<dyn Debug + Send>> {
         let mut disk = self.0.disk.lock();
         if disk.locked {

@@ -5,17 +5,21 @@ use std::fs::{self, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::sync::Mutex;
+
 use super::{Directory, File};
 
 /// A directory of the real file system.
 #[derive(Debug)]
 pub(crate) struct Files {
     path: PathBuf,
+    /// The directories that were created, so that their parents are to be synced.
+    created: Mutex<Vec<PathBuf>>,
 }
 
 impl Files {
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), created: Mutex::default() }
     }
 }
 
@@ -34,10 +38,16 @@ impl Directory for Files {
         if self.path.exists() && !self.path.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        let missing: Vec<&Path> = self.path.ancestors().take_while(|path| !path.exists()).collect();
-        fs::create_dir_all(&self.path)?;
-        for created in missing {
-            match created.parent() {
+        let missing = self.path.ancestors().take_while(|path| !path.exists());
+        self.created.lock().extend(missing.map(Path::to_owned));
+        fs::create_dir_all(&self.path)
+    }
+
+    /// The directory may be older than this: its creator may have been killed before it came to this.
+    fn sync_parents(&self) -> io::Result<()> {
+        let created = std::mem::take(&mut *self.created.lock());
+        for path in created.iter().map(PathBuf::as_path).chain([self.path.as_path()]) {
+            match path.parent() {
                 Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent)?,
                 Some(_) => sync_directory(Path::new("."))?,
                 None => {}
