@@ -6,7 +6,7 @@
 //! - [`tail`] is where the sequencer appends, and cannot fail;
 //! - [`frontier`] is how far it is, which others look at;
 //! - [`group`] takes what was appended, writes and syncs it, and tells those who wait;
-//! - [`worker`] has the threads that do this for futures;
+//! - [`worker`] has the threads that do this for futures, and when it is time;
 //! - [`writer`] owns the open file and makes the next one;
 //! - [`recovery`] reads it all back, [`scan`] one segment of it;
 //! - [`frame`], [`segment`], [`bytes`] are the format, which `log/FORMAT.md` defines.
@@ -16,46 +16,73 @@
 //! user code run, under a lock.
 
 mod bytes;
+mod checkpoint;
+mod compaction;
+mod footprint;
 mod frame;
 mod frontier;
 mod group;
+mod growth;
+mod header;
+mod names;
 mod record;
 mod recovery;
 mod scan;
-mod segment;
+mod survey;
 mod tail;
 mod worker;
 mod writer;
 
 use std::task::Waker;
+use std::time::Duration;
 
-use crate::error::{LogFailure, OpenError, SyncError};
+use crate::error::{CompactError, LogFailure, OpenError, SyncError};
 use crate::identity::Identity;
 use crate::revision::Revision;
 use crate::storage::Directory;
-use crate::sync::{self, Arc, MutexGuard};
+use crate::sync::{self, Arc, MutexGuard, Weak};
 
+pub(crate) use self::checkpoint::Entry;
+use self::compaction::Housekeeping;
+pub(crate) use self::compaction::{Checkpoint, Compact, Compaction};
 pub(crate) use self::frontier::{Ended, Frontier};
 use self::group::Shared;
 pub(crate) use self::group::{Follow, RoomRefused};
 pub(crate) use self::record::{Operation, Record, RecordBuilder, operations};
-pub(crate) use self::recovery::Apply;
 pub use self::recovery::{Cut, Recovery};
+pub(crate) use self::scan::{Apply, Item};
 pub(crate) use self::tail::{Shortage, Superseded, Tail};
 
 /// When a commit counts as done: what survives what.
 ///
 /// Whatever the setting, what is recovered is always a prefix of the revision order, every commit of it whole,
 /// and no revision is ever handed out twice.
+///
+/// # Consistency
+///
+/// Nothing is told before it has counted as done: neither a write's own revision, nor a value that was read, a conflict, a
+/// snapshot or an event of a watch. Under [`Sync`](Self::Sync) what was told is therefore never taken back. Under
+/// [`Interval`](Self::Interval) and [`Buffered`](Self::Buffered) a crash of the operating system or a power cut may take
+/// back the newest of it, whoever it was told to, whole commits from the end of the order; what comes after has other
+/// revisions. [`Store::sync`](crate::Store::sync) ends that for all that was told before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
-    /// A commit is acknowledged, and shown to readers, after `fdatasync`: it survives the process, the
-    /// operating system and the power. Commits that wait at the same time share one sync (group commit).
+    /// A commit is acknowledged, and shown to readers, after `fdatasync`: it survives the process being killed, a crash
+    /// of the operating system and a power cut. Commits that wait at the same time share one sync (group commit).
     #[default]
     Sync,
+    /// A commit is acknowledged, and shown, after `write`: it survives the process being killed, and a crash of the
+    /// operating system or a power cut once it is that old.
+    ///
+    /// It is synced at the latest this long after it was written, plus the time that a batch then being written and the
+    /// sync itself take. Nothing is synced when nothing has been written since the last sync. The log's thread syncs, or
+    /// whoever writes at that moment. Zero syncs as often as the disk can, without anybody waiting for it; what is too long
+    /// for a clock is as good as [`Buffered`](Self::Buffered). A failed sync ends the log as any other does.
+    Interval(Duration),
     /// A commit is acknowledged, and shown, after `write`: it survives the process being killed, but a crash of
-    /// the operating system or a power cut may take back the newest ones.
+    /// the operating system or a power cut may take back all since the last sync, which is when a segment is full, when
+    /// revisions are reserved (every half a million), at [`Store::sync`](crate::Store::sync) and at the close.
     Buffered,
 }
 
@@ -71,6 +98,8 @@ pub(crate) struct Options {
     pub(crate) codec: &'static str,
     pub(crate) durability: Durability,
     pub(crate) segment_bytes: usize,
+    /// How many bytes of segments are worth a compaction, at the least.
+    pub(crate) compact_after: u64,
     /// The first revision that a new store hands out.
     pub(crate) first_revision: u64,
 }
@@ -104,7 +133,7 @@ impl Opened {
     }
 
     pub(crate) fn identity(&self) -> Identity {
-        self.recovered.identity
+        self.recovered.writer.signature().identity
     }
 
     pub(crate) fn report(&self) -> &Recovery {
@@ -113,12 +142,18 @@ impl Opened {
 
     /// How far the log will be at its start, with `live` keys in the state that was read. Others look at it, too.
     pub(crate) fn frontier(&self, live: u64) -> Arc<Frontier> {
-        Arc::new(Frontier::new(self.newest(), live))
+        Arc::new(Frontier::new(self.newest(), live, self.recovered.footprint.clone()))
     }
 
     /// Starts the log at the state that was read.
-    pub(crate) fn start(self, frontier: Arc<Frontier>, follow: Follow) -> Result<Log, OpenError> {
-        let recovery::Recovered { writer, position, newest, floor, reopened, .. } = self.recovered;
+    pub(crate) fn start(
+        self,
+        frontier: Arc<Frontier>,
+        follow: Follow,
+        compact: Compact,
+    ) -> Result<Log, OpenError> {
+        let recovery::Recovered { writer, position, newest, floor, reopened, checkpoint, .. } =
+            self.recovered;
         let tail = Tail::new(
             position,
             self.options.segment_bytes,
@@ -126,10 +161,16 @@ impl Opened {
             frontier.durable_live().1,
             reopened,
         );
-        let sync_each_batch = self.options.durability == Durability::Sync;
         let has_threads = writer.allows_threads();
-        let shared = Shared::new(tail, writer, frontier, sync_each_batch, has_threads, follow);
-        let log = Log { shared: Arc::new(shared) };
+        let durability = self.options.durability;
+        let compaction = (self.options.compact_after, checkpoint);
+        let shared = Arc::new_cyclic(|shared| {
+            let place = (writer.directory(), *writer.signature());
+            let housekeeping = Housekeeping::new(place, compaction, compact, Weak::clone(shared));
+            let workers = (follow, housekeeping);
+            Shared::new(tail, writer, frontier, (durability, has_threads), workers)
+        });
+        let log = Log { shared };
         if has_threads {
             log.start_thread("ifmatch-log", Shared::run_log_thread)?;
             log.start_thread("ifmatch-notice", Shared::run_notice_thread)?;
@@ -196,6 +237,11 @@ impl Log {
     /// Blocks until all that was appended is synced.
     pub(crate) fn sync(&self) -> Result<(), SyncError> {
         self.shared.sync()
+    }
+
+    /// Begins a compaction, unless one is under way.
+    pub(crate) fn compaction(&self) -> Result<Compaction, CompactError> {
+        Compaction::claim(Arc::clone(&self.shared))
     }
 
     /// Syncs, writes the close mark and lets the directory go. When it returns, the directory can be opened again.
