@@ -102,10 +102,19 @@ where
     /// # Errors
     /// [`OpenError`]; the log in the directory is then as it was.
     pub fn open(self, directory: impl AsRef<Path>) -> Result<Store<K, V, S>, OpenError> {
-        self.open_on(Arc::new(Files::new(directory.as_ref())))
+        self.open_in(Arc::new(Files::new(directory.as_ref())))
     }
 
-    pub(crate) fn open_on(
+    /// Opens the store on a simulated disk, which fails as planned and can lose power at any call.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_on(self, disk: &crate::storage::disk::Disk) -> Result<Store<K, V, S>, OpenError> {
+        self.open_in(disk.directory())
+    }
+
+    pub(crate) fn open_in(
         self,
         directory: Arc<dyn Directory>,
     ) -> Result<Store<K, V, S>, OpenError> {
