@@ -6,7 +6,7 @@
 //! - [`tail`] is where the sequencer appends, and cannot fail;
 //! - [`frontier`] is how far it is, which others look at;
 //! - [`group`] takes what was appended, writes and syncs it, and tells those who wait;
-//! - [`worker`] has the threads that do this for futures;
+//! - [`worker`] has the threads that do this for futures, and when it is time;
 //! - [`writer`] owns the open file and makes the next one;
 //! - [`recovery`] reads it all back, [`scan`] one segment of it; [`inspect`] reads it from outside, past damage;
 //! - [`frame`], [`segment`], [`bytes`] are the format, which `log/FORMAT.md` defines.
@@ -35,6 +35,7 @@ mod worker;
 mod writer;
 
 use std::task::Waker;
+use std::time::Duration;
 
 use crate::error::{CompactError, LogFailure, OpenError, SyncError};
 use crate::identity::Identity;
@@ -60,15 +61,32 @@ pub(crate) use self::tail::{Shortage, Superseded, Tail};
 ///
 /// Whatever the setting, what is recovered is always a prefix of the revision order, every commit of it whole,
 /// and no revision is ever handed out twice.
+///
+/// # Consistency
+///
+/// Nothing is told before it has counted as done: neither a write's own revision, nor a value that was read, a conflict, a
+/// snapshot or an event of a watch. Under [`Sync`](Self::Sync) what was told is therefore never taken back. Under
+/// [`Interval`](Self::Interval) and [`Buffered`](Self::Buffered) a crash of the operating system or a power cut may take
+/// back the newest of it, whoever it was told to, whole commits from the end of the order; what comes after has other
+/// revisions. [`Store::sync`](crate::Store::sync) ends that for all that was told before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
-    /// A commit is acknowledged, and shown to readers, after `fdatasync`: it survives the process, the
-    /// operating system and the power. Commits that wait at the same time share one sync (group commit).
+    /// A commit is acknowledged, and shown to readers, after `fdatasync`: it survives the process being killed, a crash
+    /// of the operating system and a power cut. Commits that wait at the same time share one sync (group commit).
     #[default]
     Sync,
+    /// A commit is acknowledged, and shown, after `write`: it survives the process being killed, and a crash of the
+    /// operating system or a power cut once it is that old.
+    ///
+    /// It is synced at the latest this long after it was written, plus the time that a batch then being written and the
+    /// sync itself take. Nothing is synced when nothing has been written since the last sync. The log's thread syncs, or
+    /// whoever writes at that moment. Zero syncs as often as the disk can, without anybody waiting for it; what is too long
+    /// for a clock is as good as [`Buffered`](Self::Buffered). A failed sync ends the log as any other does.
+    Interval(Duration),
     /// A commit is acknowledged, and shown, after `write`: it survives the process being killed, but a crash of
-    /// the operating system or a power cut may take back the newest ones.
+    /// the operating system or a power cut may take back all since the last sync, which is when a segment is full, when
+    /// revisions are reserved (every half a million), at [`Store::sync`](crate::Store::sync) and at the close.
     Buffered,
 }
 
@@ -160,20 +178,14 @@ impl Opened {
             frontier.durable_live().1,
             reopened,
         );
-        let sync_each_batch = self.options.durability == Durability::Sync;
         let has_threads = writer.allows_threads();
+        let durability = self.options.durability;
         let compaction = (self.options.compact_after, checkpoint);
         let shared = Arc::new_cyclic(|shared| {
             let place = (writer.directory(), *writer.signature());
             let housekeeping = Housekeeping::new(place, compaction, compact, Weak::clone(shared));
-            Shared::new(
-                tail,
-                writer,
-                frontier,
-                (sync_each_batch, has_threads),
-                follow,
-                housekeeping,
-            )
+            let workers = (follow, housekeeping);
+            Shared::new(tail, writer, frontier, (durability, has_threads), workers)
         });
         let log = Log { shared };
         if has_threads {

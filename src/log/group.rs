@@ -11,11 +11,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
+use std::time::Instant;
 
 use crate::error::{LogFailure, SyncError};
 use crate::revision::Revision;
 use crate::sync::{Arc, Condvar, Mutex};
 
+use super::Durability;
 use super::compaction::Housekeeping;
 use super::frontier::{Ended, Frontier};
 use super::tail::{Batch, Superseded, Tail};
@@ -30,7 +32,7 @@ pub(crate) type Follow = Box<dyn Fn(&[Superseded]) -> Vec<Waker> + Send + Sync>;
 pub(super) struct Shared {
     pub(super) tail: Mutex<Tail>,
     pub(super) frontier: Arc<Frontier>,
-    sync_each_batch: bool,
+    pub(super) durability: Durability,
     /// Whether there are a log thread and a notice thread. If not, futures lead when they are polled.
     pub(super) has_threads: bool,
     follow: Follow,
@@ -51,6 +53,8 @@ pub(super) struct Group {
     pub(super) ending: Ending,
     /// The newest revision that was submitted as a future, and is to become durable whether or not it is awaited.
     pub(super) submitted: u64,
+    /// Since when something is written and not synced; noted where a sync is to follow in time.
+    pub(super) unsynced_since: Option<Instant>,
     /// Futures that wait for a revision; the second part tells futures apart.
     pub(super) waiting: BTreeMap<(u64, u64), Waker>,
     pub(super) rooms: Rooms,
@@ -123,15 +127,14 @@ impl Shared {
         tail: Tail,
         writer: Writer,
         frontier: Arc<Frontier>,
-        (sync_each_batch, has_threads): (bool, bool),
-        follow: Follow,
-        housekeeping: Housekeeping,
+        (durability, has_threads): (Durability, bool),
+        (follow, housekeeping): (Follow, Housekeeping),
     ) -> Self {
         frontier.publish(writer.stats());
         Self {
             frontier,
             tail: Mutex::new(tail),
-            sync_each_batch,
+            durability,
             has_threads,
             follow,
             housekeeping,
@@ -276,11 +279,14 @@ impl Shared {
         force_sync: bool,
         aftermath: &mut Aftermath,
     ) -> Result<(), LogFailure> {
-        let synced = self.sync_each_batch || force_sync || batch.floor.is_some();
+        let due = self.syncs_in_time() && self.is_sync_due(&self.group.lock());
+        let force_sync = force_sync || due;
+        let synced = self.durability == Durability::Sync || force_sync || batch.floor.is_some();
+        let writes = !batch.bytes.is_empty();
         writer
             .write(&batch.bytes, batch.start)
             .map_err(|error| LogFailure::new("writing to the log", error))?;
-        if force_sync || (synced && !batch.bytes.is_empty()) {
+        if force_sync || (synced && writes) {
             writer.sync().map_err(|error| LogFailure::new("syncing the log", error))?;
         }
         let (newest, live) = (batch.newest, batch.live);
@@ -288,6 +294,7 @@ impl Shared {
         self.tail.lock().written(batch, synced);
 
         let mut group = self.group.lock();
+        self.note_sync(&mut group, synced, writes);
         aftermath.moved |= newest > self.durable();
         self.frontier.advance(newest, live, writer.stats());
         let later = group.waiting.split_off(&(newest + 1, 0));

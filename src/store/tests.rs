@@ -1,6 +1,7 @@
 //! What the store promises while its log waits, fails or is full.
 
 mod found;
+mod interval;
 mod time;
 
 use std::future::Future;

@@ -7,6 +7,8 @@
 mod teeth;
 mod toy;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use ifmatch::testing::conformance::{self, Space};
 use ifmatch::{Durability, Store, backend_conformance};
@@ -32,6 +34,9 @@ backend_conformance!(store_with_a_small_window, || {
     Space::new(Local::builder().watch_window(SMALL_WINDOW).history(2).history_commits(3).build())
 });
 backend_conformance!(store_on_a_synced_log, || on_log(Durability::Sync));
+backend_conformance!(store_on_a_log_that_is_synced_in_time, || {
+    on_log(Durability::Interval(Duration::from_millis(5)))
+});
 backend_conformance!(store_on_a_buffered_log, || on_log(Durability::Buffered));
 backend_conformance!(toy_in_full, || Space::new(Toy::new()));
 backend_conformance!(toy_with_a_small_window, || Space::new(Toy::new().keeping(SMALL_WINDOW)));
@@ -68,8 +73,8 @@ fn a_case_that_hangs_or_panics_fails() {
             std::future::pending().await
         }
 
-        fn patience(&self) -> std::time::Duration {
-            std::time::Duration::from_millis(if self.0 { 60_000 } else { 50 })
+        fn patience(&self) -> Duration {
+            Duration::from_millis(if self.0 { 60_000 } else { 50 })
         }
     }
 

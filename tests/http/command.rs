@@ -258,10 +258,13 @@ fn the_durability_and_the_largest_body_are_as_asked_for() {
 
 #[test]
 fn a_bad_argument_is_one_line() {
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["serve", "--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),
-        (&["serve", "--durability", "some"], "[possible values: sync, buffered]"),
+        (&["serve", "--durability", "some"], "sync, buffered or interval=TIME"),
+        (&["serve", "--durability", "interval"], "interval=100ms"),
+        (&["serve", "--durability", "interval=0s"], "a number above 0 and ms, s or m"),
+        (&["serve", "--durability", "interval=5 days"], "a number above 0 and ms, s or m"),
         (&["serve", "--max-body", "0"], "--max-body"),
         (&["serve", "--max-body", "300000000"], "--max-body"),
         (&["serve", "--max-body", "1k"], "--max-body"),

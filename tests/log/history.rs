@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use ifmatch::{Cut, Durability, OpenError, Recovery, Revision, Store, Txn};
 
@@ -161,4 +162,5 @@ impl Bench {
     }
 }
 
-pub(crate) const DURABILITIES: [Durability; 2] = [Durability::Sync, Durability::Buffered];
+pub(crate) const DURABILITIES: [Durability; 3] =
+    [Durability::Sync, Durability::Interval(Duration::from_millis(1)), Durability::Buffered];

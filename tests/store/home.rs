@@ -1,6 +1,7 @@
 //! Where a store under test lives.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ifmatch::{Builder, Durability, Store};
 use serde::Serialize;
@@ -15,8 +16,15 @@ pub(crate) enum Home {
 }
 
 /// Every place that a store can be in.
-pub(crate) const HOMES: [Home; 3] =
-    [Home::Memory, Home::Log(Durability::Sync), Home::Log(Durability::Buffered)];
+pub(crate) const HOMES: [Home; 4] = [
+    Home::Memory,
+    Home::Log(Durability::Sync),
+    Home::Log(IN_TIME),
+    Home::Log(Durability::Buffered),
+];
+
+/// So short that every test has many of its syncs in its way.
+pub(crate) const IN_TIME: Durability = Durability::Interval(Duration::from_millis(1));
 
 impl Home {
     /// Runs `test` on a store that `settings` shape, and on a log with another store that is opened afterwards from

@@ -6,6 +6,7 @@ use std::thread;
 use ifmatch::{Durability, HistoryError, Precondition, Revision, Txn, Watch, WatchError};
 
 use crate::common::{Random, disk, from_env, within};
+use crate::home::IN_TIME;
 use crate::model::{Entry, Model, Value, effect, revision};
 use crate::sequence::watches::told;
 use crate::span::{Scans, Span, Subject, entries};
@@ -161,7 +162,7 @@ impl Reader<'_> {
 fn what_is_shown_is_the_state_at_one_durable_revision_however_it_is_read() {
     let commits = from_env("IFMATCH_COMMITS", 3_000);
     within(120 + commits / 100, move || {
-        for durability in [Durability::Sync, Durability::Buffered] {
+        for durability in [Durability::Sync, IN_TIME, Durability::Buffered] {
             let directory = disk();
             let builder = Subject::builder().history_commits(1 << 40).watch_window(1 << 30);
             let store = builder.durability(durability).open(directory.path()).unwrap();

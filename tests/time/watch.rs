@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use ifmatch::{Commit, Durability, Event, Revision, Store, Txn, Watch, WatchError};
 
 use crate::common::{Raises, RaisesOnPanic, Random, disk, from_env, together, within};
-use crate::home::{HOMES, Home};
+use crate::home::{HOMES, Home, IN_TIME};
 
 type Subject = Store<String, u64>;
 type State = BTreeMap<String, (Revision, u64)>;
@@ -337,7 +337,7 @@ fn a_sleeping_watcher_is_woken_by_each_commit() {
 #[test]
 fn an_event_is_shown_only_when_its_commit_is_durable() {
     within(120, || {
-        for durability in [Durability::Sync, Durability::Buffered] {
+        for durability in [Durability::Sync, IN_TIME, Durability::Buffered] {
             let directory = disk();
             let store = Subject::builder().durability(durability).open(directory.path()).unwrap();
             let mut watch = open(&store);

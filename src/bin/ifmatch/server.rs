@@ -100,7 +100,7 @@ fn read_token(path: &Path) -> Result<String, Failure> {
 }
 
 /// A number with its unit; without one it is seconds.
-fn duration(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     const RULE: &str = "a time is a number above 0 and ms, s or m";
     let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);

@@ -3,6 +3,8 @@
 use super::{
     Numbers, Past, View, Writer, Writing, assert_nothing_is_left, check, entries, join_all, on, txn,
 };
+use std::time::Duration;
+
 use crate::log::Durability;
 use crate::storage::faulty::{Call, Faulty};
 use crate::sync::thread;
@@ -30,7 +32,7 @@ fn read_twice(store: &Numbers) -> View {
     view
 }
 
-fn shown_versions_stay(durability: Durability) {
+fn shown_versions_stay(durability: Durability) -> Numbers {
     let store = on(&Faulty::new(), durability);
     let readers = (0..2)
         .map(|_| {
@@ -42,17 +44,49 @@ fn shown_versions_stay(durability: Durability) {
     join_all::<View>(readers).iter().for_each(|view| view.is_in(&past));
     View::of(&store.snapshot()).is_in(&past);
     assert_eq!(Some(store.revision()), past.newest());
-    assert_nothing_is_left(&store);
+    store
 }
 
 #[test]
 fn no_version_that_is_shown_is_freed() {
-    check(|| shown_versions_stay(Durability::Sync));
+    check(|| assert_nothing_is_left(&shown_versions_stay(Durability::Sync)));
 }
 
 #[test]
 fn no_version_that_is_shown_is_freed_on_a_buffered_log() {
-    check(|| shown_versions_stay(Durability::Buffered));
+    check(|| assert_nothing_is_left(&shown_versions_stay(Durability::Buffered)));
+}
+
+#[test]
+fn no_version_that_is_shown_is_freed_on_a_log_that_is_synced_in_time() {
+    check(|| {
+        let store = shown_versions_stay(Durability::Interval(Duration::ZERO));
+        // What the log's thread wrote is given back by another, in its own time.
+        while store.stats().superseded() > 0 {
+            thread::yield_now();
+        }
+        assert_nothing_is_left(&store);
+    });
+}
+
+/// Some lead while it is time, and one syncs: what is then left to the log's thread is not forgotten.
+#[test]
+fn what_is_written_is_synced_in_time_by_itself() {
+    check(|| {
+        let disk = Faulty::new();
+        let store = on(&disk, Durability::Interval(Duration::ZERO));
+        let other = store.clone();
+        let syncing = thread::spawn(move || other.sync().expect("the disk works"));
+        let commits = join_all(write(&store)).concat().len();
+        syncing.join().expect("no thread panics");
+        let survive = || {
+            let found = on(&disk.after_power_cut(), Durability::Buffered);
+            found.recovery().expect("it has a log").commits
+        };
+        while survive() < u64::try_from(commits).expect("they are few") {
+            thread::yield_now();
+        }
+    });
 }
 
 /// A snapshot that is taken while commits are installed and wait for the disk is of the state before them; and an older

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ifmatch::{Commit, Durability, Revision, WatchError};
 
 use crate::common::{Raises, Random, scratch, within};
-use crate::home::{HOMES, Home};
+use crate::home::{HOMES, Home, IN_TIME};
 
 use super::{Subject, open};
 
@@ -61,7 +61,7 @@ fn dropping_the_store_ends_a_watch_after_all_was_delivered() {
 #[test]
 fn closing_a_log_ends_its_watches_after_all_was_delivered() {
     within(60, || {
-        for durability in [Durability::Sync, Durability::Buffered] {
+        for durability in [Durability::Sync, IN_TIME, Durability::Buffered] {
             let directory = scratch();
             let store = Subject::builder().durability(durability).open(directory.path()).unwrap();
             let mut watch = open(&store);

@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 use ifmatch::Durability;
 use ifmatch::http::PreconditionStatus;
 
+use crate::server::duration;
+
 /// With what a record takes beside the body, this is below the largest record of a log, 256 MiB.
 const MAX_BODY_BYTES: u32 = 255 << 20;
 
@@ -19,9 +21,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
 
-    /// What an acknowledged write survives
-    #[arg(long, value_enum, default_value = "sync")]
-    pub(super) durability: Survives,
+    /// What an acknowledged write survives: a power cut (sync); the end of the process, and a power cut once it is so old
+    /// (interval=TIME, such as interval=100ms); the end of the process, but not a power cut (buffered)
+    #[arg(long, value_name = "SETTING", default_value = "sync", value_parser = durability)]
+    pub(super) durability: Durability,
 
     /// Keep data elsewhere: etcd://HOST:PORT
     #[arg(long, value_name = "URL", conflicts_with = "data", value_parser = backend)]
@@ -87,23 +90,6 @@ pub(super) struct TlsFiles {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Survives {
-    /// A power cut
-    Sync,
-    /// The end of the process, but not a power cut
-    Buffered,
-}
-
-impl From<Survives> for Durability {
-    fn from(survives: Survives) -> Self {
-        match survives {
-            Survives::Sync => Self::Sync,
-            Survives::Buffered => Self::Buffered,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Status {
     /// Conflict, as for a revision in the query
     #[value(name = "409")]
@@ -128,6 +114,15 @@ pub(super) enum Form {
     Text,
     /// A line of JSON
     Json,
+}
+
+fn durability(text: &str) -> Result<Durability, &'static str> {
+    match text.split_once('=') {
+        None if text == "sync" => Ok(Durability::Sync),
+        None if text == "buffered" => Ok(Durability::Buffered),
+        Some(("interval", time)) => duration(time).map(Durability::Interval),
+        _ => Err("it is sync, buffered or interval=TIME, such as interval=100ms"),
+    }
 }
 
 fn backend(url: &str) -> Result<String, &'static str> {

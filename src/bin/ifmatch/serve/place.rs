@@ -63,7 +63,7 @@ impl Place {
 
 pub(super) fn open(arguments: &Arguments, log: &Log) -> Result<DocumentStore, Failure> {
     let versions = usize::try_from(arguments.history).unwrap_or(usize::MAX);
-    let builder = documents().durability(arguments.durability.into()).history(versions);
+    let builder = documents().durability(arguments.durability).history(versions);
     let Some(directory) = &arguments.data else {
         log.warn("warning: without --data everything is in memory, and lost when the server stops");
         return Ok(builder.first_revision(revision_of_now()).build());
