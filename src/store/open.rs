@@ -120,7 +120,7 @@ where
     ) -> Result<Store<K, V, S>, OpenError> {
         let Self { hasher, settings, log: log_settings, .. } = self;
         let options = Options {
-            codec: C::NAME,
+            codec: log::Codec::named(C::NAME),
             durability: log_settings.durability,
             segment_bytes: log_settings.segment_bytes,
             compact_after: log_settings.compact_after,
