@@ -285,6 +285,28 @@ pub enum SyncError {
 }
 
 #[cfg(feature = "log")]
+/// Why the log could not be compacted. It goes on as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompactError {
+    /// Another compaction is under way.
+    #[error("a compaction is under way")]
+    Running,
+    /// The store was closed, before or meanwhile.
+    #[error("the store is closed")]
+    Closed,
+    /// The log failed, now or earlier.
+    #[error("the log failed")]
+    Failed(#[source] LogFailure),
+    /// The file system refused: there may be no space for the checkpoint.
+    #[error("cannot write the checkpoint, or remove what it replaces")]
+    Io(#[source] io::Error),
+    /// A key or a value cannot be encoded any more.
+    #[error("cannot encode an entry")]
+    Encode(#[source] CodecError),
+}
+
+#[cfg(feature = "log")]
 /// Why a store did not open. The log in the directory is as it was; at most a lock file, or a segment without a commit,
 /// has come or gone.
 #[derive(Debug, thiserror::Error)]
@@ -328,17 +350,19 @@ pub enum OpenError {
         /// The one that the store was opened with.
         expected: &'static str,
     },
-    /// A segment is damaged where the log itself proves that it had been written and synced.
-    #[error("segment {segment} is damaged at byte {offset}: {what}")]
+    /// A segment, or a checkpoint, is damaged where the log itself proves that it had been written and synced.
+    #[error("{file} is damaged at byte {offset}: {what}")]
     Corrupt {
-        /// The segment's number.
+        /// The segment's number; of a checkpoint, that of the segment that continues it.
         segment: u64,
+        /// The name of the file.
+        file: String,
         /// Where the damage begins, in bytes from the start of the file.
         offset: u64,
         /// What is wrong there.
         what: &'static str,
     },
-    /// A segment between the first and the last is not there.
+    /// A segment is not there, though what is there proves that it was.
     #[error("segment {segment} is missing")]
     MissingSegment {
         /// The segment's number.
@@ -346,12 +370,13 @@ pub enum OpenError {
     },
     /// A record is whole, but does not decode into the store's key and value types.
     #[error(
-        "the record at byte {offset} of segment {segment} does not decode into the store's types: was it written with \
-         others?"
+        "the record at byte {offset} of {file} does not decode into the store's types: was it written with others?"
     )]
     Decode {
-        /// The segment's number.
+        /// The segment's number; of a checkpoint, that of the segment that continues it.
         segment: u64,
+        /// The name of the file.
+        file: String,
         /// Where the record begins, in bytes from the start of the file.
         offset: u64,
         /// Why.

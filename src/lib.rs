@@ -152,7 +152,7 @@ pub use codec::{Codec, DECODE_LIMIT};
 pub use commit_error::{CommitError, TransactError, TxError};
 pub use conflict::Conflict;
 #[cfg(feature = "log")]
-pub use error::OpenError;
+pub use error::{CompactError, OpenError};
 pub use error::{LogFailure, OutcomeUnknown, ReadError, Reason, Refused, SyncError, WriteError};
 pub use event::{Commit, Event, WatchError};
 pub use history::{HistoryError, KeyHistory, KeyVersion, TooManySnapshots};
@@ -160,7 +160,7 @@ pub use identity::Identity;
 pub use key::AsKey;
 #[cfg(feature = "log")]
 pub use log::{Cut, Durability, Recovery};
-pub use log_stats::LogStats;
+pub use log_stats::{Compactions, LogStats};
 pub use precondition::Precondition;
 pub use range::{AsPrefix, AsRange, KeyRange};
 pub use revision::{InvalidRevision, Revision};

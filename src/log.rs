@@ -16,13 +16,19 @@
 //! user code run, under a lock.
 
 mod bytes;
+mod checkpoint;
+mod compaction;
+mod footprint;
 mod frame;
 mod frontier;
 mod group;
+mod growth;
+mod header;
+mod names;
 mod record;
 mod recovery;
 mod scan;
-mod segment;
+mod survey;
 mod tail;
 mod worker;
 mod writer;
@@ -30,18 +36,21 @@ mod writer;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::error::{LogFailure, OpenError, SyncError};
+use crate::error::{CompactError, LogFailure, OpenError, SyncError};
 use crate::identity::Identity;
 use crate::revision::Revision;
 use crate::storage::Directory;
-use crate::sync::{self, Arc, MutexGuard};
+use crate::sync::{self, Arc, MutexGuard, Weak};
 
+pub(crate) use self::checkpoint::Entry;
+use self::compaction::Housekeeping;
+pub(crate) use self::compaction::{Checkpoint, Compact, Compaction};
 pub(crate) use self::frontier::{Ended, Frontier};
 use self::group::Shared;
 pub(crate) use self::group::{Follow, RoomRefused};
 pub(crate) use self::record::{Operation, Record, RecordBuilder, operations};
-pub(crate) use self::recovery::Apply;
 pub use self::recovery::{Cut, Recovery};
+pub(crate) use self::scan::{Apply, Item};
 pub(crate) use self::tail::{Shortage, Superseded, Tail};
 
 /// When a commit counts as done: what survives what.
@@ -68,8 +77,9 @@ pub enum Durability {
     ///
     /// It is synced at the latest this long after it was written, plus the time that a batch then being written and the
     /// sync itself take. Nothing is synced when nothing has been written since the last sync. The log's thread syncs, or
-    /// whoever writes at that moment. Zero syncs as often as the disk can, without anybody waiting for it; what is too long
-    /// for a clock is as good as [`Buffered`](Self::Buffered). A failed sync ends the log as any other does.
+    /// whoever writes when it is time; writes that come meanwhile wait for that sync. After zero, whatever is written is synced
+    /// next; what is too long for a clock is as good as [`Buffered`](Self::Buffered). A failed sync ends the log as any other
+    /// does.
     Interval(Duration),
     /// A commit is acknowledged, and shown, after `write`: it survives the process being killed, but a crash of
     /// the operating system or a power cut may take back all since the last sync, which is when a segment is full, when
@@ -89,6 +99,8 @@ pub(crate) struct Options {
     pub(crate) codec: &'static str,
     pub(crate) durability: Durability,
     pub(crate) segment_bytes: usize,
+    /// How many bytes of segments are worth a compaction, at the least.
+    pub(crate) compact_after: u64,
     /// The first revision that a new store hands out.
     pub(crate) first_revision: u64,
 }
@@ -122,7 +134,7 @@ impl Opened {
     }
 
     pub(crate) fn identity(&self) -> Identity {
-        self.recovered.identity
+        self.recovered.writer.signature().identity
     }
 
     pub(crate) fn report(&self) -> &Recovery {
@@ -131,12 +143,18 @@ impl Opened {
 
     /// How far the log will be at its start, with `live` keys in the state that was read. Others look at it, too.
     pub(crate) fn frontier(&self, live: u64) -> Arc<Frontier> {
-        Arc::new(Frontier::new(self.newest(), live))
+        Arc::new(Frontier::new(self.newest(), live, self.recovered.footprint.clone()))
     }
 
     /// Starts the log at the state that was read.
-    pub(crate) fn start(self, frontier: Arc<Frontier>, follow: Follow) -> Result<Log, OpenError> {
-        let recovery::Recovered { writer, position, newest, floor, reopened, .. } = self.recovered;
+    pub(crate) fn start(
+        self,
+        frontier: Arc<Frontier>,
+        follow: Follow,
+        compact: Compact,
+    ) -> Result<Log, OpenError> {
+        let recovery::Recovered { writer, position, newest, floor, reopened, checkpoint, .. } =
+            self.recovered;
         let tail = Tail::new(
             position,
             self.options.segment_bytes,
@@ -146,8 +164,13 @@ impl Opened {
         );
         let has_threads = writer.allows_threads();
         let durability = self.options.durability;
-        let shared = Shared::new(tail, writer, frontier, durability, has_threads, follow);
-        let log = Log { shared: Arc::new(shared) };
+        let compaction = (self.options.compact_after, checkpoint);
+        let shared = Arc::new_cyclic(|shared| {
+            let place = (writer.directory(), *writer.signature());
+            let housekeeping = Housekeeping::new(place, compaction, compact, Weak::clone(shared));
+            Shared::new(tail, writer, frontier, (durability, has_threads), follow, housekeeping)
+        });
+        let log = Log { shared };
         if has_threads {
             log.start_thread("ifmatch-log", Shared::run_log_thread)?;
             log.start_thread("ifmatch-notice", Shared::run_notice_thread)?;
@@ -214,6 +237,11 @@ impl Log {
     /// Blocks until all that was appended is synced.
     pub(crate) fn sync(&self) -> Result<(), SyncError> {
         self.shared.sync()
+    }
+
+    /// Begins a compaction, unless one is under way.
+    pub(crate) fn compaction(&self) -> Result<Compaction, CompactError> {
+        Compaction::claim(Arc::clone(&self.shared))
     }
 
     /// Syncs, writes the close mark and lets the directory go. When it returns, the directory can be opened again.

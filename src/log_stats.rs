@@ -10,7 +10,9 @@ use std::time::Duration;
 pub struct LogStats {
     /// How many bytes the files of the log have, what is set aside for more included.
     pub bytes: u64,
-    /// How many files those are, the lock file not included.
+    /// How many of these the checkpoint has; 0 if there is none.
+    pub checkpoint_bytes: u64,
+    /// How many segments there are.
     pub segments: u64,
     /// How many syncs succeeded.
     pub syncs: u64,
@@ -18,6 +20,19 @@ pub struct LogStats {
     pub sync_time: Duration,
     /// How long the longest took.
     pub longest_sync: Duration,
+    /// How the compactions went.
+    pub compactions: Compactions,
     /// Whether the log failed, so that the store takes no writes any more.
     pub poisoned: bool,
+}
+
+/// How often the log was compacted since the store was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compactions {
+    /// How often it succeeded.
+    pub succeeded: u64,
+    /// How often it failed, which makes no difference but that the log keeps growing: disk full, for example. Being ended by
+    /// a close counts, too.
+    pub failed: u64,
 }

@@ -93,16 +93,28 @@ pub(crate) fn write_all_at(file: &dyn File, mut bytes: &[u8], mut offset: u64) -
 pub(crate) fn read_all(file: &dyn File) -> io::Result<Vec<u8>> {
     let len = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
     let mut bytes = vec![0; len];
+    let filled = read_at_most(file, &mut bytes, 0)?;
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// Fills `buffer` from `offset` on, through short reads and interruptions, as far as the file goes; returns how far.
+pub(crate) fn read_at_most(
+    file: &dyn File,
+    buffer: &mut [u8],
+    mut offset: u64,
+) -> io::Result<usize> {
     let mut filled = 0;
-    while filled < len {
-        let offset = u64::try_from(filled).unwrap_or(u64::MAX);
-        match file.read_at(&mut bytes[filled..], offset) {
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset) {
             Ok(0) => break,
-            Ok(read) => filled += read,
+            Ok(read) => {
+                filled += read;
+                offset += u64::try_from(read).unwrap_or(u64::MAX);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    bytes.truncate(filled);
-    Ok(bytes)
+    Ok(filled)
 }

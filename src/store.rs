@@ -16,6 +16,8 @@
 
 mod builder;
 mod commit;
+#[cfg(feature = "log")]
+mod compact;
 mod examine;
 mod index;
 mod install;

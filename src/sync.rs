@@ -14,7 +14,7 @@ pub(crate) use self::real::*;
 #[cfg(ifmatch_model)]
 pub(crate) use self::modelled::*;
 
-pub(crate) use std::sync::Arc;
+pub(crate) use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 /// A size at which something changes course: what is `usual`, but `modelled` under the model checker, where it has to be

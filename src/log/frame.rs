@@ -1,6 +1,7 @@
-//! A frame: one commit, reservation or close mark, verifiable alone. See `FORMAT.md`.
+//! A frame: one commit, reservation or mark, verifiable alone. See `FORMAT.md`.
 
 use super::bytes::Fields;
+use super::header::End;
 
 /// The size of a frame's header, in bytes.
 pub(super) const HEADER_LEN: usize = 48;
@@ -15,6 +16,8 @@ pub(super) enum Kind {
     Commit,
     Reserve,
     Close,
+    /// The next segment exists.
+    Continued,
 }
 
 impl Kind {
@@ -23,11 +26,13 @@ impl Kind {
             Self::Commit => 1,
             Self::Reserve => 2,
             Self::Close => 3,
+            Self::Continued => 4,
         }
     }
 
     fn of(tag: u8) -> Option<Self> {
-        [Self::Commit, Self::Reserve, Self::Close].into_iter().find(|kind| kind.tag() == tag)
+        let all = [Self::Commit, Self::Reserve, Self::Close, Self::Continued];
+        all.into_iter().find(|kind| kind.tag() == tag)
     }
 }
 
@@ -82,6 +87,39 @@ impl Header {
             payload_checksum: fields.u32(40),
         };
         Some((header, checksum))
+    }
+}
+
+/// What says, after the end of a segment, that the next one exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Continued {
+    pub(super) number: u64,
+    pub(super) epoch: u64,
+}
+
+impl Continued {
+    /// The whole frame, for a segment of `epoch` that is synced up to its `end`, with `newest` its newest revision.
+    pub(super) fn encode(&self, epoch: u64, end: End, newest: u64) -> Vec<u8> {
+        let payload = [self.number.to_le_bytes(), self.epoch.to_le_bytes()].concat();
+        let header = Header {
+            kind: Kind::Continued,
+            payload_len: 16,
+            offset: end.offset,
+            epoch,
+            revision: newest,
+            synced: end.offset,
+            chain: end.chain,
+            payload_checksum: crc32c::crc32c(&payload),
+        };
+        let mut frame = header.encode().0.to_vec();
+        frame.extend_from_slice(&payload);
+        frame
+    }
+
+    pub(super) fn decode(payload: &[u8]) -> Option<Self> {
+        let (number, epoch) = payload.split_first_chunk::<8>()?;
+        let epoch = epoch.try_into().ok()?;
+        Some(Self { number: u64::from_le_bytes(*number), epoch: u64::from_le_bytes(epoch) })
     }
 }
 

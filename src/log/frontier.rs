@@ -1,8 +1,10 @@
 //! How far the log is: what is durable, and whether more will be.
 
 use crate::error::LogFailure;
-use crate::log_stats::LogStats;
+use crate::log_stats::{Compactions, LogStats};
 use crate::sync::{AtomicU64, Mutex, Ordering};
+
+use super::footprint::Footprint;
 
 /// Its lock is innermost: it may be taken with any other held, and nothing is taken within.
 pub(crate) struct Frontier {
@@ -15,6 +17,8 @@ struct Rest {
     /// How many keys are live at `durable`.
     live: u64,
     stats: LogStats,
+    footprint: Footprint,
+    compactions: Compactions,
     ended: Option<Ended>,
 }
 
@@ -26,8 +30,14 @@ pub(crate) enum Ended {
 }
 
 impl Frontier {
-    pub(super) fn new(durable: u64, live: u64) -> Self {
-        let rest = Rest { live, stats: LogStats::default(), ended: None };
+    pub(super) fn new(durable: u64, live: u64, footprint: Footprint) -> Self {
+        let rest = Rest {
+            live,
+            stats: LogStats::default(),
+            footprint,
+            compactions: Compactions::default(),
+            ended: None,
+        };
         Self { durable: AtomicU64::new(durable), rest: Mutex::new(rest) }
     }
 
@@ -46,8 +56,38 @@ impl Frontier {
     }
 
     pub(crate) fn stats(&self) -> LogStats {
-        let rest = self.rest.lock();
-        LogStats { poisoned: matches!(rest.ended, Some(Ended::Failed(_))), ..rest.stats }
+        let Rest { stats, footprint, compactions, ended, .. } = &*self.rest.lock();
+        let checkpoint_bytes = footprint.checkpoint_bytes();
+        LogStats {
+            bytes: stats.bytes + footprint.closed_bytes() + checkpoint_bytes,
+            checkpoint_bytes,
+            segments: stats.segments + footprint.segments(),
+            compactions: *compactions,
+            poisoned: matches!(ended, Some(Ended::Failed(_))),
+            ..*stats
+        }
+    }
+
+    /// A segment is not written any more.
+    pub(super) fn close_segment(&self, number: u64, bytes: u64) {
+        self.rest.lock().footprint.close(number, bytes);
+    }
+
+    /// A checkpoint of so many bytes replaced what is before the segment of this number.
+    pub(super) fn compacted(&self, number: u64, checkpoint_bytes: u64) {
+        let mut rest = self.rest.lock();
+        rest.footprint.replace(number, checkpoint_bytes);
+        rest.compactions.succeeded += 1;
+    }
+
+    pub(super) fn compaction_failed(&self) {
+        self.rest.lock().compactions.failed += 1;
+    }
+
+    /// Whether what a checkpoint would replace is at least so many bytes, and at least as many as the last one has.
+    pub(super) fn is_worth_compacting(&self, least: u64) -> bool {
+        let footprint = &self.rest.lock().footprint;
+        footprint.closed_bytes() >= least.max(footprint.checkpoint_bytes())
     }
 
     /// Tells what the log has done where nothing becomes durable.

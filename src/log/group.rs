@@ -18,9 +18,9 @@ use crate::revision::Revision;
 use crate::sync::{Arc, Condvar, Mutex};
 
 use super::Durability;
+use super::compaction::Housekeeping;
 use super::frontier::{Ended, Frontier};
-use super::segment;
-use super::tail::{Batch, Growth, Position, Superseded, Tail};
+use super::tail::{Batch, Superseded, Tail};
 use super::worker::Rooms;
 use super::writer::Writer;
 
@@ -36,6 +36,7 @@ pub(super) struct Shared {
     /// Whether there are a log thread and a notice thread. If not, futures lead when they are polled.
     pub(super) has_threads: bool,
     follow: Follow,
+    pub(super) housekeeping: Housekeeping,
     pub(super) group: Mutex<Group>,
     /// Blocking committers wait here.
     ready: Condvar,
@@ -99,6 +100,16 @@ pub(super) struct Request {
     pub(super) room: Option<usize>,
     /// Sync, whatever the durability.
     pub(super) sync: bool,
+    /// Start the next segment, unless the open one is empty.
+    pub(super) rotate: bool,
+}
+
+/// What came of leading.
+pub(super) struct Led {
+    /// Why room could not be made, or no segment started, if that was asked for.
+    pub(super) refusal: Option<NoSpace>,
+    /// The number of the open segment, and its epoch.
+    pub(super) open: (u64, u64),
 }
 
 /// There is no room, and the file system does not give any.
@@ -116,9 +127,9 @@ impl Shared {
         tail: Tail,
         writer: Writer,
         frontier: Arc<Frontier>,
-        durability: Durability,
-        has_threads: bool,
+        (durability, has_threads): (Durability, bool),
         follow: Follow,
+        housekeeping: Housekeeping,
     ) -> Self {
         frontier.publish(writer.stats());
         Self {
@@ -127,6 +138,7 @@ impl Shared {
             durability,
             has_threads,
             follow,
+            housekeeping,
             group: Mutex::new(Group { writer: Some(writer), ..Group::default() }),
             ready: Condvar::new(),
             work: Condvar::new(),
@@ -162,8 +174,8 @@ impl Shared {
     /// Makes room for a record of `payload_len` bytes; others may use it first.
     pub(super) fn make_room(&self, payload_len: usize) -> Result<(), RoomRefused> {
         let writer = self.take_writer().ok_or(RoomRefused::Ended)?;
-        let request = Request { room: Some(payload_len), sync: false };
-        match self.lead_here(writer, request) {
+        let request = Request { room: Some(payload_len), ..Request::default() };
+        match self.lead_here(writer, request).refusal {
             Some(refusal) => Err(RoomRefused::NoSpace(refusal)),
             None => Ok(()),
         }
@@ -172,7 +184,7 @@ impl Shared {
     /// Writes and syncs all that was appended, whatever the durability.
     pub(super) fn sync(&self) -> Result<(), SyncError> {
         if let Some(writer) = self.take_writer() {
-            self.lead_here(writer, Request { room: None, sync: true });
+            self.lead_here(writer, Request { sync: true, ..Request::default() });
         }
         match &self.group.lock().ending {
             Ending::NotYet => Ok(()),
@@ -182,7 +194,7 @@ impl Shared {
     }
 
     /// Leadership, as soon as it is free; `None` if the log has ended.
-    fn take_writer(&self) -> Option<Writer> {
+    pub(super) fn take_writer(&self) -> Option<Writer> {
         let mut group = self.group.lock();
         loop {
             if !matches!(group.ending, Ending::NotYet) {
@@ -196,21 +208,22 @@ impl Shared {
     }
 
     /// Leads once on the caller's own thread, aftermath included.
-    fn lead_here(&self, writer: Writer, request: Request) -> Option<NoSpace> {
+    pub(super) fn lead_here(&self, writer: Writer, request: Request) -> Led {
         let mut aftermath = Aftermath::default();
-        let refusal = self.lead(writer, request, &mut aftermath);
+        let led = self.lead(writer, request, &mut aftermath);
         self.settle(aftermath);
-        refusal
+        led
     }
 
-    /// Leads once and gives leadership up. Returns why room could not be made, if it was asked for.
+    /// Leads once and gives leadership up.
     pub(super) fn lead(
         &self,
         mut writer: Writer,
         request: Request,
         aftermath: &mut Aftermath,
-    ) -> Option<NoSpace> {
+    ) -> Led {
         let led = or_bug(|| self.try_lead(&mut writer, request, aftermath));
+        let open = (writer.number(), self.tail.lock().position().epoch);
         let mut group = self.group.lock();
         group.writer = Some(writer);
         let refusal = match led {
@@ -234,7 +247,7 @@ impl Shared {
             }
         };
         drop(group);
-        refusal
+        Led { refusal, open }
     }
 
     fn try_lead(
@@ -247,6 +260,10 @@ impl Shared {
             Some(payload_len) => self.grow(writer, Some(payload_len), aftermath)?,
             None => None,
         };
+        let refusal = match refusal {
+            None if request.rotate => self.rotate_if_used(writer, aftermath)?,
+            refusal => refusal,
+        };
         let batch = self.tail.lock().take();
         self.write(writer, batch, request.sync, aftermath)?;
         // Growing ahead of need keeps committers from ever asking for room; if it cannot be had, whoever needs
@@ -256,7 +273,7 @@ impl Shared {
     }
 
     /// Writes a batch of the open segment, makes it durable, and tells those who waited for it.
-    fn write(
+    pub(super) fn write(
         &self,
         writer: &mut Writer,
         mut batch: Batch,
@@ -289,95 +306,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Extends the segment or starts the next one. A file system that gives no space is not a failure of the
-    /// log: the refusal is returned, and everything stays as it was.
-    fn grow(
-        &self,
-        writer: &mut Writer,
-        wanted: Option<usize>,
-        aftermath: &mut Aftermath,
-    ) -> Result<Option<NoSpace>, LogFailure> {
-        let refusal = self.try_grow(writer, wanted, true, aftermath)?;
-        if refusal.is_some() && wanted.is_some() {
-            // There may be just enough.
-            return self.try_grow(writer, wanted, false, aftermath);
-        }
-        Ok(refusal)
-    }
-
-    fn try_grow(
-        &self,
-        writer: &mut Writer,
-        wanted: Option<usize>,
-        plenty: bool,
-        aftermath: &mut Aftermath,
-    ) -> Result<Option<NoSpace>, LogFailure> {
-        let (growth, allocated) = {
-            let tail = self.tail.lock();
-            (tail.growth(wanted, plenty), tail.position().allocated)
-        };
-        match growth {
-            Growth::Enough => Ok(None),
-            Growth::ExtendTo(to) => match writer.extend(allocated, to) {
-                Ok(()) => {
-                    self.tail.lock().extended_to(to);
-                    self.frontier.publish(writer.stats());
-                    Ok(None)
-                }
-                Err(error) => Ok(Some(Arc::new(error))),
-            },
-            Growth::Rotate(allocated) => self.rotate(writer, allocated, aftermath),
-        }
-    }
-
-    /// Starts the next segment. Writers append to it from the moment the tail moves, while this one is synced
-    /// and the next one's header, which states this one's end, is made durable; nothing of the next segment is
-    /// written before.
-    fn rotate(
-        &self,
-        writer: &mut Writer,
-        allocated: usize,
-        aftermath: &mut Aftermath,
-    ) -> Result<Option<NoSpace>, LogFailure> {
-        let next = match writer.prepare_next(allocated) {
-            Ok(next) => next,
-            Err(error) => return Ok(Some(Arc::new(error))),
-        };
-        let (batch, header) = {
-            let mut tail = self.tail.lock();
-            let batch = tail.take();
-            let end = tail.position();
-            let signature = writer.signature();
-            let header = segment::Header {
-                codec: signature.codec,
-                number: next.number,
-                epoch: next.epoch,
-                identity: signature.identity,
-                floor: tail.floor(),
-                newest: tail.newest(),
-                previous: segment::End {
-                    offset: u32::try_from(end.offset).expect("a segment is smaller than 4 GiB"),
-                    chain: end.chain,
-                },
-            };
-            let (header, chain) = header.encode();
-            tail.move_to(Position {
-                epoch: next.epoch,
-                offset: segment::HEADER_LEN,
-                chain,
-                synced: segment::HEADER_LEN,
-                allocated: next.allocated,
-            });
-            (batch, header)
-        };
-        self.write(writer, batch, true, aftermath)?;
-        writer
-            .move_to(next, &header)
-            .map_err(|error| LogFailure::new("starting a segment of the log", error))?;
-        self.frontier.publish(writer.stats());
-        Ok(None)
-    }
-
     /// Runs what others asked for: under no lock.
     pub(super) fn settle(&self, aftermath: Aftermath) {
         // A panic in somebody's waker or drop has been reported by the panic hook. It must not keep the others
@@ -395,6 +323,7 @@ impl Shared {
 
     /// Closes the log in good order: everything synced, a close mark, the file cut to its length.
     pub(super) fn close(&self) -> Result<(), SyncError> {
+        self.housekeeping.end();
         let Some(mut writer) = self.take_writer() else {
             return match &self.group.lock().ending {
                 Ending::Failed(failure) => Err(SyncError::Failed(failure.clone())),

@@ -42,8 +42,8 @@ impl RecordBuilder {
         value: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.payload.push(PUT);
-        self.field(key)?;
-        self.field(value)
+        put_field(&mut self.payload, key)?;
+        put_field(&mut self.payload, value)
     }
 
     /// Adds a delete; `key` appends its encoding.
@@ -52,17 +52,7 @@ impl RecordBuilder {
         key: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.payload.push(DELETE);
-        self.field(key)
-    }
-
-    /// A length, then what `encode` appends. A field past 4 GiB is caught by [`finish`](Self::finish).
-    fn field<E>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
-        let at = self.payload.len();
-        self.payload.extend_from_slice(&[0; 4]);
-        encode(&mut self.payload)?;
-        let len = u32::try_from(self.payload.len() - at - 4).unwrap_or(u32::MAX);
-        self.payload[at..at + 4].copy_from_slice(&len.to_le_bytes());
-        Ok(())
+        put_field(&mut self.payload, key)
     }
 
     /// The record, if it is at most `max` bytes.
@@ -74,6 +64,19 @@ impl RecordBuilder {
             Err(TooLarge { bytes: u64::try_from(self.payload.len()).unwrap_or(u64::MAX) })
         }
     }
+}
+
+/// Appends a length, then what `encode` appends. A field past 4 GiB is caught by whoever limits the whole.
+pub(super) fn put_field<E>(
+    out: &mut Vec<u8>,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    let at = out.len();
+    out.extend_from_slice(&[0; 4]);
+    encode(out)?;
+    let len = u32::try_from(out.len() - at - 4).unwrap_or(u32::MAX);
+    out[at..at + 4].copy_from_slice(&len.to_le_bytes());
+    Ok(())
 }
 
 /// One operation of a commit, as recovery reads it.
@@ -102,7 +105,8 @@ pub(crate) fn operations(mut payload: &[u8]) -> Option<Vec<Operation<'_>>> {
     if operations.is_empty() { None } else { Some(operations) }
 }
 
-fn take_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// A field and what follows it.
+pub(super) fn take_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bytes.split_first_chunk::<4>()?;
     rest.split_at_checked(usize::try_from(u32::from_le_bytes(*len)).ok()?)
 }

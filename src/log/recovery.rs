@@ -5,33 +5,50 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::time::{Duration, Instant};
 
-use crate::codec::CodecError;
 use crate::error::OpenError;
 use crate::identity::{self, Identity};
+use crate::revision::Revision;
 use crate::storage::{Directory, File, write_all_at};
 use crate::sync::Arc;
 
-use super::record::Operation;
-use super::scan::{Codec, Loaded, Progress, Scan, corrupt};
-use super::segment::{self, Name};
+use super::footprint::Footprint;
+use super::frame::Continued;
+use super::header::{self, End, Header, Kind};
+use super::names;
+use super::scan::{Apply, Codec, Loaded, Progress, Scan, corrupt, read_checkpoint};
+use super::survey::{Survey, io_error};
 use super::tail::{Position, next_floor};
-use super::writer::{NextSegment, Signature, Writer, count};
+use super::writer::{NextSegment, Signature, Writer, count, end_segment};
 
 /// What opening a log found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// How many commits were read.
+    /// How many commits were read, beside those that the checkpoint has.
     pub commits: u64,
     /// How many segments the log had.
     pub segments: u64,
+    /// The revision of the checkpoint that the log began with.
+    pub checkpoint: Option<Revision>,
+    /// How many entries that had.
+    pub entries: u64,
+    /// How many bytes were read.
+    pub bytes: u64,
     /// Whether the log had been closed in good order (a new one counts as such). If not, the revisions
     /// reserved at the time are skipped.
     pub clean: bool,
     /// A torn tail that was cut: what the last batches before an unclean stop had written, and nothing proves
     /// to have been synced.
     pub cut: Option<Cut>,
+    /// How many bytes other than zero follow the ends of segments, where nothing of the log is. After a stop while a
+    /// segment was being started there may be some; else they are damage that does no harm.
+    pub ignored: u64,
+    /// How many left-over files of an interrupted clean-up or creation were removed.
+    pub removed: u64,
+    /// How long it took.
+    pub elapsed: Duration,
 }
 
 /// A torn tail.
@@ -46,14 +63,13 @@ pub struct Cut {
     pub bytes: u64,
 }
 
-/// Installs one commit.
-pub(crate) type Apply<'a> = dyn FnMut(u64, &[Operation<'_>]) -> Result<(), CodecError> + 'a;
-
 /// A log that was read and is ready to be written.
 pub(super) struct Recovered {
     pub(super) writer: Writer,
     pub(super) position: Position,
-    pub(super) identity: Identity,
+    pub(super) footprint: Footprint,
+    /// The number of the checkpoint.
+    pub(super) checkpoint: Option<u64>,
     /// Of a log that was closed in good order: what ends it and is not known to be synced, the close mark at least.
     pub(super) reopened: Option<Vec<u8>>,
     /// Revisions up to this one are used or skipped.
@@ -70,120 +86,61 @@ pub(super) fn recover(
     first_allocation: usize,
     apply: &mut Apply<'_>,
 ) -> Result<Recovered, OpenError> {
+    let started = Instant::now();
     let failed = |action| move |source| io_error(&**directory, action, source);
     directory.create().map_err(failed("create"))?;
-    list(&**directory)?;
-    let lock = directory.lock(segment::LOCK).map_err(|error| match error.kind() {
+    // Before the lock file is created: another program's directory stays as it is.
+    Survey::of(&**directory)?;
+    let lock = directory.lock(names::LOCK).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => OpenError::Locked { path: directory.path().to_owned() },
         _ => failed("lock")(error),
     })?;
-    let Listing { segments, unfinished } = list(&**directory)?;
+    let survey = Survey::of(&**directory)?;
 
-    let codec = Codec { name: codec, field: segment::codec_field(codec) };
+    let codec = Codec { name: codec, field: header::codec_field(codec) };
     let mut progress = Progress::default();
-    let last = read_segments(&**directory, &codec, &segments, &mut progress, apply)?;
+    let contents = read(&**directory, &codec, &survey, &mut progress, apply)?;
 
-    for name in unfinished {
-        directory.remove(&name).map_err(failed("clean up"))?;
+    for name in &survey.left_over {
+        directory.remove(name).map_err(failed("clean up"))?;
     }
     let mut report = Recovery {
         commits: progress.commits,
-        segments: u64::try_from(segments.len()).unwrap_or(u64::MAX),
+        segments: count(survey.segments.len()),
+        checkpoint: survey.checkpoint.and_then(|_| Revision::try_from(progress.covered).ok()),
+        entries: progress.entries,
+        bytes: progress.bytes,
         clean: true,
         cut: None,
+        ignored: progress.ignored,
+        removed: count(survey.left_over.len()),
+        elapsed: started.elapsed(),
     };
-    let mut signature =
-        Signature { codec: codec.field, identity: Identity::default(), seed: identity::random() };
-    let (next, newest, previous) = match last {
-        None => {
-            directory.sync_parents().map_err(failed("sync the parent of"))?;
-            signature.identity = Identity::random();
-            (1, first_revision - 1, segment::End::default())
-        }
-        Some(last) => {
-            signature.identity = progress.identity.unwrap_or_default();
-            report.cut = last.cut;
-            if last.scan.closed && last.cut.is_none() {
-                let newest = progress.newest.max(first_revision - 1);
-                return Ok(last.reopen(
-                    directory,
-                    signature,
-                    lock,
-                    newest,
-                    (report, progress.bytes),
-                ));
-            }
-            report.clean = false;
-            last.make_durable().map_err(failed("sync the last segment in"))?;
-            let newest = progress.floor.max(progress.newest).max(first_revision - 1);
-            (last.number + 1, newest, last.scan.end)
-        }
+    let identity = progress.identity.unwrap_or_else(Identity::random);
+    let signature = Signature { codec: codec.field, identity, seed: identity::random() };
+    let checkpoint = survey.checkpoint;
+    let opening = Opening { directory, signature, lock, first_allocation, checkpoint };
+    let Contents { last, footprint } = contents;
+    let Some(last) = last else {
+        directory.sync_parents().map_err(failed("sync the parent of"))?;
+        return opening.start(None, first_revision - 1, footprint, report);
     };
-    let start = NextSegment::prepare(directory, next, signature, first_allocation)
-        .map_err(failed("create a segment in"))?;
-    // The header reserves the first block, so that a new segment can be written to at once.
-    let floor = next_floor(newest);
-    let header = segment::Header {
-        codec: signature.codec,
-        number: next,
-        epoch: start.epoch,
-        identity: signature.identity,
-        floor,
-        newest,
-        previous,
-    };
-    let (header, chain) = header.encode();
-    let position = Position {
-        epoch: start.epoch,
-        offset: segment::HEADER_LEN,
-        chain,
-        synced: segment::HEADER_LEN,
-        allocated: start.allocated,
-    };
-    let start_bytes = start.allocated;
-    let file = start.publish(&**directory, &header).map_err(failed("create a segment in"))?;
-    Ok(Recovered {
-        writer: Writer::new(Arc::clone(directory), file, next, signature, lock)
-            .with_files(progress.bytes, start_bytes),
-        position,
-        identity: signature.identity,
-        reopened: None,
-        newest,
-        floor,
-        report,
-    })
-}
-
-fn io_error(directory: &dyn Directory, action: &'static str, source: io::Error) -> OpenError {
-    OpenError::Io { action, path: directory.path().to_owned(), source }
-}
-
-struct Listing {
-    /// In ascending order, without a gap, from 1.
-    segments: Vec<u64>,
-    unfinished: Vec<String>,
-}
-
-fn list(directory: &dyn Directory) -> Result<Listing, OpenError> {
-    let names = directory.list().map_err(|source| io_error(directory, "list", source))?;
-    let mut listing = Listing { segments: Vec::new(), unfinished: Vec::new() };
-    for name in names {
-        match Name::of(&name) {
-            Name::Segment(number) => listing.segments.push(number),
-            Name::Unfinished => listing.unfinished.push(name),
-            Name::Lock | Name::Tolerated => {}
-            Name::Foreign => {
-                return Err(OpenError::ForeignFile { path: directory.path().join(name) });
-            }
-        }
+    report.cut = last.cut;
+    if last.scan.closed && last.cut.is_none() {
+        let newest = progress.newest.max(first_revision - 1);
+        return Ok(opening.go_on(last, newest, footprint, report));
     }
-    listing.segments.sort_unstable();
-    for (expected, number) in (1..).zip(&listing.segments) {
-        if *number != expected {
-            return Err(OpenError::MissingSegment { segment: expected });
-        }
-    }
-    Ok(listing)
+    report.clean = false;
+    last.make_durable().map_err(failed("sync the last segment in"))?;
+    let newest = progress.floor.max(progress.newest).max(first_revision - 1);
+    opening.start(Some(&last), newest, footprint, report)
+}
+
+/// What was read, and applied.
+struct Contents {
+    /// The last segment, if there is any.
+    last: Option<Last>,
+    footprint: Footprint,
 }
 
 /// The last segment, read.
@@ -193,78 +150,160 @@ struct Last {
     file: Box<dyn File>,
     bytes: Vec<u8>,
     scan: Scan,
+    newest: u64,
     cut: Option<Cut>,
 }
 
-fn read_segments(
+/// Reads the whole log, and changes nothing.
+fn read(
     directory: &dyn Directory,
     codec: &Codec,
-    numbers: &[u64],
+    survey: &Survey,
     progress: &mut Progress,
     apply: &mut Apply<'_>,
-) -> Result<Option<Last>, OpenError> {
-    let mut numbers = numbers.iter().copied().peekable();
-    let Some(first) = numbers.next() else { return Ok(None) };
+) -> Result<Contents, OpenError> {
+    let checkpoint = match survey.checkpoint {
+        Some(number) => Some(read_checkpoint(directory, codec, number, progress, apply)?),
+        None => None,
+    };
+    let mut footprint = Footprint::new(progress.bytes);
+    let mut numbers = survey.segments.iter().copied();
+    let Some(first) = numbers.next() else { return Ok(Contents { last: None, footprint }) };
     let mut current = Loaded::load(directory, codec, first, progress)?;
-    if current.header.previous != segment::End::default() {
-        return Err(corrupt(first, 0, "the first segment names one before it"));
-    }
+    check_first(&current.header, checkpoint.as_ref())?;
     for number in numbers {
         let next = Loaded::load(directory, codec, number, progress)?;
         let end = next.header.previous;
         let scan = current.scan(Some(end.offset), progress, apply)?;
+        let name = (Kind::Segment, current.header.number);
         if scan.end != end {
-            return Err(corrupt(
-                current.number,
-                u64::from(scan.end.offset),
-                "it is not the segment that the next one continues",
-            ));
+            let what = "it is not the segment that the next one continues";
+            return Err(corrupt(name, u64::from(scan.end.offset), what));
         }
+        progress.ignored += current.after_end(end, progress.newest, &next.header)?;
+        footprint.close(current.header.number, count(current.bytes.len()));
         current = next;
     }
     let scan = current.scan(None, progress, apply)?;
+    let number = current.header.number;
+    if progress.newest < progress.covered {
+        let what = "commits that the checkpoint proves to have been synced are missing";
+        return Err(corrupt((Kind::Segment, number), u64::from(scan.end.offset), what));
+    }
     let cut = current.torn_tail(scan.end.offset)?;
-    Ok(Some(Last {
-        number: current.number,
-        epoch: current.header.epoch,
-        file: current.file,
-        bytes: current.bytes,
-        scan,
-        cut,
-    }))
+    let Loaded { header, file, bytes, .. } = current;
+    let newest = progress.newest;
+    let last = Last { number, epoch: header.epoch, file, bytes, scan, newest, cut };
+    Ok(Contents { last: Some(last), footprint })
 }
 
-impl Last {
-    /// Goes on in this segment, after its close mark, without touching it: space and revisions are taken with the
-    /// first commit.
-    fn reopen(
+/// Whether a segment is the one that the log begins with.
+fn check_first(first: &Header, checkpoint: Option<&Header>) -> Result<(), OpenError> {
+    let what = match checkpoint {
+        None if first.previous != End::default() => "the first segment names one before it",
+        Some(checkpoint) if first.epoch != checkpoint.next_epoch => {
+            "it is not the segment that continues the checkpoint"
+        }
+        Some(checkpoint) if first.newest > checkpoint.newest => {
+            "the checkpoint does not reach to where it begins"
+        }
+        _ => return Ok(()),
+    };
+    Err(corrupt((Kind::Segment, first.number), 0, what))
+}
+
+/// What is needed to go on.
+struct Opening<'a> {
+    directory: &'a Arc<dyn Directory>,
+    signature: Signature,
+    lock: Box<dyn Debug + Send>,
+    first_allocation: usize,
+    checkpoint: Option<u64>,
+}
+
+impl Opening<'_> {
+    /// Starts a new segment after the `last` one, with revisions above `newest`.
+    fn start(
         self,
-        directory: &Arc<dyn Directory>,
-        signature: Signature,
-        lock: Box<dyn Debug + Send>,
+        last: Option<&Last>,
         newest: u64,
-        (report, bytes): (Recovery, u64),
-    ) -> Recovered {
-        let offset = usize::try_from(self.scan.end.offset).expect("it was read into memory");
-        let reopened = self.unproven().to_vec();
+        mut footprint: Footprint,
+        report: Recovery,
+    ) -> Result<Recovered, OpenError> {
+        let Self { directory, signature, lock, first_allocation, checkpoint } = self;
+        let failed = |action| move |source| io_error(&**directory, action, source);
+        let number = last.map_or(1, |last| last.number + 1);
+        let next = NextSegment::prepare(directory, number, signature, first_allocation)
+            .map_err(failed("create a segment in"))?;
+        // The header reserves the first block, so that a new segment can be written to at once.
+        let floor = next_floor(newest);
+        let header = Header {
+            kind: Kind::Segment,
+            codec: signature.codec,
+            number,
+            epoch: next.epoch,
+            identity: signature.identity,
+            floor,
+            newest,
+            previous: last.map_or(End::default(), |last| last.scan.end),
+            next_epoch: 0,
+        };
+        let (header, chain) = header.encode();
+        let position = Position {
+            epoch: next.epoch,
+            offset: header::LEN,
+            chain,
+            synced: header::LEN,
+            allocated: next.allocated,
+        };
+        let file = next.publish(&**directory, &header).map_err(failed("create a segment in"))?;
+        if let Some(last) = last {
+            let mark = Continued { number, epoch: position.epoch };
+            let mark = mark.encode(last.epoch, last.scan.end, last.newest);
+            let end = end_segment(&*last.file, &mark, last.scan.end.offset)
+                .map_err(failed("end the last segment in"))?;
+            footprint.close(last.number, end);
+        }
+        let allocated = position.allocated;
+        Ok(Recovered {
+            writer: Writer::new(Arc::clone(directory), (file, number, allocated), signature, lock),
+            position,
+            footprint,
+            checkpoint,
+            reopened: None,
+            newest,
+            floor,
+            report,
+        })
+    }
+
+    /// Goes on in the last segment, after its close mark, without touching it: space and revisions are taken with the
+    /// first commit.
+    fn go_on(self, last: Last, newest: u64, footprint: Footprint, report: Recovery) -> Recovered {
+        let Self { directory, signature, lock, checkpoint, .. } = self;
+        let offset = usize::try_from(last.scan.end.offset).expect("it was read into memory");
+        let reopened = last.unproven().to_vec();
+        let open = (last.file, last.number, last.bytes.len());
         Recovered {
-            writer: Writer::new(Arc::clone(directory), self.file, self.number, signature, lock)
-                .with_files(bytes.saturating_sub(count(self.bytes.len())), self.bytes.len()),
+            writer: Writer::new(Arc::clone(directory), open, signature, lock),
             position: Position {
-                epoch: self.epoch,
+                epoch: last.epoch,
                 offset,
-                chain: self.scan.end.chain,
+                chain: last.scan.end.chain,
                 synced: offset - reopened.len(),
                 allocated: offset,
             },
-            identity: signature.identity,
+            footprint,
+            checkpoint,
             reopened: Some(reopened),
             newest,
             floor: newest,
             report,
         }
     }
+}
 
+impl Last {
     /// Writes what nothing proves to be synced once more, and syncs. After a failed sync the kernel may hold
     /// such pages as clean although the disk never got them; writing makes them dirty again.
     fn make_durable(&self) -> io::Result<()> {

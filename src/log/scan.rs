@@ -1,33 +1,45 @@
-//! Reading one segment: which frames are whole, and what follows the last of them. See `FORMAT.md`, "Recovery".
+//! Reading one file: a segment's whole frames and what follows the last of them, a checkpoint's blocks. See
+//! `FORMAT.md`, "Recovery".
 
+use crate::codec::CodecError;
 use crate::error::OpenError;
 use crate::identity::Identity;
 use crate::revision::Revision;
-use crate::storage::{Directory, File, read_all};
+use crate::storage::{Directory, File, read_all, read_at_most};
 
-use super::frame::{self, Kind};
-use super::record;
-use super::recovery::{Apply, Cut};
-use super::segment::{self, Unreadable};
+use super::checkpoint::{Entry, Fault, Reader};
+use super::frame::{self, Continued};
+use super::header::{self, End, Header, Unreadable};
+use super::record::{self, Operation};
+use super::recovery::Cut;
 
-/// What the segments have said so far.
+/// What is read from a log, in order: first the entries of a checkpoint, if there is one, then commits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Item<'a> {
+    Entry(Entry<'a>),
+    Commit { revision: u64, operations: &'a [Operation<'a>] },
+}
+
+/// Takes one item.
+pub(crate) type Apply<'a> = dyn FnMut(Item<'_>) -> Result<(), CodecError> + 'a;
+
+/// What the files have said so far.
 #[derive(Default)]
 pub(super) struct Progress {
+    /// The newest revision of the segments.
     pub(super) newest: u64,
     pub(super) floor: u64,
     pub(super) identity: Option<Identity>,
+    /// The revision of the checkpoint: commits up to it are not applied again.
+    pub(super) covered: u64,
+    /// How many entries the checkpoint has.
+    pub(super) entries: u64,
+    /// How many commits were applied.
     pub(super) commits: u64,
-    /// What the files have, together.
+    /// How many bytes the files have, together.
     pub(super) bytes: u64,
-}
-
-/// Where reading one segment's frames ended.
-pub(super) struct Scan {
-    pub(super) end: segment::End,
-    /// Some whole frame says that it was synced up to here.
-    pub(super) proven: u32,
-    /// The last whole frame is a close mark.
-    pub(super) closed: bool,
+    /// How many bytes follow the ends of segments, zeros and marks not counted.
+    pub(super) ignored: u64,
 }
 
 /// The codec that the log has to have been written with.
@@ -36,11 +48,100 @@ pub(super) struct Codec {
     pub(super) field: [u8; 16],
 }
 
-/// One segment in memory, its header checked.
-pub(super) struct Loaded {
-    pub(super) number: u64,
-    pub(super) header: segment::Header,
+/// A file, its header checked.
+pub(super) struct Opened {
+    pub(super) header: Header,
+    /// The checksum of the header.
     pub(super) chain: u32,
+    pub(super) file: Box<dyn File>,
+    pub(super) len: u64,
+}
+
+impl Opened {
+    pub(super) fn open(
+        directory: &dyn Directory,
+        codec: &Codec,
+        (kind, number): (header::Kind, u64),
+        progress: &mut Progress,
+    ) -> Result<Self, OpenError> {
+        let failed = |action| failed(directory, (kind, number), action);
+        let file = directory.open_file(&kind.name(number)).map_err(failed("open"))?;
+        let len = file.len().map_err(failed("read"))?;
+        let mut bytes = [0; header::LEN];
+        let read = read_at_most(&*file, &mut bytes, 0).map_err(failed("read"))?;
+        progress.bytes += len;
+        let damaged = |what| corrupt((kind, number), 0, what);
+        let (header, chain) =
+            Header::decode(kind, &bytes[..read]).map_err(|unreadable| match unreadable {
+                Unreadable::Damaged(what) => damaged(what),
+                Unreadable::NewerFormat(found) => {
+                    OpenError::NewerFormat { found, supported: header::VERSION }
+                }
+            })?;
+        if header.codec != codec.field {
+            let found = String::from_utf8_lossy(&header.codec).trim_end_matches('\0').to_owned();
+            return Err(OpenError::OtherCodec { found, expected: codec.name });
+        }
+        if header.number != number {
+            return Err(damaged("its header has another number than its name"));
+        }
+        if header.newest.max(header.floor) > Revision::MAX.get() {
+            return Err(damaged("its revisions are too large"));
+        }
+        if *progress.identity.get_or_insert(header.identity) != header.identity {
+            return Err(damaged("it belongs to another store"));
+        }
+        Ok(Self { header, chain, file, len })
+    }
+}
+
+/// Applies the entries of the checkpoint `number`, and returns its header.
+pub(super) fn read_checkpoint(
+    directory: &dyn Directory,
+    codec: &Codec,
+    number: u64,
+    progress: &mut Progress,
+    apply: &mut Apply<'_>,
+) -> Result<Header, OpenError> {
+    let name = (header::Kind::Checkpoint, number);
+    let Opened { header, file, len, .. } = Opened::open(directory, codec, name, progress)?;
+    let mut reader = Reader::new(&*file, len, header.epoch);
+    loop {
+        let offset = reader.offset();
+        match reader.next_block() {
+            Ok(None) => break,
+            Ok(Some(entries)) => {
+                for entry in entries {
+                    if entry.revision > header.newest || entry.created > entry.revision {
+                        return Err(corrupt(name, offset, "its revisions are out of order"));
+                    }
+                    let applied = apply(Item::Entry(entry));
+                    applied.map_err(|source| undecodable(name, offset, source))?;
+                }
+            }
+            Err(Fault::Damaged(what)) => return Err(corrupt(name, reader.offset(), what)),
+            Err(Fault::Io(error)) => return Err(failed(directory, name, "read")(error)),
+        }
+    }
+    progress.entries = reader.entries();
+    progress.covered = header.newest;
+    progress.floor = header.floor;
+    Ok(header)
+}
+
+/// Where reading one segment's frames ended.
+pub(super) struct Scan {
+    pub(super) end: End,
+    /// Some whole frame says that it was synced up to here.
+    pub(super) proven: u32,
+    /// The last whole frame is a close mark.
+    pub(super) closed: bool,
+}
+
+/// One segment in memory.
+pub(super) struct Loaded {
+    pub(super) header: Header,
+    chain: u32,
     pub(super) file: Box<dyn File>,
     pub(super) bytes: Vec<u8>,
 }
@@ -52,38 +153,17 @@ impl Loaded {
         number: u64,
         progress: &mut Progress,
     ) -> Result<Self, OpenError> {
-        let path = directory.path().join(segment::name(number));
-        let failed = |action| {
-            let path = path.clone();
-            move |source| OpenError::Io { action, path, source }
-        };
-        let file = directory.open_file(&segment::name(number)).map_err(failed("open"))?;
-        if file.len().map_err(failed("read"))? > u64::from(segment::MAX_LEN) {
-            return Err(corrupt(number, 0, "it is larger than a segment can be"));
+        let name = (header::Kind::Segment, number);
+        let Opened { header, chain, file, len } = Opened::open(directory, codec, name, progress)?;
+        if len > u64::from(header::MAX_LEN) {
+            return Err(corrupt(name, 0, "it is larger than a segment can be"));
         }
-        let bytes = read_all(&*file).map_err(failed("read"))?;
-        progress.bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let (header, chain) =
-            segment::Header::decode(&bytes).map_err(|unreadable| match unreadable {
-                Unreadable::Damaged(what) => corrupt(number, 0, what),
-                Unreadable::NewerFormat(found) => {
-                    OpenError::NewerFormat { found, supported: segment::VERSION }
-                }
-            })?;
-        if header.codec != codec.field {
-            let found = String::from_utf8_lossy(&header.codec).trim_end_matches('\0').to_owned();
-            return Err(OpenError::OtherCodec { found, expected: codec.name });
-        }
-        if header.number != number {
-            return Err(corrupt(number, 0, "its header has another number than its name"));
-        }
-        if header.newest.max(header.floor) > Revision::MAX.get() {
-            return Err(corrupt(number, 0, "its revisions are too large"));
-        }
-        if *progress.identity.get_or_insert(header.identity) != header.identity {
-            return Err(corrupt(number, 0, "it belongs to another store"));
-        }
-        Ok(Self { number, header, chain, file, bytes })
+        let bytes = read_all(&*file).map_err(failed(directory, name, "read"))?;
+        Ok(Self { header, chain, file, bytes })
+    }
+
+    fn corrupt(&self, offset: u32, what: &'static str) -> OpenError {
+        corrupt((header::Kind::Segment, self.header.number), u64::from(offset), what)
     }
 
     /// Reads whole frames and applies them, up to `end` if the next segment states one, else as far as they go.
@@ -94,25 +174,23 @@ impl Loaded {
         apply: &mut Apply<'_>,
     ) -> Result<Scan, OpenError> {
         if self.header.newest < progress.newest {
-            return Err(corrupt(self.number, 0, "its revisions go backwards"));
+            return Err(self.corrupt(0, "its revisions go backwards"));
         }
         progress.newest = self.header.newest;
         progress.floor = progress.floor.max(self.header.floor);
         let mut scan = Scan {
-            end: segment::End { offset: segment::FIRST_FRAME, chain: self.chain },
-            proven: segment::FIRST_FRAME,
+            end: End { offset: header::FIRST_FRAME, chain: self.chain },
+            proven: header::FIRST_FRAME,
             closed: false,
         };
         while end.is_none_or(|end| scan.end.offset < end) {
             let frame = match self.whole_frame(&scan.end, progress.newest) {
                 Ok(frame) => frame,
-                Err(what) if end.is_some() => {
-                    return Err(corrupt(self.number, u64::from(scan.end.offset), what));
-                }
+                Err(what) if end.is_some() => return Err(self.corrupt(scan.end.offset, what)),
                 Err(_) => break,
             };
             self.accept(&frame, &scan, progress, apply)?;
-            scan.closed = frame.header.kind == Kind::Close;
+            scan.closed = frame.header.kind == frame::Kind::Close;
             scan.proven = scan.proven.max(frame.header.synced);
             scan.end = frame.end;
         }
@@ -120,7 +198,7 @@ impl Loaded {
     }
 
     /// The frame at `at`, if every one of its bytes is as it was written.
-    fn whole_frame(&self, at: &segment::End, newest: u64) -> Result<Frame<'_>, &'static str> {
+    fn whole_frame(&self, at: &End, newest: u64) -> Result<Frame<'_>, &'static str> {
         let start = usize::try_from(at.offset).map_err(|_| "it is too large")?;
         let bytes = self.bytes.get(start..).ok_or("it is cut short")?;
         let (header, checksum) = frame::Header::decode(bytes).ok_or("there is no frame header")?;
@@ -145,15 +223,15 @@ impl Loaded {
             return Err("the frame's padding is not zero");
         }
         let in_order = match header.kind {
-            Kind::Commit => header.revision > newest,
-            Kind::Reserve | Kind::Close => header.revision >= newest,
+            frame::Kind::Commit => header.revision > newest,
+            _ => header.revision >= newest,
         };
         if !in_order || header.revision > Revision::MAX.get() {
             return Err("its revision is out of order");
         }
         let frame_len =
             u32::try_from(frame::frame_len(payload_len)).map_err(|_| "it is too large")?;
-        let end = segment::End { offset: at.offset + frame_len, chain: checksum };
+        let end = End { offset: at.offset + frame_len, chain: checksum };
         Ok(Frame { header, payload, end })
     }
 
@@ -164,29 +242,55 @@ impl Loaded {
         progress: &mut Progress,
         apply: &mut Apply<'_>,
     ) -> Result<(), OpenError> {
-        let offset = u64::from(scan.end.offset);
-        progress.newest = frame.header.revision;
+        let offset = scan.end.offset;
+        let revision = frame.header.revision;
+        progress.newest = revision;
         match frame.header.kind {
-            Kind::Commit => {
+            frame::Kind::Commit => {
                 let operations = record::operations(frame.payload)
-                    .ok_or_else(|| corrupt(self.number, offset, "the commit has no operations"))?;
-                apply(frame.header.revision, &operations).map_err(|source| OpenError::Decode {
-                    segment: self.number,
-                    offset,
-                    source,
-                })?;
-                progress.commits += 1;
+                    .ok_or_else(|| self.corrupt(offset, "the commit has no operations"))?;
+                if revision > progress.covered {
+                    let applied = apply(Item::Commit { revision, operations: &operations });
+                    let name = (header::Kind::Segment, self.header.number);
+                    applied.map_err(|source| undecodable(name, u64::from(offset), source))?;
+                    progress.commits += 1;
+                }
             }
-            Kind::Reserve => {
-                let floor = frame.payload.try_into().map(u64::from_le_bytes).map_err(|_| {
-                    corrupt(self.number, offset, "the reservation has another length")
-                })?;
+            frame::Kind::Reserve => {
+                let floor = frame
+                    .payload
+                    .try_into()
+                    .map(u64::from_le_bytes)
+                    .map_err(|_| self.corrupt(offset, "the reservation has another length"))?;
                 progress.floor = progress.floor.max(floor).min(Revision::MAX.get());
             }
             // Nothing above was handed out, so nothing above is skipped.
-            Kind::Close => progress.floor = progress.newest,
+            frame::Kind::Close => progress.floor = progress.newest,
+            // It follows the end that the next segment states; so there is none.
+            frame::Kind::Continued => {
+                return Err(OpenError::MissingSegment { segment: self.header.number + 1 });
+            }
         }
         Ok(())
+    }
+
+    /// What follows the `end` that the `next` segment states: a mark that names that segment, and nothing else. The mark is
+    /// missing if the process stopped before it was written. Returns how many bytes are neither.
+    pub(super) fn after_end(&self, end: End, newest: u64, next: &Header) -> Result<u64, OpenError> {
+        let mut start = end.offset;
+        if let Ok(frame) = self.whole_frame(&end, newest)
+            && frame.header.kind == frame::Kind::Continued
+        {
+            let named = Some(Continued { number: next.number, epoch: next.epoch });
+            if Continued::decode(frame.payload) != named {
+                return Err(self.corrupt(end.offset, "it is continued by another segment"));
+            }
+            start = frame.end.offset;
+        }
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let ignored = rest.iter().filter(|byte| **byte != 0).count();
+        Ok(u64::try_from(ignored).unwrap_or(u64::MAX))
     }
 
     /// What was written after the last whole frame, if nothing proves that it had been synced.
@@ -200,21 +304,37 @@ impl Loaded {
                 && usize::try_from(header.offset) == Ok(at)
                 && header.synced > offset
             {
-                let what = "a later frame proves that it had been synced";
-                return Err(corrupt(self.number, u64::from(offset), what));
+                return Err(self.corrupt(offset, "a later frame proves that it had been synced"));
             }
         }
         let bytes = u64::try_from(last + 1).unwrap_or(u64::MAX);
-        Ok(Some(Cut { segment: self.number, offset: u64::from(offset), bytes }))
+        Ok(Some(Cut { segment: self.header.number, offset: u64::from(offset), bytes }))
     }
 }
 
 struct Frame<'a> {
     header: frame::Header,
     payload: &'a [u8],
-    end: segment::End,
+    end: End,
 }
 
-pub(super) fn corrupt(segment: u64, offset: u64, what: &'static str) -> OpenError {
-    OpenError::Corrupt { segment, offset, what }
+pub(super) fn corrupt(
+    (kind, number): (header::Kind, u64),
+    offset: u64,
+    what: &'static str,
+) -> OpenError {
+    OpenError::Corrupt { segment: number, file: kind.name(number), offset, what }
+}
+
+fn undecodable((kind, number): (header::Kind, u64), offset: u64, source: CodecError) -> OpenError {
+    OpenError::Decode { segment: number, file: kind.name(number), offset, source }
+}
+
+fn failed(
+    directory: &dyn Directory,
+    (kind, number): (header::Kind, u64),
+    action: &'static str,
+) -> impl FnOnce(std::io::Error) -> OpenError {
+    let path = directory.path().join(kind.name(number));
+    move |source| OpenError::Io { action, path, source }
 }

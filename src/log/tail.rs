@@ -8,8 +8,8 @@ use crate::error::LogFailure;
 use crate::revision::Revision;
 
 use super::frame::{self, Header, Kind};
+use super::header;
 use super::record::Record;
-use super::segment;
 
 /// How many revisions are reserved at once. An unclean stop skips what is left of a block; at a thousand
 /// such stops a day 2^53 revisions last for twenty thousand years.
@@ -23,7 +23,7 @@ pub(super) fn next_floor(newest: u64) -> u64 {
 /// A batch takes no more frames once it has more bytes than this.
 const MAX_BATCH_BYTES: usize = 8 << 20;
 
-/// Kept free in the file for a reserve and a close frame.
+/// Kept free in the file for a reserve and a close frame, or a mark that the next segment exists.
 const MARKS: usize = 128;
 
 /// The least and the most that a segment's file grows at a time, in bytes.
@@ -97,6 +97,11 @@ pub(super) enum Growth {
 /// room again and again.
 fn slack(needed: usize, plenty: bool) -> usize {
     if plenty && needed > MIN_GROWTH { MAX_BATCH_BYTES } else { 0 }
+}
+
+/// What is set aside for a new segment at the least.
+pub(super) fn least_allocation(segment_bytes: usize, plenty: bool) -> usize {
+    header::LEN + if plenty { MIN_GROWTH.min(segment_bytes) } else { MARKS }
 }
 
 #[derive(Debug)]
@@ -276,10 +281,10 @@ impl Tail {
         if enough && wanted.is_some() {
             return Growth::Enough;
         }
-        if near_the_end && offset > segment::HEADER_LEN {
-            let first = if plenty { MIN_GROWTH.min(self.segment_bytes) } else { 0 };
+        if near_the_end && offset > header::LEN {
+            let first = least_allocation(self.segment_bytes, plenty);
             let wanted = wanted.map_or(0, |_| needed + slack(needed, plenty));
-            return Growth::Rotate(segment::HEADER_LEN + first.max(wanted));
+            return Growth::Rotate(first.max(header::LEN + wanted));
         }
         let step = if plenty { step } else { 0 };
         let ahead = (offset + step).next_multiple_of(4096).min(self.segment_bytes);
@@ -296,6 +301,10 @@ impl Tail {
 
     pub(super) fn position(&self) -> Position {
         self.position
+    }
+
+    pub(super) fn segment_bytes(&self) -> usize {
+        self.segment_bytes
     }
 
     pub(super) fn newest(&self) -> u64 {
@@ -340,7 +349,7 @@ mod tests {
     use super::*;
 
     fn tail(allocated: usize) -> Tail {
-        let start = segment::HEADER_LEN;
+        let start = header::LEN;
         let position = Position { epoch: 1, offset: start, chain: 0, synced: start, allocated };
         Tail::new(position, 64 << 20, (1, 1_000), 0, None)
     }
@@ -374,7 +383,7 @@ mod tests {
     fn room_made_for_a_large_record_is_more_than_a_batch_of_others_takes() {
         let tail = tail(4096);
         let large = 5 << 20;
-        let offset = segment::HEADER_LEN;
+        let offset = header::LEN;
         let Growth::ExtendTo(to) = tail.growth(Some(large), true) else {
             unreachable!("it is full")
         };
@@ -388,7 +397,7 @@ mod tests {
     #[test]
     fn there_is_room_for_exactly_what_is_set_aside() {
         let record = record(100);
-        let needed = segment::HEADER_LEN + frame::frame_len(record.payload().len()) + MARKS;
+        let needed = header::LEN + frame::frame_len(record.payload().len()) + MARKS;
         assert!(tail(needed).room(&record, 1).is_ok());
         assert!(matches!(tail(needed - 1).room(&record, 1), Err(Shortage::Room)));
     }

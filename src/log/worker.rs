@@ -148,7 +148,8 @@ impl Shared {
     pub(super) fn run_log_thread(&self) {
         while let Some((writer, room)) = self.next_work() {
             let mut aftermath = Aftermath::default();
-            let refusal = self.lead(writer, Request { room, sync: false }, &mut aftermath);
+            let request = Request { room, ..Request::default() };
+            let refusal = self.lead(writer, request, &mut aftermath).refusal;
             let mut group = self.group.lock();
             if room.is_some() {
                 group.rooms.served += 1;

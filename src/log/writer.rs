@@ -12,7 +12,8 @@ use crate::log_stats::LogStats;
 use crate::storage::{Directory, File, write_all_at};
 use crate::sync::Arc;
 
-use super::segment;
+use super::compaction::create_anew;
+use super::names;
 
 /// Zeros are written in pieces of this many bytes.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
@@ -24,9 +25,8 @@ pub(super) struct Writer {
     number: u64,
     /// What the segments of this log have in common.
     signature: Signature,
-    /// How many bytes the segments before this one have, and this one.
-    before: u64,
-    open: u64,
+    /// How many bytes it has.
+    len: u64,
     /// What was done so far, but for the files.
     done: LogStats,
     /// Held for as long as anything could be written.
@@ -53,26 +53,26 @@ impl Signature {
 }
 
 impl Writer {
+    /// `open` is the open segment: its file, its number, and how many bytes it has.
     pub(super) fn new(
         directory: Arc<dyn Directory>,
-        file: Box<dyn File>,
-        number: u64,
+        open: (Box<dyn File>, u64, usize),
         signature: Signature,
         lock: Box<dyn Debug + Send>,
     ) -> Self {
+        let (file, number, len) = open;
         let done = LogStats::default();
-        Self { directory, file, number, signature, before: 0, open: 0, done, _lock: lock }
+        Self { directory, file, number, signature, len: count(len), done, _lock: lock }
     }
 
-    /// With how many bytes the segments before the open one have, and that.
-    pub(super) fn with_files(mut self, before: u64, open: usize) -> Self {
-        (self.before, self.open) = (before, count(open));
-        self
-    }
-
-    /// What was done so far.
+    /// What was done so far, and the open segment.
     pub(super) fn stats(&self) -> LogStats {
-        LogStats { bytes: self.before + self.open, segments: self.number, ..self.done }
+        LogStats { bytes: self.len, segments: 1, ..self.done }
+    }
+
+    /// The number of the open segment.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     pub(super) fn write(&self, bytes: &[u8], offset: usize) -> io::Result<()> {
@@ -93,14 +93,14 @@ impl Writer {
     /// where nothing depends on it yet, and later writes change no metadata, which makes their sync cheaper.
     pub(super) fn extend(&mut self, from: usize, to: usize) -> io::Result<()> {
         write_zeros(&*self.file, from, to)?;
-        self.open = self.open.max(count(to));
+        self.len = self.len.max(count(to));
         Ok(())
     }
 
     /// Ends the file where the log ends.
     pub(super) fn truncate(&mut self, len: usize) -> io::Result<()> {
         self.file.set_len(file_offset(len))?;
-        self.open = count(len);
+        self.len = count(len);
         Ok(())
     }
 
@@ -109,13 +109,25 @@ impl Writer {
         NextSegment::prepare(&self.directory, self.number + 1, self.signature, allocated)
     }
 
-    /// Makes `next` the open segment, durably, with `header`.
-    pub(super) fn move_to(&mut self, next: NextSegment, header: &[u8]) -> io::Result<()> {
-        self.number = next.number;
-        self.before += self.open;
-        self.open = count(next.allocated);
-        self.file = next.publish(&*self.directory, header)?;
-        Ok(())
+    /// Makes `next` the open segment, durably, with `header`, and then ends the one before at `end` with the mark that says
+    /// so. Returns that one's number and how many bytes it has.
+    pub(super) fn move_to(
+        &mut self,
+        next: NextSegment,
+        header: &[u8],
+        (mark, end): (&[u8], u32),
+    ) -> io::Result<(u64, u64)> {
+        let (number, allocated) = (next.number, next.allocated);
+        let file = next.publish(&*self.directory, header)?;
+        let before = std::mem::replace(&mut self.file, file);
+        let ended =
+            (std::mem::replace(&mut self.number, number), end_segment(&*before, mark, end)?);
+        self.len = count(allocated);
+        Ok(ended)
+    }
+
+    pub(super) fn directory(&self) -> Arc<dyn Directory> {
+        Arc::clone(&self.directory)
     }
 
     pub(super) fn allows_threads(&self) -> bool {
@@ -144,15 +156,8 @@ impl NextSegment {
         signature: Signature,
         allocated: usize,
     ) -> io::Result<Self> {
-        let name = segment::new_name(number);
-        let file = match directory.create_file(&name) {
-            // Left over from an attempt that failed and could not be cleaned up.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                directory.remove(&name)?;
-                directory.create_file(&name)?
-            }
-            created => created?,
-        };
+        let name = names::unfinished(&names::segment(number));
+        let file = create_anew(&**directory, &name)?;
         if let Err(error) = write_zeros(&*file, 0, allocated) {
             drop(file);
             // A left-over is removed at the next open; the error that counts is the first.
@@ -170,10 +175,21 @@ impl NextSegment {
     ) -> io::Result<Box<dyn File>> {
         write_all_at(&*self.file, header, 0)?;
         self.file.sync()?;
-        directory.rename(&segment::new_name(self.number), &segment::name(self.number))?;
+        let name = names::segment(self.number);
+        directory.rename(&names::unfinished(&name), &name)?;
         directory.sync()?;
         Ok(self.file)
     }
+}
+
+/// Ends a segment that is synced up to `end`: writes the mark there, cuts off what follows, and syncs. Returns how many bytes
+/// the segment has.
+pub(super) fn end_segment(file: &dyn File, mark: &[u8], end: u32) -> io::Result<u64> {
+    let len = u64::from(end) + count(mark.len());
+    write_all_at(file, mark, end.into())?;
+    file.set_len(len)?;
+    file.sync()?;
+    Ok(len)
 }
 
 fn write_zeros(file: &dyn File, from: usize, to: usize) -> io::Result<()> {

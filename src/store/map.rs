@@ -14,7 +14,7 @@ use crate::versioned::{Draft, Versioned};
 use super::index::Index;
 use super::retention::Visit;
 use super::sequencer::{Aftermath, Sequencer, State};
-use super::shards::{self, Several, Shards, Slot};
+use super::shards::{self, Several, Shards, Slot, Table};
 use super::versions::{Left, Versions};
 
 /// Snapshots, scans and the log's threads share it with the store.
@@ -181,6 +181,29 @@ pub(super) fn wake(wakers: Vec<Waker>) {
 }
 
 impl<K: AsKey<K> + Clone + Ord, V, S: BuildHasher> Content<K, V, S> {
+    /// Installs what recovery read from a checkpoint. Returns whether the key existed before.
+    pub(super) fn restore_entry(&self, key: K, entry: Versioned<V>) -> bool {
+        let hash = self.shards.hash(&key);
+        let mut table = self.shards.write(hash);
+        match table.find_entry(hash, |slot| key.is_key(&slot.key)) {
+            Ok(mut slot) => {
+                slot.get_mut().versions = Versions::One(entry);
+                true
+            }
+            Err(_) => {
+                self.insert(&mut table, hash, key, Versions::One(entry));
+                false
+            }
+        }
+    }
+
+    fn insert(&self, table: &mut Table<K, V>, hash: u64, key: K, versions: Versions<V>) {
+        self.shards.make_room(table, 1);
+        let shared = triomphe::Arc::new(key.clone());
+        self.index.insert(triomphe::Arc::clone(&shared));
+        shards::insert(table, hash, Slot { key, shared, versions });
+    }
+
     /// Installs what recovery read: the commit `revision` put `value` under `key`, or deleted it. Returns whether
     /// the key existed before. Nobody else has the store yet, so what is replaced may be dropped under the lock.
     pub(super) fn restore(&self, revision: Revision, key: K, value: Option<V>) -> bool {
@@ -200,11 +223,8 @@ impl<K: AsKey<K> + Clone + Ord, V, S: BuildHasher> Content<K, V, S> {
             }
             (Err(_), None) => false,
             (Err(_), Some(value)) => {
-                self.shards.make_room(&mut table, 1);
                 let versions = Versions::One(Draft::new(value).seal(revision, None));
-                let shared = triomphe::Arc::new(key.clone());
-                self.index.insert(triomphe::Arc::clone(&shared));
-                shards::insert(&mut table, hash, Slot { key, shared, versions });
+                self.insert(&mut table, hash, key, versions);
                 false
             }
         }

@@ -8,16 +8,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codec::{Codec, CodecError};
-use crate::error::{OpenError, Reason};
+use crate::error::{CompactError, OpenError, Reason};
 use crate::key::AsKey;
 use crate::log::{
-    self, Durability, Opened, Operation, Options, Record, RecordBuilder, Superseded, operations,
+    self, Checkpoint, Durability, Entry, Item, Opened, Operation, Options, Record, RecordBuilder,
+    Superseded, operations,
 };
 use crate::revision::Revision;
 use crate::storage::{Directory, Files};
 use crate::sync::Arc;
+use crate::versioned::Versioned;
 
-use super::journal::{Journal, Operations};
+use super::compact::compact;
+use super::journal::{Encode, EncodeEntry, Journal, Operations};
 use super::map::Content;
 use super::{Builder, Inner, Store};
 
@@ -27,6 +30,7 @@ pub(super) struct LogSettings {
     durability: Durability,
     max_record_bytes: u32,
     segment_bytes: usize,
+    compact_after: u64,
 }
 
 impl Default for LogSettings {
@@ -35,6 +39,7 @@ impl Default for LogSettings {
             durability: Durability::default(),
             max_record_bytes: 16 << 20,
             segment_bytes: 64 << 20,
+            compact_after: 64 << 20,
         }
     }
 }
@@ -69,6 +74,17 @@ impl<K, V, S, C> Builder<K, V, S, C> {
         self.log.segment_bytes = bytes.clamp(min, max);
         self
     }
+
+    /// When the log is [compacted](Store::compact) by itself: when the segments that are full have at least so many bytes,
+    /// and at least as many as the last checkpoint. Default: 64 MiB; `u64::MAX`: never.
+    ///
+    /// So the log takes, for live data of `L` bytes as a checkpoint has it and segments of `s` bytes, at rest at most
+    /// `max(2 L, L + bytes) + s`, and while it is compacted in addition the new checkpoint and what is written meanwhile.
+    #[must_use]
+    pub fn compact_after(mut self, bytes: u64) -> Self {
+        self.log.compact_after = bytes;
+        self
+    }
 }
 
 impl<K, V, S, C> Builder<K, V, S, C>
@@ -99,12 +115,16 @@ where
             codec: C::NAME,
             durability: log_settings.durability,
             segment_bytes: log_settings.segment_bytes,
+            compact_after: log_settings.compact_after,
             first_revision: settings.first_revision.get(),
         };
         let content = Content::new(settings.shards, hasher);
         let mut live = 0;
-        let opened = Opened::open(directory, options, &mut |revision, operations| {
-            replay::<K, V, S, C>(&content, revision, operations, &mut live)
+        let opened = Opened::open(directory, options, &mut |item| match item {
+            Item::Entry(entry) => restore::<K, V, S, C>(&content, &entry, &mut live),
+            Item::Commit { revision, operations } => {
+                replay::<K, V, S, C>(&content, revision, operations, &mut live)
+            }
         })?;
         let newest = opened.newest();
         let identity = opened.identity();
@@ -117,10 +137,19 @@ where
         let follow = move |superseded: &[Superseded]| {
             followed.upgrade().map(|map| map.follow(superseded)).unwrap_or_default()
         };
-        let log = opened.start(frontier, Box::new(follow))?;
+        let compacted = Arc::downgrade(&map);
+        let compact = move |compaction| {
+            if let Some(map) = compacted.upgrade() {
+                // Who wants to know asks for the store's statistics.
+                let _counted = compact(&map, compaction, encode_entry::<K, V, C>);
+            }
+        };
+        let log = opened.start(frontier, Box::new(follow), Arc::new(compact))?;
+        let encode =
+            (encode::<K, V, C> as Encode<K, V>, encode_entry::<K, V, C> as EncodeEntry<K, V>);
         Ok(Store::from_inner(Inner {
             map,
-            journal: Some(Journal::new(log, encode::<K, V, C>, log_settings.max_record_bytes)),
+            journal: Some(Journal::new(log, encode, log_settings.max_record_bytes)),
             identity,
             recovery: Some(recovery),
         }))
@@ -151,6 +180,15 @@ where
     Ok(record)
 }
 
+fn encode_entry<K: Serialize, V: Serialize, C: Codec>(
+    checkpoint: &mut Checkpoint<'_>,
+    key: &K,
+    entry: &Versioned<V>,
+) -> Result<(), CompactError> {
+    let numbers = [entry.revision().get(), entry.created_revision().get(), entry.write_count()];
+    checkpoint.push(numbers, |out| C::encode(key, out), |out| C::encode(entry.value(), out))
+}
+
 fn check<K, V, C>(record: &Record) -> Result<(), CodecError>
 where
     K: DeserializeOwned,
@@ -171,6 +209,31 @@ where
     Ok(())
 }
 
+/// A revision that was read.
+fn revision<C: Codec>(number: u64) -> Result<Revision, CodecError> {
+    Revision::try_from(number).map_err(|invalid| CodecError::new(C::NAME, invalid.to_string()))
+}
+
+/// Installs an entry that was read from a checkpoint; `live` is the number of keys.
+fn restore<K, V, S, C>(
+    content: &Content<K, V, S>,
+    entry: &Entry<'_>,
+    live: &mut u64,
+) -> Result<(), CodecError>
+where
+    K: AsKey<K> + Clone + Ord + DeserializeOwned,
+    V: DeserializeOwned,
+    S: BuildHasher,
+    C: Codec,
+{
+    let (newest, created) = (revision::<C>(entry.revision)?, revision::<C>(entry.created)?);
+    let (key, value) = (C::decode(entry.key)?, C::decode(entry.value)?);
+    let restored = Versioned::new(value, newest, created, entry.write_count);
+    let existed = content.restore_entry(key, restored);
+    *live += u64::from(!existed);
+    Ok(())
+}
+
 /// Installs a commit that was read from the log; `live` is the number of keys.
 pub(super) fn replay<K, V, S, C>(
     content: &Content<K, V, S>,
@@ -184,8 +247,7 @@ where
     S: BuildHasher,
     C: Codec,
 {
-    let revision = Revision::try_from(revision)
-        .map_err(|invalid| CodecError::new(C::NAME, invalid.to_string()))?;
+    let revision = self::revision::<C>(revision)?;
     for operation in operations {
         match *operation {
             Operation::Put { key, value } => {

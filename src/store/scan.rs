@@ -98,6 +98,16 @@ impl<K: AsKey<K> + Ord, V, S: BuildHasher> Scan<K, V, S> {
         fetched.entries.pop_front()
     }
 
+    /// The next entry, without a copy of its key.
+    #[cfg(feature = "log")]
+    pub(super) fn next_shared(&mut self) -> Option<(Arc<K>, Versioned<V>)> {
+        loop {
+            if let (key, Some(entry)) = self.advance(Side::Front)? {
+                return Some((key, entry));
+            }
+        }
+    }
+
     /// The next key of one end, if the other has not come past it.
     fn advance(&mut self, side: Side) -> Option<(Arc<K>, Option<Versioned<V>>)> {
         if self.ended {

@@ -250,7 +250,7 @@ impl<K, V> Sequencer<K, V> {
     pub(super) fn pin(&self, view: View) -> Option<(u64, u64)> {
         let mut state = self.state.lock();
         let (revision, live) = match view {
-            View::Shown => self.shown_live(),
+            View::Shown | View::Durable => self.shown_live(),
             View::Tellable if self.has_failed() => self.shown_live(),
             View::Visible | View::Tellable => (self.visible(), self.live()),
         };
@@ -392,6 +392,9 @@ impl<K, V> Sequencer<K, V> {
 pub(super) enum View {
     /// The newest that is shown.
     Shown,
+    /// The same, for the store itself.
+    #[cfg_attr(not(feature = "log"), allow(dead_code, reason = "what compacts a log looks so"))]
+    Durable,
     /// The newest, durable or not.
     Visible,
     /// The newest that can ever be told: durable or not, but for a log that failed.

@@ -83,7 +83,7 @@ fn a_forged_frame_is_accepted_only_if_everything_about_it_is_right() {
         ("a revision past the largest", |header, _| {
             header[24..32].copy_from_slice(&(1_u64 << 53).to_le_bytes());
         }),
-        ("an unknown kind", |header, _| header[4] = 4),
+        ("an unknown kind", |header, _| header[4] = 5),
         ("a broken chain", |header, _| header[36] ^= 1),
         ("another epoch", |header, _| header[16] ^= 1),
     ];

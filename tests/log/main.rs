@@ -8,6 +8,7 @@ mod common;
 mod bit;
 mod block;
 mod close;
+mod compaction;
 mod crash;
 mod directory;
 mod frame;

@@ -1,65 +1,44 @@
-//! A segment's name and header. See `FORMAT.md`.
+//! The header that segments and checkpoints begin with. See `FORMAT.md`.
 
 use crate::identity::Identity;
 
 use super::bytes::Fields;
+use super::names;
 
-/// The size of a segment's header, in bytes; the first frame follows it.
-pub(super) const HEADER_LEN: usize = 128;
+/// The size of a header, in bytes; the first frame or block follows it.
+pub(super) const LEN: usize = 128;
 
 /// The same as an offset in the file.
 pub(super) const FIRST_FRAME: u32 = 128;
 
 /// The newest format that this version reads and the one that it writes.
-pub(super) const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 2;
 
 /// No segment is larger, in bytes: offsets fit 32 bits with room to spare.
 pub(super) const MAX_LEN: u32 = 2 << 30;
 
-const MAGIC: [u8; 8] = *b"IFMATCH\n";
-const SUFFIX: &str = ".segment";
-const NEW_SUFFIX: &str = ".segment.new";
-
-/// What a name in the log's directory stands for.
+/// The file's magic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Name {
-    Segment(u64),
-    /// A segment whose creation was interrupted.
-    Unfinished,
-    Lock,
-    /// Not the log's, but to be expected in a directory that is a mount point.
-    Tolerated,
-    Foreign,
+pub(super) enum Kind {
+    Segment,
+    Checkpoint,
 }
 
-pub(super) const LOCK: &str = "LOCK";
-
-impl Name {
-    pub(super) fn of(name: &str) -> Self {
-        match name {
-            LOCK => return Self::Lock,
-            "lost+found" => return Self::Tolerated,
-            _ => {}
-        }
-        let number = |suffix| {
-            let digits: &str = name.strip_suffix(suffix)?;
-            let all_digits = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
-            if all_digits { digits.parse().ok() } else { None }
-        };
-        match (number(SUFFIX), number(NEW_SUFFIX)) {
-            (Some(number), _) => Self::Segment(number),
-            (_, Some(_)) => Self::Unfinished,
-            (None, None) => Self::Foreign,
+impl Kind {
+    fn magic(self) -> [u8; 8] {
+        match self {
+            Self::Segment => *b"IFMATCH\n",
+            Self::Checkpoint => *b"IFCHECK\n",
         }
     }
-}
 
-pub(super) fn name(number: u64) -> String {
-    format!("{number:020}{SUFFIX}")
-}
-
-pub(super) fn new_name(number: u64) -> String {
-    format!("{number:020}{NEW_SUFFIX}")
+    /// The name of the file of this kind and number.
+    pub(super) fn name(self, number: u64) -> String {
+        match self {
+            Self::Segment => names::segment(number),
+            Self::Checkpoint => names::checkpoint(number),
+        }
+    }
 }
 
 /// Where a segment ends and the chain value there.
@@ -69,20 +48,23 @@ pub(super) struct End {
     pub(super) chain: u32,
 }
 
-/// A segment's header.
+/// The header of a segment or a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
+    pub(super) kind: Kind,
     pub(super) codec: [u8; 16],
     pub(super) number: u64,
     pub(super) epoch: u64,
     pub(super) identity: Identity,
     pub(super) floor: u64,
     pub(super) newest: u64,
-    /// The end of the segment before.
+    /// Of a segment: the end of the one before.
     pub(super) previous: End,
+    /// Of a checkpoint: the epoch of the segment that continues it.
+    pub(super) next_epoch: u64,
 }
 
-/// Why bytes are no segment header that this version reads.
+/// Why bytes are no header that this version reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
     Damaged(&'static str),
@@ -91,9 +73,9 @@ pub(super) enum Unreadable {
 
 impl Header {
     /// The header's bytes and the chain value that the first frame continues.
-    pub(super) fn encode(&self) -> ([u8; HEADER_LEN], u32) {
-        let mut fields = Fields::<HEADER_LEN>::zeroed();
-        fields.put(0, &MAGIC);
+    pub(super) fn encode(&self) -> ([u8; LEN], u32) {
+        let mut fields = Fields::<LEN>::zeroed();
+        fields.put(0, &self.kind.magic());
         fields.put(8, &VERSION.to_le_bytes());
         fields.put(10, &128_u16.to_le_bytes());
         fields.put(16, &self.codec);
@@ -104,16 +86,17 @@ impl Header {
         fields.put(72, &self.newest.to_le_bytes());
         fields.put(80, &self.previous.offset.to_le_bytes());
         fields.put(84, &self.previous.chain.to_le_bytes());
+        fields.put(88, &self.next_epoch.to_le_bytes());
         let checksum = fields.seal();
         (fields.0, checksum)
     }
 
-    /// The header at the start of a segment's bytes, and the chain value.
-    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, u32), Unreadable> {
-        let fields = Fields::<HEADER_LEN>::read(bytes)
-            .ok_or(Unreadable::Damaged("the header is cut short"))?;
-        if fields.bytes(0) != MAGIC {
-            return Err(Unreadable::Damaged("it does not begin as a segment does"));
+    /// The header at the start of the bytes of a file of this kind, and the chain value.
+    pub(super) fn decode(kind: Kind, bytes: &[u8]) -> Result<(Self, u32), Unreadable> {
+        let fields =
+            Fields::<LEN>::read(bytes).ok_or(Unreadable::Damaged("the header is cut short"))?;
+        if fields.bytes(0) != kind.magic() {
+            return Err(Unreadable::Damaged("it does not begin as such a file does"));
         }
         // The checksum comes first: a flipped bit is damage, not another version. Every version keeps
         // it where it is.
@@ -126,6 +109,7 @@ impl Header {
             return Err(Unreadable::NewerFormat(version));
         }
         let header = Self {
+            kind,
             codec: fields.bytes(16),
             number: fields.u64(32),
             epoch: fields.u64(40),
@@ -133,6 +117,7 @@ impl Header {
             floor: fields.u64(64),
             newest: fields.u64(72),
             previous: End { offset: fields.u32(80), chain: fields.u32(84) },
+            next_epoch: fields.u64(88),
         };
         Ok((header, checksum))
     }
@@ -154,6 +139,7 @@ mod tests {
     #[test]
     fn a_header_survives_the_round_trip_and_no_flipped_bit() {
         let header = Header {
+            kind: Kind::Checkpoint,
             codec: codec_field("bincode-2"),
             number: 1,
             epoch: 2,
@@ -161,23 +147,17 @@ mod tests {
             floor: 4,
             newest: 5,
             previous: End { offset: 6, chain: 7 },
+            next_epoch: 8,
         };
         let (bytes, chain) = header.encode();
-        assert_eq!(Header::decode(&bytes), Ok((header, chain)));
-        for bit in 0..HEADER_LEN * 8 {
+        assert_eq!(Header::decode(header.kind, &bytes), Ok((header, chain)));
+        for bit in 0..LEN * 8 {
             let mut damaged = bytes;
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(matches!(Header::decode(&damaged), Err(Unreadable::Damaged(_))), "bit {bit}");
-        }
-    }
-
-    #[test]
-    fn names_are_recognised_exactly() {
-        assert_eq!(Name::of(&name(7)), Name::Segment(7));
-        assert_eq!(Name::of(&new_name(7)), Name::Unfinished);
-        assert_eq!(Name::of("LOCK"), Name::Lock);
-        for foreign in ["7.segment", "lock", "0000000000000000000x.segment", "notes.txt", ""] {
-            assert_eq!(Name::of(foreign), Name::Foreign, "{foreign:?}");
+            assert!(
+                matches!(Header::decode(header.kind, &damaged), Err(Unreadable::Damaged(_))),
+                "bit {bit}"
+            );
         }
     }
 }
