@@ -18,7 +18,7 @@ use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 
-pub(crate) use self::files::Files;
+pub(crate) use self::files::{Files, exists, move_directory, real_path, remove_directory};
 
 /// One directory, in which all names are plain file names.
 pub(crate) trait Directory: Debug + Send + Sync {
@@ -48,6 +48,11 @@ pub(crate) trait Directory: Debug + Send + Sync {
 
     /// Opens a file that exists, for reading and writing.
     fn open_file(&self, name: &str) -> io::Result<Box<dyn File>>;
+
+    /// Opens a file that exists, for reading only: a directory that is not to be written to can be looked at.
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn File>> {
+        self.open_file(name)
+    }
 
     /// Renames a file; what had the new name is replaced.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;

@@ -33,6 +33,7 @@ const LAYERS: &[&str] = &[
     "storage",
     "log_stats",
     "log",
+    "maintenance",
     "store",
     "backend",
     "testing",

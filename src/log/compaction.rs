@@ -174,6 +174,12 @@ impl Compaction {
         Ok(Some(Continuation { number, epoch }))
     }
 
+    /// For the first checkpoint of a new log, which has no commit yet: a state from elsewhere.
+    pub(crate) fn begin_with_state(&mut self) -> Result<Continuation, CompactError> {
+        let (number, epoch) = self.shared.start_segment()?;
+        Ok(Continuation { number, epoch })
+    }
+
     /// Starts the checkpoint of the state at the revision `at`, which is shown.
     pub(crate) fn checkpoint(
         &mut self,

@@ -51,9 +51,21 @@ pub(super) struct Progress {
 }
 
 /// The codec that the log has to have been written with.
-pub(super) struct Codec {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Codec {
     pub(super) name: &'static str,
     pub(super) field: [u8; 16],
+}
+
+impl Codec {
+    pub(crate) fn named(name: &'static str) -> Self {
+        Self { name, field: header::codec_field(name) }
+    }
+
+    /// The one that another log was written with.
+    pub(crate) fn same_as(name: &str) -> Self {
+        Self { name: "that of the log", field: header::codec_field(name) }
+    }
 }
 
 /// A file, its header checked.
@@ -113,7 +125,7 @@ pub(super) fn read_checkpoint(
 ) -> Result<Header, OpenError> {
     let name = (Kind::Checkpoint, number);
     let Opened { header, file, len, .. } = Opened::open(directory, codec, name, progress)?;
-    let mut reader = Reader::new(&*file, len, header.epoch);
+    let mut reader = Reader::new(&*file, len, Some(header.epoch));
     loop {
         let offset = reader.offset();
         match reader.next_block() {
@@ -212,40 +224,7 @@ impl Loaded {
 
     /// The frame at `at`, if every one of its bytes is as it was written.
     fn whole_frame(&self, at: &End, newest: u64) -> Result<Frame<'_>, &'static str> {
-        let start = usize::try_from(at.offset).map_err(|_| "it is too large")?;
-        let bytes = self.bytes.get(start..).ok_or("it is cut short")?;
-        let (header, checksum) = frame::Header::decode(bytes).ok_or("there is no frame header")?;
-        if header.epoch != self.header.epoch || header.offset != at.offset {
-            return Err("the frame belongs elsewhere");
-        }
-        if header.chain != at.chain {
-            return Err("the frame does not continue the one before");
-        }
-        if header.payload_len > super::MAX_RECORD_BYTES {
-            return Err("it is larger than a record can be");
-        }
-        let payload_len = usize::try_from(header.payload_len).map_err(|_| "it is too large")?;
-        let body = bytes
-            .get(frame::HEADER_LEN..frame::frame_len(payload_len))
-            .ok_or("the frame is cut short")?;
-        let (payload, padding) = body.split_at(payload_len);
-        if crc32c::crc32c(payload) != header.payload_checksum {
-            return Err("the frame's checksum does not hold");
-        }
-        if padding.iter().any(|byte| *byte != 0) {
-            return Err("the frame's padding is not zero");
-        }
-        let in_order = match header.kind {
-            frame::Kind::Commit => header.revision > newest,
-            _ => header.revision >= newest,
-        };
-        if !in_order || header.revision > Revision::MAX.get() {
-            return Err("its revision is out of order");
-        }
-        let frame_len =
-            u32::try_from(frame::frame_len(payload_len)).map_err(|_| "it is too large")?;
-        let end = End { offset: at.offset + frame_len, chain: checksum };
-        Ok(Frame { header, payload, end })
+        whole_frame(&self.bytes, self.header.epoch, at, newest)
     }
 
     fn accept(
@@ -325,10 +304,54 @@ impl Loaded {
     }
 }
 
-struct Frame<'a> {
-    header: frame::Header,
-    payload: &'a [u8],
-    end: End,
+/// The frame at `at` of a segment with this `epoch`, if every one of its bytes is as it was written, and its revision is above
+/// `newest`.
+pub(super) fn whole_frame<'a>(
+    segment: &'a [u8],
+    epoch: u64,
+    at: &End,
+    newest: u64,
+) -> Result<Frame<'a>, &'static str> {
+    let start = usize::try_from(at.offset).map_err(|_| "it is too large")?;
+    let bytes = segment.get(start..).ok_or("it is cut short")?;
+    let (header, checksum) = frame::Header::decode(bytes).ok_or("there is no frame header")?;
+    if header.epoch != epoch || header.offset != at.offset {
+        return Err("the frame belongs elsewhere");
+    }
+    if header.chain != at.chain {
+        return Err("the frame does not continue the one before");
+    }
+    if header.payload_len > super::MAX_RECORD_BYTES {
+        return Err("it is larger than a record can be");
+    }
+    let payload_len = usize::try_from(header.payload_len).map_err(|_| "it is too large")?;
+    let body = bytes
+        .get(frame::HEADER_LEN..frame::frame_len(payload_len))
+        .ok_or("the frame is cut short")?;
+    let (payload, padding) = body.split_at(payload_len);
+    if crc32c::crc32c(payload) != header.payload_checksum {
+        return Err("the frame's checksum does not hold");
+    }
+    if padding.iter().any(|byte| *byte != 0) {
+        return Err("the frame's padding is not zero");
+    }
+    let in_order = match header.kind {
+        frame::Kind::Commit => header.revision > newest,
+        _ => header.revision >= newest,
+    };
+    if !in_order || header.revision > Revision::MAX.get() {
+        return Err("its revision is out of order");
+    }
+    let frame_len = u32::try_from(frame::frame_len(payload_len)).map_err(|_| "it is too large")?;
+    let end = End { offset: at.offset + frame_len, chain: checksum };
+    Ok(Frame { header, payload, end })
+}
+
+/// A frame that is whole.
+pub(super) struct Frame<'a> {
+    pub(super) header: frame::Header,
+    pub(super) payload: &'a [u8],
+    pub(super) end: End,
 }
 
 pub(super) fn corrupt((kind, number): (Kind, u64), offset: u64, what: &'static str) -> OpenError {
