@@ -276,7 +276,7 @@ fn what_a_killed_process_has_named_is_durable_before_anything_builds_on_it() {
     for (kill, disk) in kills.into_iter().enumerate() {
         let (found, cuts) = mpsc::channel();
         disk.on_call(move |disk, step| {
-            for seed in 0..100 {
+            for seed in 0..12 {
                 found.send((step.to_string(), disk.after_power_cut(seed))).unwrap();
             }
         });

@@ -1,0 +1,30 @@
+//! Campaigns against the log: far more crashes than a test suite has time for. See `command::USAGE`.
+//!
+//! Under `cargo test` each of them runs for a moment.
+
+#![cfg(not(ifmatch_model))]
+#![allow(clippy::unwrap_used, clippy::panic)] // All of it is tests.
+
+mod command;
+mod crash;
+mod random;
+mod workers;
+
+use std::process::ExitCode;
+
+use command::{Campaign, Invocation};
+
+/// All campaigns, in the order in which a test run has them. A new one is a file beside this one, and a line here.
+const CAMPAIGNS: &[Campaign] = &[crash::CAMPAIGN];
+
+fn main() -> ExitCode {
+    match command::parse(std::env::args().skip(1), CAMPAIGNS) {
+        Ok(Invocation::Run(campaign, options)) => command::run(&[campaign], &options),
+        Ok(Invocation::Test(filter)) => command::test(CAMPAIGNS, &filter),
+        Ok(Invocation::List) => command::list(CAMPAIGNS),
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::from(2)
+        }
+    }
+}
