@@ -1,6 +1,5 @@
 //! What takes pictures of the disk at its calls, and notes what went wrong there.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ifmatch::testing::disk::{Call, Disk, Fault, Step};
@@ -21,6 +20,18 @@ pub(super) enum Phase {
     Rotate,
     Checkpoint,
     Close,
+}
+
+impl Phase {
+    pub(super) const ALL: [Self; 7] = [
+        Self::New,
+        Self::Reopen,
+        Self::Recover,
+        Self::Write,
+        Self::Rotate,
+        Self::Checkpoint,
+        Self::Close,
+    ];
 }
 
 /// How a process ends.
@@ -54,6 +65,14 @@ pub(super) struct Picture {
     pub(super) call: Call,
 }
 
+/// What is to go wrong: of all calls the one with this number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    pub(super) number: usize,
+    pub(super) fault: Fault,
+    pub(super) pictures_after: u64,
+}
+
 /// Takes of each call so many pictures.
 #[derive(Debug)]
 pub(super) struct Camera(Mutex<Inside>);
@@ -63,17 +82,21 @@ pub(super) struct Inside {
     random: Random,
     pub(super) phase: Phase,
     pub(super) bounds: Bounds,
-    /// Of so many calls, after the one that goes wrong, so many pictures each.
+    /// So many pictures of each call.
     pub(super) each: u64,
+    /// One picture of so many calls more.
+    pub(super) more: u64,
+    /// How many calls there were, on all disks; the one that is to go wrong; and what it was.
+    calls: usize,
+    pub(super) plan: Option<Plan>,
+    pub(super) hit: Option<(Call, Phase, Fault)>,
     pub(super) pictures: Vec<Picture>,
     /// What the process that opens the store comes after; a crash within is as bad, at the least.
     pub(super) after: Option<Crash>,
     /// A call has failed since the store was opened, or the disk was halted.
     pub(super) failed: bool,
-    /// What there was, and how it went wrong.
-    pub(super) seen: BTreeMap<(Call, Phase, Option<Fault>), u64>,
-    /// The calls of a run, if they are wanted.
-    pub(super) trace: Option<Vec<(u64, Call, Phase)>>,
+    /// The calls, if they are wanted.
+    pub(super) trace: Option<Vec<(Call, Phase)>>,
 }
 
 impl Camera {
@@ -83,10 +106,13 @@ impl Camera {
             phase: Phase::New,
             bounds: Bounds { told: 1, synced: 1, used: 1, sync_failed: false },
             each,
+            more: 0,
+            calls: 0,
+            plan: None,
+            hit: None,
             pictures: Vec::new(),
             after: None,
             failed: false,
-            seen: BTreeMap::new(),
             trace: None,
         })))
     }
@@ -104,13 +130,23 @@ impl Camera {
 impl Inside {
     fn look(&mut self, disk: &Disk, step: &Step<'_>) {
         let phase = self.phase_of(step);
-        *self.seen.entry((step.call, phase, step.fault)).or_default() += 1;
         if let Some(trace) = &mut self.trace {
-            trace.push((step.number, step.call, phase));
+            trace.push((step.call, phase));
         }
-        for _ in 0..self.each {
+        self.calls += 1;
+        if let Some(fault) = step.fault
+            && let Some(plan) = self.plan.take_if(|plan| plan.number + 1 == self.calls)
+        {
+            self.hit = Some((step.call, phase, fault));
+            self.more = plan.pictures_after;
+        }
+        self.arm(disk, step.number + 1);
+        let more = self.more.min(1);
+        self.more -= more;
+        for number in 0..self.each + more {
             let seed = self.random.next();
-            self.take(disk, seed, (step.number, step.call));
+            let kind = if more > 0 { seed } else { number };
+            self.take(disk, (seed, kind), (step.number, step.call));
         }
         if matches!(step.fault, Some(Fault::Io | Fault::NoSpace)) {
             self.failed = true;
@@ -118,10 +154,25 @@ impl Inside {
         }
     }
 
-    pub(super) fn take(&mut self, disk: &Disk, seed: u64, (number, call): (u64, Call)) {
-        let (crash, disk) = match seed % 8 {
-            0..=4 => (Crash::PowerCut, disk.after_power_cut(seed)),
-            5 => (Crash::PowerCut, disk.as_synced()),
+    /// Lets the next call of the disk, `number`, go wrong if it is the one.
+    pub(super) fn arm(&self, disk: &Disk, number: u64) {
+        if let Some(plan) = &self.plan
+            && plan.number == self.calls
+        {
+            disk.fail_at(number, plan.fault);
+        }
+    }
+
+    /// Of eight kinds of pictures five are of power cuts that take what they may, and one of one that takes everything.
+    pub(super) fn take(
+        &mut self,
+        disk: &Disk,
+        (seed, kind): (u64, u64),
+        (number, call): (u64, Call),
+    ) {
+        let (crash, disk) = match kind % 8 {
+            0 | 3..=6 => (Crash::PowerCut, disk.after_power_cut(seed)),
+            1 => (Crash::PowerCut, disk.as_synced()),
             _ => (Crash::Kill, disk.after_kill(seed)),
         };
         let crash = self.after.map_or(crash, |after| crash.max(after));

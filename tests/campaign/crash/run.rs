@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use ifmatch::testing::disk::{Call, Disk};
+use ifmatch::testing::disk::{Call, Disk, Fault};
 use ifmatch::{
     CommitError, Precondition, Reason, Revision, Snapshot, Txn, Watch, WatchError, WriteError,
 };
 
-use super::camera::{Camera, Crash, Phase};
+use super::camera::{Camera, Crash, Phase, Plan};
 use super::found::{Checker, Setup, Store, chain, compare, entry_of, tells};
 use super::history::{Changes, Entry, History, State, Value, up_to};
 use super::operations::Operation;
@@ -30,6 +30,10 @@ pub(super) struct Run {
     pub(super) camera: Arc<Camera>,
     pub(super) points: u64,
     random: Random,
+    /// For what is looked at, so that how much that is does not change what happens.
+    looks: Random,
+    /// There are crashes within recoveries, by chance.
+    pub(super) crashes_in_recovery: bool,
     setup: Setup,
     disk: Disk,
     store: Option<Store>,
@@ -57,7 +61,9 @@ impl Run {
         Self {
             camera,
             points: 0,
+            looks: Random::new(random.next()),
             random,
+            crashes_in_recovery: false,
             setup,
             disk,
             store: None,
@@ -72,8 +78,11 @@ impl Run {
         }
     }
 
-    pub(super) fn disk(&self) -> &Disk {
-        &self.disk
+    /// Lets one call go wrong.
+    pub(super) fn plan(&mut self, number: usize, fault: Fault, pictures_after: u64) {
+        let mut camera = self.camera.inside();
+        camera.plan = Some(Plan { number, fault, pictures_after });
+        camera.arm(&self.disk, 0);
     }
 
     pub(super) fn play(&mut self, operations: &[Operation]) -> Result<(), String> {
@@ -101,7 +110,7 @@ impl Run {
             let mut checker = Checker {
                 setup: self.setup,
                 history: &self.history,
-                random: &mut self.random,
+                random: &mut self.looks,
                 points: &mut self.points,
             };
             checker.check(picture, self.levels)?;
@@ -488,6 +497,7 @@ impl Run {
         self.disk = next;
         self.limited = false;
         self.camera.watch(&self.disk);
+        self.camera.inside().arm(&self.disk, 0);
         self.ended = self.ended.max(Some(self.crash));
     }
 
@@ -505,7 +515,8 @@ impl Run {
                     Some(_) => Phase::Recover,
                 };
             }
-            if self.ended.is_some() && attempt < 3 && self.random.one_in(8) {
+            let crashes = self.crashes_in_recovery && self.ended.is_some() && attempt < 3;
+            if crashes && self.random.one_in(8) {
                 self.crash = *self.random.pick(&[Crash::Kill, Crash::PowerCut]);
                 self.disk.halt_at(self.disk.calls() + self.random.below(30));
             }
@@ -548,7 +559,9 @@ impl Run {
             camera.bounds.sync_failed = false;
             camera.after = None;
             let seed = self.random.next();
-            camera.take(&self.disk, seed, (self.disk.calls(), Call::List));
+            if camera.each > 0 {
+                camera.take(&self.disk, (seed, seed), (self.disk.calls(), Call::List));
+            }
         }
         self.store = Some(store);
         self.ended = None;
