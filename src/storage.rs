@@ -1,14 +1,18 @@
 //! The seam between the log and the file system.
 //!
 //! Everything the log asks of an operating system goes through [`Directory`] and [`File`], so that another
-//! implementation can stand in: one that fails on demand, or that loses power. It knows nothing of frames or
+//! implementation can stand in: [`disk`], which fails on demand and loses power. It knows nothing of frames or
 //! revisions. Calls are raw on purpose (`write_at` may be short, `Interrupted` is passed on): the loops that
 //! cope with that are the log's, and are tested there.
 
 mod files;
 
-#[cfg(test)]
-pub(crate) mod faulty;
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(
+    not(feature = "testing"),
+    allow(unreachable_pub, dead_code, reason = "it is public by that feature")
+)]
+pub mod disk;
 
 use std::fmt::Debug;
 use std::io;

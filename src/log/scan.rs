@@ -9,7 +9,7 @@ use crate::storage::{Directory, File, read_all, read_at_most};
 
 use super::checkpoint::{Entry, Fault, Reader};
 use super::frame::{self, Continued};
-use super::header::{self, End, Header, Unreadable};
+use super::header::{self, End, Header, Kind, Unreadable};
 use super::record::{self, Operation};
 use super::recovery::Cut;
 
@@ -17,7 +17,15 @@ use super::recovery::Cut;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Item<'a> {
     Entry(Entry<'a>),
-    Commit { revision: u64, operations: &'a [Operation<'a>] },
+    Commit {
+        revision: u64,
+        operations: &'a [Operation<'a>],
+    },
+    /// What was read so far is the state at this revision; what may have been between the last commit and this is not
+    /// known.
+    Known {
+        at: u64,
+    },
 }
 
 /// Takes one item.
@@ -73,7 +81,7 @@ impl Opened {
     pub(super) fn open(
         directory: &dyn Directory,
         codec: &Codec,
-        (kind, number): (header::Kind, u64),
+        (kind, number): (Kind, u64),
         progress: &mut Progress,
     ) -> Result<Self, OpenError> {
         let failed = |action| failed(directory, (kind, number), action);
@@ -115,7 +123,7 @@ pub(super) fn read_checkpoint(
     progress: &mut Progress,
     apply: &mut Apply<'_>,
 ) -> Result<Header, OpenError> {
-    let name = (header::Kind::Checkpoint, number);
+    let name = (Kind::Checkpoint, number);
     let Opened { header, file, len, .. } = Opened::open(directory, codec, name, progress)?;
     let mut reader = Reader::new(&*file, len, Some(header.epoch));
     loop {
@@ -135,6 +143,7 @@ pub(super) fn read_checkpoint(
             Err(Fault::Io(error)) => return Err(failed(directory, name, "read")(error)),
         }
     }
+    apply(Item::Known { at: header.newest }).map_err(|source| undecodable(name, 0, source))?;
     progress.entries = reader.entries();
     progress.covered = header.newest;
     progress.floor = header.floor;
@@ -165,7 +174,7 @@ impl Loaded {
         number: u64,
         progress: &mut Progress,
     ) -> Result<Self, OpenError> {
-        let name = (header::Kind::Segment, number);
+        let name = (Kind::Segment, number);
         let Opened { header, chain, file, len } = Opened::open(directory, codec, name, progress)?;
         if len > u64::from(header::MAX_LEN) {
             return Err(corrupt(name, 0, "it is larger than a segment can be"));
@@ -175,7 +184,7 @@ impl Loaded {
     }
 
     fn corrupt(&self, offset: u32, what: &'static str) -> OpenError {
-        corrupt((header::Kind::Segment, self.header.number), u64::from(offset), what)
+        corrupt((Kind::Segment, self.header.number), u64::from(offset), what)
     }
 
     /// Reads whole frames and applies them, up to `end` if the next segment states one, else as far as they go.
@@ -187,6 +196,10 @@ impl Loaded {
     ) -> Result<Scan, OpenError> {
         if self.header.newest < progress.newest {
             return Err(self.corrupt(0, "its revisions go backwards"));
+        }
+        if self.header.newest > progress.newest.max(progress.covered) {
+            let known = apply(Item::Known { at: self.header.newest });
+            known.map_err(|source| undecodable((Kind::Segment, self.header.number), 0, source))?;
         }
         progress.newest = self.header.newest;
         progress.floor = progress.floor.max(self.header.floor);
@@ -230,7 +243,7 @@ impl Loaded {
                     .ok_or_else(|| self.corrupt(offset, "the commit has no operations"))?;
                 if revision > progress.covered {
                     let applied = apply(Item::Commit { revision, operations: &operations });
-                    let name = (header::Kind::Segment, self.header.number);
+                    let name = (Kind::Segment, self.header.number);
                     applied.map_err(|source| undecodable(name, u64::from(offset), source))?;
                     progress.commits += 1;
                 }
@@ -341,21 +354,17 @@ pub(super) struct Frame<'a> {
     pub(super) end: End,
 }
 
-pub(super) fn corrupt(
-    (kind, number): (header::Kind, u64),
-    offset: u64,
-    what: &'static str,
-) -> OpenError {
+pub(super) fn corrupt((kind, number): (Kind, u64), offset: u64, what: &'static str) -> OpenError {
     OpenError::Corrupt { segment: number, file: kind.name(number), offset, what }
 }
 
-fn undecodable((kind, number): (header::Kind, u64), offset: u64, source: CodecError) -> OpenError {
+fn undecodable((kind, number): (Kind, u64), offset: u64, source: CodecError) -> OpenError {
     OpenError::Decode { segment: number, file: kind.name(number), offset, source }
 }
 
 fn failed(
     directory: &dyn Directory,
-    (kind, number): (header::Kind, u64),
+    (kind, number): (Kind, u64),
     action: &'static str,
 ) -> impl FnOnce(std::io::Error) -> OpenError {
     let path = directory.path().join(kind.name(number));
