@@ -257,6 +257,24 @@ fn the_durability_and_the_largest_body_are_as_asked_for() {
 }
 
 #[test]
+fn what_is_synced_in_time_is_acknowledged_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_str().unwrap();
+    let process = Process::start(&["--data", data, "--durability", "interval=50ms"]);
+    let synced = |process: &Process| {
+        let answer = process.client().get("/metrics", &[]).expect(200);
+        let figure = |line: &&str| line.starts_with("ifmatch_log_syncs_total ");
+        let line = answer.text().lines().find(figure);
+        line.unwrap().rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let before = synced(&process);
+    process.client().put("/v1/kv/a", &[], "1").expect(201);
+    while synced(&process) == before {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn a_bad_argument_is_one_line() {
     let cases: [(&[&str], &str); 13] = [
         (&["serve", "--nonsense"], "--nonsense"),
