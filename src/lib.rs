@@ -122,6 +122,8 @@ mod log;
 #[path = "log/absent.rs"]
 mod log;
 mod log_stats;
+#[cfg(feature = "log")]
+pub mod maintenance;
 #[cfg(feature = "merge")]
 pub mod merge;
 #[cfg(feature = "merge")]

@@ -8,7 +8,7 @@
 //! - [`group`] takes what was appended, writes and syncs it, and tells those who wait;
 //! - [`worker`] has the threads that do this for futures, and when it is time;
 //! - [`writer`] owns the open file and makes the next one;
-//! - [`recovery`] reads it all back, [`scan`] one segment of it;
+//! - [`recovery`] reads it all back, [`scan`] one segment of it; [`inspect`] reads it from outside, past damage;
 //! - [`frame`], [`segment`], [`bytes`] are the format, which `log/FORMAT.md` defines.
 //!
 //! What holds: a revision is durable only after its frame and all before it were written, and under
@@ -24,6 +24,7 @@ mod frontier;
 mod group;
 mod growth;
 mod header;
+mod inspect;
 mod names;
 mod record;
 mod recovery;
@@ -48,9 +49,12 @@ pub(crate) use self::compaction::{Checkpoint, Compact, Compaction};
 pub(crate) use self::frontier::{Ended, Frontier};
 use self::group::Shared;
 pub(crate) use self::group::{Follow, RoomRefused};
+pub use self::inspect::{Beyond, CheckpointFile, Damage, Inspection};
+pub(crate) use self::inspect::{Found, InspectError, Place, Stopped, Visitor, inspect};
+pub(crate) use self::names::is_log_file;
 pub(crate) use self::record::{Operation, Record, RecordBuilder, operations};
 pub use self::recovery::{Cut, Recovery};
-pub(crate) use self::scan::{Apply, Item};
+pub(crate) use self::scan::{Apply, Codec, Item};
 pub(crate) use self::tail::{Shortage, Superseded, Tail};
 
 /// When a commit counts as done: what survives what.
@@ -77,9 +81,8 @@ pub enum Durability {
     ///
     /// It is synced at the latest this long after it was written, plus the time that a batch then being written and the
     /// sync itself take. Nothing is synced when nothing has been written since the last sync. The log's thread syncs, or
-    /// whoever writes when it is time; writes that come meanwhile wait for that sync. After zero, whatever is written is synced
-    /// next; what is too long for a clock is as good as [`Buffered`](Self::Buffered). A failed sync ends the log as any other
-    /// does.
+    /// whoever writes at that moment. Zero syncs as often as the disk can, without anybody waiting for it; what is too long
+    /// for a clock is as good as [`Buffered`](Self::Buffered). A failed sync ends the log as any other does.
     Interval(Duration),
     /// A commit is acknowledged, and shown, after `write`: it survives the process being killed, but a crash of
     /// the operating system or a power cut may take back all since the last sync, which is when a segment is full, when
@@ -90,13 +93,26 @@ pub enum Durability {
 /// The smallest and the largest size of a segment, in bytes.
 pub(crate) const SEGMENT_BYTES: std::ops::RangeInclusive<usize> = 4 << 10..=1 << 30;
 
+/// Keeps every store out of a log's directory, until what is returned is dropped.
+pub(crate) fn lock(
+    directory: &dyn Directory,
+) -> Result<Box<dyn std::fmt::Debug + Send>, OpenError> {
+    directory.lock(names::LOCK).map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => OpenError::Locked { path: directory.path().to_owned() },
+        _ => survey::io_error(directory, "lock", error),
+    })
+}
+
+/// The newest format of a log's files that this version reads, and the one that it writes.
+pub(crate) const FORMAT_VERSION: u16 = header::VERSION;
+
 /// The largest limit for one record, in bytes.
 pub(crate) const MAX_RECORD_BYTES: u32 = 256 << 20;
 
 /// How a log is to be opened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
-    pub(crate) codec: &'static str,
+    pub(crate) codec: Codec,
     pub(crate) durability: Durability,
     pub(crate) segment_bytes: usize,
     /// How many bytes of segments are worth a compaction, at the least.
@@ -168,7 +184,8 @@ impl Opened {
         let shared = Arc::new_cyclic(|shared| {
             let place = (writer.directory(), *writer.signature());
             let housekeeping = Housekeeping::new(place, compaction, compact, Weak::clone(shared));
-            Shared::new(tail, writer, frontier, (durability, has_threads), follow, housekeeping)
+            let workers = (follow, housekeeping);
+            Shared::new(tail, writer, frontier, (durability, has_threads), workers)
         });
         let log = Log { shared };
         if has_threads {

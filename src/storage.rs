@@ -1,20 +1,24 @@
 //! The seam between the log and the file system.
 //!
 //! Everything the log asks of an operating system goes through [`Directory`] and [`File`], so that another
-//! implementation can stand in: one that fails on demand, or that loses power. It knows nothing of frames or
+//! implementation can stand in: [`disk`], which fails on demand and loses power. It knows nothing of frames or
 //! revisions. Calls are raw on purpose (`write_at` may be short, `Interrupted` is passed on): the loops that
 //! cope with that are the log's, and are tested there.
 
 mod files;
 
-#[cfg(test)]
-pub(crate) mod faulty;
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(
+    not(feature = "testing"),
+    allow(unreachable_pub, dead_code, reason = "it is public by that feature")
+)]
+pub mod disk;
 
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 
-pub(crate) use self::files::Files;
+pub(crate) use self::files::{Files, exists, move_directory, real_path, remove_directory};
 
 /// One directory, in which all names are plain file names.
 pub(crate) trait Directory: Debug + Send + Sync {
@@ -44,6 +48,11 @@ pub(crate) trait Directory: Debug + Send + Sync {
 
     /// Opens a file that exists, for reading and writing.
     fn open_file(&self, name: &str) -> io::Result<Box<dyn File>>;
+
+    /// Opens a file that exists, for reading only: a directory that is not to be written to can be looked at.
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn File>> {
+        self.open_file(name)
+    }
 
     /// Renames a file; what had the new name is replaced.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;

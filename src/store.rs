@@ -29,6 +29,8 @@ mod past;
 mod pending;
 mod pin;
 mod place;
+#[cfg(feature = "log")]
+mod replay;
 mod retention;
 mod scan;
 mod sequencer;

@@ -3,3 +3,6 @@
 //! It is above the backends, and knows nothing of HTTP. It brings no runtime.
 
 pub mod conformance;
+
+#[cfg(feature = "log")]
+pub use crate::storage::disk;

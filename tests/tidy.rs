@@ -33,6 +33,7 @@ const LAYERS: &[&str] = &[
     "storage",
     "log_stats",
     "log",
+    "maintenance",
     "store",
     "backend",
     "testing",
@@ -83,7 +84,7 @@ fn is_test(path: &Path) -> bool {
     if path.iter().any(|folder| folder == "tests" || folder == "model") {
         return true;
     }
-    ["tests.rs", "model.rs", "faulty.rs"].contains(&name)
+    ["tests.rs", "model.rs"].contains(&name)
 }
 
 fn read(root: &Path, path: PathBuf) -> Source {

@@ -18,6 +18,9 @@ const BLOCK_BYTES: usize = 64 << 10;
 /// No block has a larger payload, in bytes: one entry of the largest record, in a block that was nearly full.
 const MAX_PAYLOAD: u32 = MAX_RECORD_BYTES + (128 << 10);
 
+/// How much is searched at a time for where a damaged checkpoint goes on, in bytes.
+const SEARCH_BYTES: usize = 256 << 10;
+
 /// The fields of an entry before its key and its value.
 const ENTRY_HEADER: usize = 24;
 
@@ -132,18 +135,21 @@ pub(super) enum Fault {
 pub(super) struct Reader<'a> {
     file: &'a dyn File,
     len: u64,
-    epoch: u64,
+    /// Of the file; `None` if it is not known, because its header is damaged.
+    epoch: Option<u64>,
     /// Where the next block is.
     offset: u64,
     entries: u64,
+    /// Some blocks were skipped, so that there are fewer entries than the end says.
+    skipped: bool,
     /// The payload of the block that was read last.
     payload: Vec<u8>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(file: &'a dyn File, len: u64, epoch: u64) -> Self {
+    pub(super) fn new(file: &'a dyn File, len: u64, epoch: Option<u64>) -> Self {
         let offset = u64::from(header::FIRST_FRAME);
-        Self { file, len, epoch, offset, entries: 0, payload: Vec::new() }
+        Self { file, len, epoch, offset, entries: 0, skipped: epoch.is_none(), payload: Vec::new() }
     }
 
     /// Where the next block is.
@@ -164,7 +170,7 @@ impl<'a> Reader<'a> {
         if fields.checksum() != fields.stated_checksum() {
             return Err(Fault::Damaged("the block's header does not hold"));
         }
-        if fields.u64(8) != self.offset || fields.u64(16) != self.epoch {
+        if !self.is_here(&fields, self.offset) {
             return Err(Fault::Damaged("the block belongs elsewhere"));
         }
         let start = self.offset + 32;
@@ -191,7 +197,7 @@ impl<'a> Reader<'a> {
                 self.entries += u64::try_from(entries.len()).unwrap_or(u64::MAX);
                 Ok(Some(entries))
             }
-            Kind::End if self.payload != self.entries.to_le_bytes() => {
+            Kind::End if !self.skipped && self.payload != self.entries.to_le_bytes() => {
                 Err(Fault::Damaged("it ends after another number of entries"))
             }
             Kind::End if end != self.len => {
@@ -200,6 +206,39 @@ impl<'a> Reader<'a> {
             }
             Kind::End => Ok(None),
         }
+    }
+
+    /// Whether the header of a block says that it is at `offset` of this file.
+    fn is_here(&self, fields: &Fields<HEADER_LEN>, offset: u64) -> bool {
+        fields.u64(8) == offset && self.epoch.is_none_or(|epoch| fields.u64(16) == epoch)
+    }
+
+    /// Goes on at the next place where the header of a block holds, after a [`Fault::Damaged`]; to the end of the file if there
+    /// is none, and then it returns false.
+    pub(super) fn skip_damage(&mut self) -> io::Result<bool> {
+        self.skipped = true;
+        let mut window = vec![0; SEARCH_BYTES];
+        let mut start = self.offset + 1;
+        while start < self.len {
+            let read = read_at_most(self.file, &mut window, start)?;
+            let found = window[..read].windows(HEADER_LEN).zip(start..).find(|(bytes, offset)| {
+                let Some(fields) = Fields::<HEADER_LEN>::read(bytes) else { return false };
+                Kind::of(fields.bytes(0)).is_some()
+                    && self.is_here(&fields, *offset)
+                    && fields.checksum() == fields.stated_checksum()
+            });
+            if let Some((_, offset)) = found {
+                self.offset = offset;
+                return Ok(true);
+            }
+            if read < window.len() {
+                break;
+            }
+            // A header may begin in this piece and end in the next.
+            start += u64::try_from(read - HEADER_LEN + 1).unwrap_or(u64::MAX);
+        }
+        self.offset = self.len.max(self.offset);
+        Ok(false)
     }
 
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {

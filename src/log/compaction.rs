@@ -3,20 +3,20 @@
 //! First the next segment is started, so that everything before is in segments that are not written any more. Then the
 //! state at a revision that is shown by then is written under another name, without a lock that a writer could wait for.
 //! When it is whole and synced, and the log is synced up to that revision, the file gets its name, the directory is synced,
-//! and only then what it replaces is removed.
+//! and only then what it replaces is removed. Who writes waits for two syncs of a directory: that of the segment, and this.
 //!
 //! At most one compaction is under way. Closing the log does not wait for it: it ends at its next call to the file system.
 
 use std::io;
 
 use crate::codec::CodecError;
-use crate::error::{CompactError, SyncError};
+use crate::error::{CompactError, LogFailure, SyncError};
 use crate::identity;
 use crate::storage::{Directory, File, write_all_at};
 use crate::sync::{self, Arc, Mutex, Weak};
 
 use super::checkpoint::Blocks;
-use super::group::{Ending, Group, Led, Request, Shared};
+use super::group::{Aftermath, Ending, Group, Led, Request, Shared};
 use super::header::{self, Header, Kind};
 use super::names;
 use super::survey::replaced;
@@ -110,9 +110,37 @@ impl Shared {
         if let Some(refusal) = refusal {
             return Err(CompactError::Io(io::Error::new(refusal.kind(), refusal)));
         }
-        match &self.group.lock().ending {
-            Ending::NotYet => Ok(open),
-            _ => Err(ended(&self.group.lock())),
+        match &*self.group.lock() {
+            Group { ending: Ending::NotYet, .. } => Ok(open),
+            group => Err(ended(group)),
+        }
+    }
+}
+
+impl Shared {
+    /// Gives a file its name, durably. That is the leader's work: if the directory cannot be synced, nobody knows any more
+    /// what is durable of all that was renamed before, such as a segment that is being started.
+    fn publish(&self, name: &str) -> Result<(), CompactError> {
+        let writer = self.take_writer().ok_or_else(|| ended(&self.group.lock()))?;
+        let mut aftermath = Aftermath::default();
+        let mut renamed = Ok(());
+        self.lead_by(writer, &mut aftermath, |writer, _| {
+            renamed = self.housekeeping.call(|directory, unfinished| {
+                directory.rename(&names::unfinished(name), name)?;
+                *unfinished = None;
+                Ok(())
+            });
+            if renamed.is_ok() {
+                let synced = writer.directory().sync();
+                synced.map_err(|error| LogFailure::new("publishing a checkpoint", error))?;
+            }
+            Ok(None)
+        });
+        self.settle(aftermath);
+        renamed?;
+        match &*self.group.lock() {
+            Group { ending: Ending::NotYet, .. } => Ok(()),
+            group => Err(ended(group)),
         }
     }
 }
@@ -144,6 +172,12 @@ impl Compaction {
             return Ok(None);
         }
         Ok(Some(Continuation { number, epoch }))
+    }
+
+    /// For the first checkpoint of a new log, which has no commit yet: a state from elsewhere.
+    pub(crate) fn begin_with_state(&mut self) -> Result<Continuation, CompactError> {
+        let (number, epoch) = self.shared.start_segment()?;
+        Ok(Continuation { number, epoch })
     }
 
     /// Starts the checkpoint of the state at the revision `at`, which is shown.
@@ -265,11 +299,7 @@ impl Checkpoint<'_> {
             SyncError::Failed(failure) => CompactError::Failed(failure),
             SyncError::Closed => CompactError::Closed,
         })?;
-        housekeeping.call(|directory, unfinished| {
-            directory.rename(&names::unfinished(&self.name), &self.name)?;
-            *unfinished = None;
-            directory.sync()
-        })?;
+        shared.publish(&self.name)?;
         housekeeping.running.lock().newest = Some(self.number);
         shared.frontier.compacted(self.number, self.len);
         self.compaction.succeeded = true;

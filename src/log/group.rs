@@ -128,8 +128,7 @@ impl Shared {
         writer: Writer,
         frontier: Arc<Frontier>,
         (durability, has_threads): (Durability, bool),
-        follow: Follow,
-        housekeeping: Housekeeping,
+        (follow, housekeeping): (Follow, Housekeeping),
     ) -> Self {
         frontier.publish(writer.stats());
         Self {
@@ -216,13 +215,20 @@ impl Shared {
     }
 
     /// Leads once and gives leadership up.
-    pub(super) fn lead(
+    pub(super) fn lead(&self, writer: Writer, request: Request, aftermath: &mut Aftermath) -> Led {
+        self.lead_by(writer, aftermath, |writer, aftermath| {
+            self.try_lead(writer, request, aftermath)
+        })
+    }
+
+    /// Does some work as the leader, and gives leadership up. If it fails, so has the log.
+    pub(super) fn lead_by(
         &self,
         mut writer: Writer,
-        request: Request,
         aftermath: &mut Aftermath,
+        work: impl FnOnce(&mut Writer, &mut Aftermath) -> Result<Option<NoSpace>, LogFailure>,
     ) -> Led {
-        let led = or_bug(|| self.try_lead(&mut writer, request, aftermath));
+        let led = or_bug(|| work(&mut writer, aftermath));
         let open = (writer.number(), self.tail.lock().position().epoch);
         let mut group = self.group.lock();
         group.writer = Some(writer);

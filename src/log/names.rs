@@ -45,6 +45,11 @@ impl Name {
     }
 }
 
+/// Whether a file of this name is the log's own.
+pub(crate) fn is_log_file(name: &str) -> bool {
+    !matches!(Name::of(name), Name::Foreign | Name::Tolerated)
+}
+
 pub(super) fn segment(number: u64) -> String {
     format!("{number:020}{SEGMENT}")
 }

@@ -7,6 +7,8 @@ use std::fmt::Debug;
 use std::io;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use crate::error::OpenError;
 use crate::identity::{self, Identity};
 use crate::revision::Revision;
@@ -16,7 +18,6 @@ use crate::sync::Arc;
 use super::footprint::Footprint;
 use super::frame::Continued;
 use super::header::{self, End, Header, Kind};
-use super::names;
 use super::scan::{Apply, Codec, Loaded, Progress, Scan, corrupt, read_checkpoint};
 use super::survey::{Survey, io_error};
 use super::tail::{Position, next_floor};
@@ -52,7 +53,7 @@ pub struct Recovery {
 }
 
 /// A torn tail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Cut {
     /// The number of the segment.
@@ -81,7 +82,7 @@ pub(super) struct Recovered {
 
 pub(super) fn recover(
     directory: &Arc<dyn Directory>,
-    codec: &'static str,
+    codec: Codec,
     first_revision: u64,
     first_allocation: usize,
     apply: &mut Apply<'_>,
@@ -91,13 +92,9 @@ pub(super) fn recover(
     directory.create().map_err(failed("create"))?;
     // Before the lock file is created: another program's directory stays as it is.
     Survey::of(&**directory)?;
-    let lock = directory.lock(names::LOCK).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => OpenError::Locked { path: directory.path().to_owned() },
-        _ => failed("lock")(error),
-    })?;
+    let lock = super::lock(&**directory)?;
     let survey = Survey::of(&**directory)?;
 
-    let codec = Codec { name: codec, field: header::codec_field(codec) };
     let mut progress = Progress::default();
     let contents = read(&**directory, &codec, &survey, &mut progress, apply)?;
 

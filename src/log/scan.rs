@@ -9,7 +9,7 @@ use crate::storage::{Directory, File, read_all, read_at_most};
 
 use super::checkpoint::{Entry, Fault, Reader};
 use super::frame::{self, Continued};
-use super::header::{self, End, Header, Unreadable};
+use super::header::{self, End, Header, Kind, Unreadable};
 use super::record::{self, Operation};
 use super::recovery::Cut;
 
@@ -17,7 +17,15 @@ use super::recovery::Cut;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Item<'a> {
     Entry(Entry<'a>),
-    Commit { revision: u64, operations: &'a [Operation<'a>] },
+    Commit {
+        revision: u64,
+        operations: &'a [Operation<'a>],
+    },
+    /// What was read so far is the state at this revision; what may have been between the last commit and this is not
+    /// known.
+    Known {
+        at: u64,
+    },
 }
 
 /// Takes one item.
@@ -43,9 +51,21 @@ pub(super) struct Progress {
 }
 
 /// The codec that the log has to have been written with.
-pub(super) struct Codec {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Codec {
     pub(super) name: &'static str,
     pub(super) field: [u8; 16],
+}
+
+impl Codec {
+    pub(crate) fn named(name: &'static str) -> Self {
+        Self { name, field: header::codec_field(name) }
+    }
+
+    /// The one that another log was written with.
+    pub(crate) fn same_as(name: &str) -> Self {
+        Self { name: "that of the log", field: header::codec_field(name) }
+    }
 }
 
 /// A file, its header checked.
@@ -61,7 +81,7 @@ impl Opened {
     pub(super) fn open(
         directory: &dyn Directory,
         codec: &Codec,
-        (kind, number): (header::Kind, u64),
+        (kind, number): (Kind, u64),
         progress: &mut Progress,
     ) -> Result<Self, OpenError> {
         let failed = |action| failed(directory, (kind, number), action);
@@ -103,9 +123,9 @@ pub(super) fn read_checkpoint(
     progress: &mut Progress,
     apply: &mut Apply<'_>,
 ) -> Result<Header, OpenError> {
-    let name = (header::Kind::Checkpoint, number);
+    let name = (Kind::Checkpoint, number);
     let Opened { header, file, len, .. } = Opened::open(directory, codec, name, progress)?;
-    let mut reader = Reader::new(&*file, len, header.epoch);
+    let mut reader = Reader::new(&*file, len, Some(header.epoch));
     loop {
         let offset = reader.offset();
         match reader.next_block() {
@@ -123,6 +143,7 @@ pub(super) fn read_checkpoint(
             Err(Fault::Io(error)) => return Err(failed(directory, name, "read")(error)),
         }
     }
+    apply(Item::Known { at: header.newest }).map_err(|source| undecodable(name, 0, source))?;
     progress.entries = reader.entries();
     progress.covered = header.newest;
     progress.floor = header.floor;
@@ -153,7 +174,7 @@ impl Loaded {
         number: u64,
         progress: &mut Progress,
     ) -> Result<Self, OpenError> {
-        let name = (header::Kind::Segment, number);
+        let name = (Kind::Segment, number);
         let Opened { header, chain, file, len } = Opened::open(directory, codec, name, progress)?;
         if len > u64::from(header::MAX_LEN) {
             return Err(corrupt(name, 0, "it is larger than a segment can be"));
@@ -163,7 +184,7 @@ impl Loaded {
     }
 
     fn corrupt(&self, offset: u32, what: &'static str) -> OpenError {
-        corrupt((header::Kind::Segment, self.header.number), u64::from(offset), what)
+        corrupt((Kind::Segment, self.header.number), u64::from(offset), what)
     }
 
     /// Reads whole frames and applies them, up to `end` if the next segment states one, else as far as they go.
@@ -175,6 +196,10 @@ impl Loaded {
     ) -> Result<Scan, OpenError> {
         if self.header.newest < progress.newest {
             return Err(self.corrupt(0, "its revisions go backwards"));
+        }
+        if self.header.newest > progress.newest.max(progress.covered) {
+            let known = apply(Item::Known { at: self.header.newest });
+            known.map_err(|source| undecodable((Kind::Segment, self.header.number), 0, source))?;
         }
         progress.newest = self.header.newest;
         progress.floor = progress.floor.max(self.header.floor);
@@ -199,40 +224,7 @@ impl Loaded {
 
     /// The frame at `at`, if every one of its bytes is as it was written.
     fn whole_frame(&self, at: &End, newest: u64) -> Result<Frame<'_>, &'static str> {
-        let start = usize::try_from(at.offset).map_err(|_| "it is too large")?;
-        let bytes = self.bytes.get(start..).ok_or("it is cut short")?;
-        let (header, checksum) = frame::Header::decode(bytes).ok_or("there is no frame header")?;
-        if header.epoch != self.header.epoch || header.offset != at.offset {
-            return Err("the frame belongs elsewhere");
-        }
-        if header.chain != at.chain {
-            return Err("the frame does not continue the one before");
-        }
-        if header.payload_len > super::MAX_RECORD_BYTES {
-            return Err("it is larger than a record can be");
-        }
-        let payload_len = usize::try_from(header.payload_len).map_err(|_| "it is too large")?;
-        let body = bytes
-            .get(frame::HEADER_LEN..frame::frame_len(payload_len))
-            .ok_or("the frame is cut short")?;
-        let (payload, padding) = body.split_at(payload_len);
-        if crc32c::crc32c(payload) != header.payload_checksum {
-            return Err("the frame's checksum does not hold");
-        }
-        if padding.iter().any(|byte| *byte != 0) {
-            return Err("the frame's padding is not zero");
-        }
-        let in_order = match header.kind {
-            frame::Kind::Commit => header.revision > newest,
-            _ => header.revision >= newest,
-        };
-        if !in_order || header.revision > Revision::MAX.get() {
-            return Err("its revision is out of order");
-        }
-        let frame_len =
-            u32::try_from(frame::frame_len(payload_len)).map_err(|_| "it is too large")?;
-        let end = End { offset: at.offset + frame_len, chain: checksum };
-        Ok(Frame { header, payload, end })
+        whole_frame(&self.bytes, self.header.epoch, at, newest)
     }
 
     fn accept(
@@ -251,7 +243,7 @@ impl Loaded {
                     .ok_or_else(|| self.corrupt(offset, "the commit has no operations"))?;
                 if revision > progress.covered {
                     let applied = apply(Item::Commit { revision, operations: &operations });
-                    let name = (header::Kind::Segment, self.header.number);
+                    let name = (Kind::Segment, self.header.number);
                     applied.map_err(|source| undecodable(name, u64::from(offset), source))?;
                     progress.commits += 1;
                 }
@@ -312,27 +304,67 @@ impl Loaded {
     }
 }
 
-struct Frame<'a> {
-    header: frame::Header,
-    payload: &'a [u8],
-    end: End,
+/// The frame at `at` of a segment with this `epoch`, if every one of its bytes is as it was written, and its revision is above
+/// `newest`.
+pub(super) fn whole_frame<'a>(
+    segment: &'a [u8],
+    epoch: u64,
+    at: &End,
+    newest: u64,
+) -> Result<Frame<'a>, &'static str> {
+    let start = usize::try_from(at.offset).map_err(|_| "it is too large")?;
+    let bytes = segment.get(start..).ok_or("it is cut short")?;
+    let (header, checksum) = frame::Header::decode(bytes).ok_or("there is no frame header")?;
+    if header.epoch != epoch || header.offset != at.offset {
+        return Err("the frame belongs elsewhere");
+    }
+    if header.chain != at.chain {
+        return Err("the frame does not continue the one before");
+    }
+    if header.payload_len > super::MAX_RECORD_BYTES {
+        return Err("it is larger than a record can be");
+    }
+    let payload_len = usize::try_from(header.payload_len).map_err(|_| "it is too large")?;
+    let body = bytes
+        .get(frame::HEADER_LEN..frame::frame_len(payload_len))
+        .ok_or("the frame is cut short")?;
+    let (payload, padding) = body.split_at(payload_len);
+    if crc32c::crc32c(payload) != header.payload_checksum {
+        return Err("the frame's checksum does not hold");
+    }
+    if padding.iter().any(|byte| *byte != 0) {
+        return Err("the frame's padding is not zero");
+    }
+    let in_order = match header.kind {
+        frame::Kind::Commit => header.revision > newest,
+        _ => header.revision >= newest,
+    };
+    if !in_order || header.revision > Revision::MAX.get() {
+        return Err("its revision is out of order");
+    }
+    let frame_len = u32::try_from(frame::frame_len(payload_len)).map_err(|_| "it is too large")?;
+    let end = End { offset: at.offset + frame_len, chain: checksum };
+    Ok(Frame { header, payload, end })
 }
 
-pub(super) fn corrupt(
-    (kind, number): (header::Kind, u64),
-    offset: u64,
-    what: &'static str,
-) -> OpenError {
+/// A frame that is whole.
+pub(super) struct Frame<'a> {
+    pub(super) header: frame::Header,
+    pub(super) payload: &'a [u8],
+    pub(super) end: End,
+}
+
+pub(super) fn corrupt((kind, number): (Kind, u64), offset: u64, what: &'static str) -> OpenError {
     OpenError::Corrupt { segment: number, file: kind.name(number), offset, what }
 }
 
-fn undecodable((kind, number): (header::Kind, u64), offset: u64, source: CodecError) -> OpenError {
+fn undecodable((kind, number): (Kind, u64), offset: u64, source: CodecError) -> OpenError {
     OpenError::Decode { segment: number, file: kind.name(number), offset, source }
 }
 
 fn failed(
     directory: &dyn Directory,
-    (kind, number): (header::Kind, u64),
+    (kind, number): (Kind, u64),
     action: &'static str,
 ) -> impl FnOnce(std::io::Error) -> OpenError {
     let path = directory.path().join(kind.name(number));

@@ -163,12 +163,17 @@ impl Tail {
         let fits_file = self.position.offset + frame_len + MARKS <= self.position.allocated;
         // The last one may go beyond: a large record that had to find the batch empty would find it never.
         let fits_batch = self.batch.bytes.len() <= MAX_BATCH_BYTES;
-        if self.newest >= self.floor || !fits_file || !fits_batch {
+        if self.newest >= self.last_usable() || !fits_file || !fits_batch {
             return Err(Shortage::Room);
         }
         self.batch.bytes.reserve(frame_len);
         self.batch.superseded.reserve(changes);
         Ok(())
+    }
+
+    /// The floor itself is no commit's: a store that stopped opens at it, and must not be taken to know one that it lost.
+    fn last_usable(&self) -> u64 {
+        if self.floor == Revision::MAX.get() { self.floor } else { self.floor - 1 }
     }
 
     /// Appends the commit `revision`, after which `live` keys are live.

@@ -80,6 +80,10 @@ impl Directory for Files {
         Ok(Box::new(file))
     }
 
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn File>> {
+        Ok(Box::new(fs::File::open(self.path.join(name))?))
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path.join(from), self.path.join(to))
     }
@@ -149,4 +153,37 @@ impl File for fs::File {
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
+}
+
+/// Whether there is something at `path`.
+pub(crate) fn exists(path: &Path) -> io::Result<bool> {
+    path.try_exists()
+}
+
+/// The directory with all symbolic links and `..` followed; of one that does not exist yet that of its parent, with its name.
+pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            Ok(parent.canonicalize()?.join(path.file_name().unwrap_or_default()))
+        }
+        found => found,
+    }
+}
+
+/// Renames a directory, durably; an empty one that has the new name is replaced.
+pub(crate) fn move_directory(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    match to.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
+        _ => sync_directory(Path::new(".")),
+    }
+}
+
+/// Removes a directory, which is empty.
+pub(crate) fn remove_directory(path: &Path) -> io::Result<()> {
+    fs::remove_dir(path)
 }

@@ -15,7 +15,7 @@ use super::map::Content;
 use super::open::LogSettings;
 use super::retention::Bounds;
 use super::sequencer::Sequencer;
-use super::window::MIN_WINDOW;
+use super::window::{MIN_WINDOW, Window};
 use super::{FastHash, Inner, Store};
 
 /// Makes a [`Store`]: in memory by [`build`](Self::build), on a log by `open` (feature `log`, a default).
@@ -56,9 +56,10 @@ impl Settings {
         &self,
         newest: u64,
         live: u64,
+        window: Window<K, V>,
         log_end: Option<Arc<Frontier>>,
     ) -> Sequencer<K, V> {
-        Sequencer::new(newest, live, self.max_keys, self.bounds, self.window, log_end)
+        Sequencer::new(newest, live, self.max_keys, self.bounds, window, log_end)
     }
 }
 
@@ -198,8 +199,9 @@ where
         let Self { hasher, settings, .. } = self;
         let newest = settings.first_revision.get() - 1;
         let content = Content::new(settings.shards, hasher);
+        let window = Window::new(newest, settings.window);
         Store::from_inner(Inner {
-            map: Arc::new(content.into_map(settings.sequencer(newest, 0, None))),
+            map: Arc::new(content.into_map(settings.sequencer(newest, 0, window, None))),
             journal: None,
             identity: Identity::random(),
             #[cfg(feature = "log")]

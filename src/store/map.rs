@@ -16,6 +16,7 @@ use super::retention::Visit;
 use super::sequencer::{Aftermath, Sequencer, State};
 use super::shards::{self, Several, Shards, Slot, Table};
 use super::versions::{Left, Versions};
+use super::window::Change;
 
 /// Snapshots, scans and the log's threads share it with the store.
 pub(super) struct Map<K, V, S> {
@@ -197,35 +198,51 @@ impl<K: AsKey<K> + Clone + Ord, V, S: BuildHasher> Content<K, V, S> {
         }
     }
 
-    fn insert(&self, table: &mut Table<K, V>, hash: u64, key: K, versions: Versions<V>) {
+    fn insert(
+        &self,
+        table: &mut Table<K, V>,
+        hash: u64,
+        key: K,
+        versions: Versions<V>,
+    ) -> triomphe::Arc<K> {
         self.shards.make_room(table, 1);
         let shared = triomphe::Arc::new(key.clone());
         self.index.insert(triomphe::Arc::clone(&shared));
-        shards::insert(table, hash, Slot { key, shared, versions });
+        let slot = Slot { key, shared: triomphe::Arc::clone(&shared), versions };
+        shards::insert(table, hash, slot);
+        shared
     }
 
-    /// Installs what recovery read: the commit `revision` put `value` under `key`, or deleted it. Returns whether
-    /// the key existed before. Nobody else has the store yet, so what is replaced may be dropped under the lock.
-    pub(super) fn restore(&self, revision: Revision, key: K, value: Option<V>) -> bool {
+    /// Installs what recovery read: the commit `revision` put `value` under `key`, or deleted it. Returns what that changed.
+    /// Nobody else has the store yet, so what is replaced may be dropped under the lock.
+    pub(super) fn restore(
+        &self,
+        revision: Revision,
+        key: K,
+        value: Option<V>,
+    ) -> Option<Change<K, V>> {
         let hash = self.shards.hash(&key);
         let mut table = self.shards.write(hash);
         match (table.find_entry(hash, |slot| key.is_key(&slot.key)), value) {
             (Ok(mut slot), Some(value)) => {
                 let slot = slot.get_mut();
-                let entry = Draft::new(value).seal(revision, slot.versions.newest().1);
-                slot.versions = Versions::One(entry);
-                true
+                let previous = slot.versions.newest().1.cloned();
+                let entry = Draft::new(value).seal(revision, previous.as_ref());
+                slot.versions = Versions::One(entry.clone());
+                let key = triomphe::Arc::clone(&slot.shared);
+                Some(Change { key, entry: Some(entry), previous })
             }
             (Ok(slot), None) => {
-                let _removed = slot.remove();
+                let (slot, _) = slot.remove();
                 let _indexed = self.index.remove(&key);
-                true
+                let previous = slot.versions.newest().1.cloned();
+                Some(Change { key: slot.shared, entry: None, previous })
             }
-            (Err(_), None) => false,
+            (Err(_), None) => None,
             (Err(_), Some(value)) => {
-                let versions = Versions::One(Draft::new(value).seal(revision, None));
-                self.insert(&mut table, hash, key, versions);
-                false
+                let entry = Draft::new(value).seal(revision, None);
+                let key = self.insert(&mut table, hash, key, Versions::One(entry.clone()));
+                Some(Change { key, entry: Some(entry), previous: None })
             }
         }
     }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
 
 use crate::log::Durability;
-use crate::storage::faulty::Faulty;
+use crate::storage::disk::Disk;
 use crate::sync::thread;
 use crate::{Builder, Commit, Revision, Store};
 
@@ -77,13 +77,13 @@ fn in_memory() -> Numbers {
     builder().build()
 }
 
-fn on(disk: &Faulty, durability: Durability) -> Numbers {
+fn on(disk: &Disk, durability: Durability) -> Numbers {
     open(builder(), disk, durability)
 }
 
-fn open(builder: Builder<u32, u32, ByKey>, disk: &Faulty, durability: Durability) -> Numbers {
+fn open(builder: Builder<u32, u32, ByKey>, disk: &Disk, durability: Durability) -> Numbers {
     let builder = builder.durability(durability).segment_bytes(4096);
-    builder.open_on(disk.directory()).expect("the disk works")
+    builder.open_on(disk).expect("the disk works")
 }
 
 fn join_all<T: 'static>(threads: Vec<thread::JoinHandle<T>>) -> Vec<T> {

@@ -9,12 +9,10 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Codec, CodecError};
 use crate::error::{CompactError, OpenError, Reason};
-use crate::key::AsKey;
 use crate::log::{
-    self, Checkpoint, Durability, Entry, Item, Opened, Operation, Options, Record, RecordBuilder,
-    Superseded, operations,
+    self, Checkpoint, Durability, Opened, Operation, Options, Record, RecordBuilder, Superseded,
+    operations,
 };
-use crate::revision::Revision;
 use crate::storage::{Directory, Files};
 use crate::sync::Arc;
 use crate::versioned::Versioned;
@@ -22,6 +20,7 @@ use crate::versioned::Versioned;
 use super::compact::compact;
 use super::journal::{Encode, EncodeEntry, Journal, Operations};
 use super::map::Content;
+use super::replay::Replay;
 use super::{Builder, Inner, Store};
 
 /// What a builder says of the log.
@@ -78,8 +77,8 @@ impl<K, V, S, C> Builder<K, V, S, C> {
     /// When the log is [compacted](Store::compact) by itself: when the segments that are full have at least so many bytes,
     /// and at least as many as the last checkpoint. Default: 64 MiB; `u64::MAX`: never.
     ///
-    /// So the log takes, for live data of `L` bytes as a checkpoint has it and segments of `s` bytes, at rest at most
-    /// `max(2 L, L + bytes) + s`, and while it is compacted in addition the new checkpoint and what is written meanwhile.
+    /// So with a checkpoint of `c` bytes and segments of `s` bytes the log takes at rest at most `c + max(c, bytes) + 2 s`; while
+    /// it is compacted in addition the new checkpoint, and what is written meanwhile.
     #[must_use]
     pub fn compact_after(mut self, bytes: u64) -> Self {
         self.log.compact_after = bytes;
@@ -103,35 +102,41 @@ where
     /// # Errors
     /// [`OpenError`]; the log in the directory is then as it was.
     pub fn open(self, directory: impl AsRef<Path>) -> Result<Store<K, V, S>, OpenError> {
-        self.open_on(Arc::new(Files::new(directory.as_ref())))
+        self.open_in(Arc::new(Files::new(directory.as_ref())))
     }
 
-    pub(crate) fn open_on(
+    /// Opens the store on a simulated disk, which fails as planned and can lose power at any call.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_on(self, disk: &crate::storage::disk::Disk) -> Result<Store<K, V, S>, OpenError> {
+        self.open_in(disk.directory())
+    }
+
+    pub(crate) fn open_in(
         self,
         directory: Arc<dyn Directory>,
     ) -> Result<Store<K, V, S>, OpenError> {
         let Self { hasher, settings, log: log_settings, .. } = self;
         let options = Options {
-            codec: C::NAME,
+            codec: log::Codec::named(C::NAME),
             durability: log_settings.durability,
             segment_bytes: log_settings.segment_bytes,
             compact_after: log_settings.compact_after,
             first_revision: settings.first_revision.get(),
         };
         let content = Content::new(settings.shards, hasher);
-        let mut live = 0;
-        let opened = Opened::open(directory, options, &mut |item| match item {
-            Item::Entry(entry) => restore::<K, V, S, C>(&content, &entry, &mut live),
-            Item::Commit { revision, operations } => {
-                replay::<K, V, S, C>(&content, revision, operations, &mut live)
-            }
-        })?;
+        let mut replay = Replay::<K, V, S, C>::new(content, settings.window);
+        let opened = Opened::open(directory, options, &mut |item| replay.apply(item))?;
+        let Replay { content, mut window, live, .. } = replay;
         let newest = opened.newest();
+        window.skip_to(newest);
         let identity = opened.identity();
         let recovery = opened.report().clone();
         let frontier = opened.frontier(live);
         let log_end = Some(Arc::clone(&frontier));
-        let map = Arc::new(content.into_map(settings.sequencer(newest, live, log_end)));
+        let map = Arc::new(content.into_map(settings.sequencer(newest, live, window, log_end)));
         // Weak, so that the log's threads do not keep the values.
         let followed = Arc::downgrade(&map);
         let follow = move |superseded: &[Superseded]| {
@@ -203,60 +208,6 @@ where
             }
             Operation::Delete { key } => {
                 C::decode::<K>(key)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A revision that was read.
-fn revision<C: Codec>(number: u64) -> Result<Revision, CodecError> {
-    Revision::try_from(number).map_err(|invalid| CodecError::new(C::NAME, invalid.to_string()))
-}
-
-/// Installs an entry that was read from a checkpoint; `live` is the number of keys.
-fn restore<K, V, S, C>(
-    content: &Content<K, V, S>,
-    entry: &Entry<'_>,
-    live: &mut u64,
-) -> Result<(), CodecError>
-where
-    K: AsKey<K> + Clone + Ord + DeserializeOwned,
-    V: DeserializeOwned,
-    S: BuildHasher,
-    C: Codec,
-{
-    let (newest, created) = (revision::<C>(entry.revision)?, revision::<C>(entry.created)?);
-    let (key, value) = (C::decode(entry.key)?, C::decode(entry.value)?);
-    let restored = Versioned::new(value, newest, created, entry.write_count);
-    let existed = content.restore_entry(key, restored);
-    *live += u64::from(!existed);
-    Ok(())
-}
-
-/// Installs a commit that was read from the log; `live` is the number of keys.
-pub(super) fn replay<K, V, S, C>(
-    content: &Content<K, V, S>,
-    revision: u64,
-    operations: &[Operation<'_>],
-    live: &mut u64,
-) -> Result<(), CodecError>
-where
-    K: AsKey<K> + Clone + Ord + DeserializeOwned,
-    V: DeserializeOwned,
-    S: BuildHasher,
-    C: Codec,
-{
-    let revision = self::revision::<C>(revision)?;
-    for operation in operations {
-        match *operation {
-            Operation::Put { key, value } => {
-                let existed = content.restore(revision, C::decode(key)?, Some(C::decode(value)?));
-                *live += u64::from(!existed);
-            }
-            Operation::Delete { key } => {
-                let existed = content.restore(revision, C::decode(key)?, None);
-                *live -= u64::from(existed);
             }
         }
     }

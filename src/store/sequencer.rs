@@ -133,13 +133,13 @@ impl<K, V> Sequencer<K, V> {
         live: u64,
         max_keys: u64,
         bounds: Bounds,
-        max_changes: usize,
+        window: Window<K, V>,
         frontier: Option<Arc<Frontier>>,
     ) -> Self {
         Self {
             keeps: AtomicU64::new(u64::from(bounds.keeps_history() || frontier.is_some())),
             state: Mutex::new(State {
-                window: Window::new(newest, max_changes),
+                window,
                 retention: Retention::new(bounds, newest),
                 sleepers: Sleepers::new(),
                 watches: 0,
@@ -335,10 +335,11 @@ impl<K, V> Sequencer<K, V> {
         sleepers.into_values().collect()
     }
 
-    /// Since when commits are kept, and the newest that is shown.
-    pub(super) fn watchable(&self) -> (u64, u64) {
+    /// Whether a watch can begin after a position, and the newest revision that is shown, where it begins without one.
+    pub(super) fn watchable(&self, position: Option<u64>) -> (Result<(), Gone>, u64) {
         let state = self.state.lock();
-        (state.window.start(), self.shown())
+        let shown = self.shown();
+        (state.window.check(position.unwrap_or(shown)), shown)
     }
 
     /// A number for a watch.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{OpenError, Reason, SyncError, WriteError};
 use crate::log::Durability;
-use crate::storage::faulty::{Call, Faulty};
+use crate::storage::disk::{Call, Disk, Fault};
 use crate::store::versions::Versions;
 use crate::sync::{Arc, AtomicU64, Ordering, thread};
 use crate::{Precondition, Store};
@@ -28,12 +28,12 @@ struct Counted {
 
 type Numbers = Store<String, u64>;
 
-fn open(disk: &Faulty, durability: Durability) -> Result<Numbers, OpenError> {
-    Store::builder().durability(durability).segment_bytes(4096).open_on(disk.directory())
+fn open(disk: &Disk, durability: Durability) -> Result<Numbers, OpenError> {
+    Store::builder().durability(durability).segment_bytes(4096).open_on(disk)
 }
 
 /// A store whose first revisions are reserved, so that the next sync is that of a commit.
-fn warm(disk: &Faulty) -> Numbers {
+fn warm(disk: &Disk) -> Numbers {
     let store = open(disk, Durability::Sync).expect("the disk works");
     store.put("warm", 0).expect("the disk works");
     store
@@ -57,12 +57,12 @@ fn eventually(what: &str, condition: impl Fn() -> bool) {
 
 #[test]
 fn an_acknowledged_write_is_on_the_disk() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = open(&disk, Durability::Sync).unwrap();
     for number in 0..200 {
         let key = format!("key {}", number % 7);
         let revision = store.put(&key, number).unwrap();
-        let found = open(&disk.after_power_cut(), Durability::Sync).unwrap();
+        let found = open(&disk.as_synced(), Durability::Sync).unwrap();
         let entry = found.get(&key).expect("it was acknowledged");
         assert_eq!((entry.revision(), *entry), (revision, number));
     }
@@ -70,27 +70,27 @@ fn an_acknowledged_write_is_on_the_disk() {
 
 #[test]
 fn a_buffered_write_may_be_lost_but_its_revision_is_never_used_again() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = open(&disk, Durability::Buffered).unwrap();
     let told = store.put("a", 1).unwrap();
-    let found = open(&disk.after_power_cut(), Durability::Buffered).unwrap();
+    let found = open(&disk.as_synced(), Durability::Buffered).unwrap();
     assert!(found.get("a").is_none(), "or this test shows nothing");
     assert!(found.put("a", 2).unwrap() > told);
 }
 
 #[test]
 fn sync_makes_a_buffered_store_durable() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = open(&disk, Durability::Buffered).unwrap();
     store.put("a", 1).unwrap();
     store.sync().unwrap();
-    let found = open(&disk.after_power_cut(), Durability::Buffered).unwrap();
+    let found = open(&disk.as_synced(), Durability::Buffered).unwrap();
     assert_eq!(*found.get("a").unwrap(), 1);
 }
 
 #[test]
 fn a_power_cut_at_any_time_leaves_a_prefix_of_the_revision_order() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = open(&disk, Durability::Buffered).unwrap();
     let mut revisions = Vec::new();
     for number in 0..500_u64 {
@@ -98,7 +98,7 @@ fn a_power_cut_at_any_time_leaves_a_prefix_of_the_revision_order() {
         if number % 97 == 0 {
             store.sync().unwrap();
         }
-        let found = open(&disk.after_power_cut(), Durability::Buffered).unwrap();
+        let found = open(&disk.as_synced(), Durability::Buffered).unwrap();
         let len = found.len();
         for (expected, number) in revisions.iter().zip(0..len) {
             let entry = found.get(number.to_string()).expect("no gap before the newest");
@@ -109,7 +109,7 @@ fn a_power_cut_at_any_time_leaves_a_prefix_of_the_revision_order() {
 
 #[test]
 fn what_is_not_durable_is_not_shown_and_what_was_shown_stays_shown() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     let shown = store.create("kept", 1).unwrap();
     store.create("deleted", 1).unwrap();
@@ -145,7 +145,7 @@ fn what_is_not_durable_is_not_shown_and_what_was_shown_stays_shown() {
 
 #[test]
 fn a_conflict_is_told_only_when_what_it_shows_is_durable() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     let first = store.put("a", 1).unwrap();
     disk.hold_syncs();
@@ -171,7 +171,7 @@ fn a_conflict_is_told_only_when_what_it_shows_is_durable() {
 
 #[test]
 fn an_absence_is_told_only_when_the_delete_is_durable() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     let first = store.put("a", 1).unwrap();
     disk.hold_syncs();
@@ -193,9 +193,9 @@ fn an_absence_is_told_only_when_the_delete_is_durable() {
 
 #[test]
 fn versions_that_nobody_can_see_are_given_back() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store: Store<String, Counted> =
-        Store::builder().segment_bytes(4096).watch_window(64).open_on(disk.directory()).unwrap();
+        Store::builder().segment_bytes(4096).watch_window(64).open_on(&disk).unwrap();
     let value = Counted::default();
     for round in 0..50_u64 {
         for key in ["a", "b", "c"] {
@@ -218,17 +218,17 @@ fn versions_that_nobody_can_see_are_given_back() {
 
 #[test]
 fn a_submitted_write_becomes_durable_though_nobody_waits_for_it() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     drop(store.submit_put_if("a", 7, Precondition::Any));
     eventually("it is shown", || store.contains("a"));
-    assert_eq!(*open(&disk.after_power_cut(), Durability::Sync).unwrap().get("a").unwrap(), 7);
+    assert_eq!(*open(&disk.as_synced(), Durability::Sync).unwrap().get("a").unwrap(), 7);
 }
 
 #[test]
 fn versions_are_given_back_after_futures_nobody_waited_for() {
-    let disk = Faulty::new();
-    let store: Numbers = Store::builder().open_on(disk.directory()).unwrap();
+    let disk = Disk::new().with_threads();
+    let store: Numbers = Store::builder().open_on(&disk).unwrap();
     for number in 0..100 {
         drop(store.submit_put_if("a", number, Precondition::Any));
     }
@@ -241,14 +241,14 @@ fn versions_are_given_back_after_futures_nobody_waited_for() {
 
 #[test]
 fn a_failed_sync_poisons_for_good_and_shows_nothing_of_what_failed() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     let first = store.put("a", 1).unwrap();
-    disk.set_failing(Call::Sync, true);
+    disk.fail_every(Call::Sync, Fault::Io);
     let error = store.put_if("a", 2, first).unwrap_err();
     let WriteError::OutcomeUnknown(unknown) = &error else { unreachable!("{error}") };
     assert!(unknown.revision() > Some(first));
-    disk.set_failing(Call::Sync, false);
+    disk.fail_every(Call::Sync, None);
 
     assert!(matches!(reason(&store.put("b", 1).unwrap_err()), Reason::Poisoned(_)));
     assert!(matches!(store.sync(), Err(SyncError::Failed(_))));
@@ -264,7 +264,7 @@ fn a_failed_sync_poisons_for_good_and_shows_nothing_of_what_failed() {
 
 #[test]
 fn a_failed_write_poisons_all_who_wait() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     disk.hold_syncs();
     let mut waiting: Vec<_> = (0..4)
@@ -275,8 +275,8 @@ fn a_failed_write_poisons_all_who_wait() {
         .collect();
     let before = store.revision().get();
     eventually("one leads", || store.inner.map.sequencer.visible() == before + 4);
-    disk.set_failing(Call::Sync, true);
-    disk.set_failing(Call::Write, true);
+    disk.fail_every(Call::Sync, Fault::Io);
+    disk.fail_every(Call::Write, Fault::Io);
     disk.release_syncs();
     for thread in waiting.drain(..) {
         let outcome = thread.join().unwrap();
@@ -287,7 +287,7 @@ fn a_failed_write_poisons_all_who_wait() {
 
 #[test]
 fn opening_and_closing_without_a_write_changes_nothing() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     warm(&disk).close().unwrap();
     let (used, syncs) = (disk.used(), disk.syncs());
     for _ in 0..3 {
@@ -307,9 +307,9 @@ fn a_full_disk_refuses_and_works_again_when_there_is_room() {
 }
 
 fn a_full_disk_refuses(segment_bytes: usize) {
-    let disk = Faulty::new();
-    let open = |disk: &Faulty| -> Numbers {
-        Store::builder().segment_bytes(segment_bytes).open_on(disk.directory()).expect("it opens")
+    let disk = Disk::new().with_threads();
+    let open = |disk: &Disk| -> Numbers {
+        Store::builder().segment_bytes(segment_bytes).open_on(disk).expect("it opens")
     };
     let store = open(&disk);
     store.put("a", 0).unwrap();
@@ -328,7 +328,7 @@ fn a_full_disk_refuses(segment_bytes: usize) {
         reason(&store.submit_put_if("a", 0, Precondition::Any).wait().unwrap_err()),
         Reason::NoSpace(_)
     ));
-    assert_eq!(*open(&disk.after_power_cut()).get("a").unwrap(), acknowledged);
+    assert_eq!(*open(&disk.as_synced()).get("a").unwrap(), acknowledged);
 
     disk.set_capacity(None);
     let revision = store.put("a", 1_000_000).unwrap();
@@ -347,7 +347,7 @@ impl Wake for Counting {
 
 #[test]
 fn a_future_is_told_of_a_full_disk_too() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = open(&disk, Durability::Sync).unwrap();
     store.put("a", 0).unwrap();
     disk.set_capacity(Some(disk.used()));
@@ -366,23 +366,23 @@ fn a_future_is_told_of_a_full_disk_too() {
 
 #[test]
 fn short_and_interrupted_writes_are_finished() {
-    let disk = Faulty::new();
-    disk.set_short_writes(7);
+    let disk = Disk::new().with_threads();
+    disk.set_short_transfers(7);
     let store = open(&disk, Durability::Sync).unwrap();
     for number in 0..30 {
         store.put(number.to_string(), number).unwrap();
     }
-    let found = open(&disk.after_power_cut(), Durability::Sync).unwrap();
+    let found = open(&disk.as_synced(), Durability::Sync).unwrap();
     assert_eq!(found.len(), 30);
 }
 
 #[test]
 fn a_new_segment_that_fails_to_start_poisons_and_loses_nothing() {
     for call in [Call::Rename, Call::SyncDirectory] {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = open(&disk, Durability::Sync).unwrap();
         store.put("start", 0).unwrap();
-        disk.set_failing(call, true);
+        disk.fail_every(call, Fault::Io);
         let mut acknowledged = Vec::new();
         for number in 0..1000_u64 {
             match store.put(number.to_string(), number) {
@@ -391,8 +391,8 @@ fn a_new_segment_that_fails_to_start_poisons_and_loses_nothing() {
             }
         }
         assert!((10..1000).contains(&acknowledged.len()), "{call:?}: it rotates once");
-        disk.set_failing(call, false);
-        let found = open(&disk.after_power_cut(), Durability::Sync).unwrap();
+        disk.fail_every(call, None);
+        let found = open(&disk.as_synced(), Durability::Sync).unwrap();
         for (number, revision) in acknowledged {
             assert_eq!(found.get(number.to_string()).unwrap().revision(), revision, "{call:?}");
         }
@@ -401,14 +401,14 @@ fn a_new_segment_that_fails_to_start_poisons_and_loses_nothing() {
 
 #[test]
 fn a_segment_that_cannot_be_created_is_tried_again_later() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = open(&disk, Durability::Sync).unwrap();
     store.put("start", 0).unwrap();
-    disk.set_failing(Call::Create, true);
+    disk.fail_every(Call::CreateFile, Fault::Io);
     let error =
         (0..1000).find_map(|number: u64| store.put(number.to_string(), number).err()).unwrap();
     assert!(matches!(reason(&error), Reason::NoSpace(_)), "{error}");
-    disk.set_failing(Call::Create, false);
+    disk.fail_every(Call::CreateFile, None);
     for number in 0..1000_u64 {
         store.put(number.to_string(), number).unwrap();
     }
@@ -420,8 +420,8 @@ fn a_segment_that_cannot_be_created_is_tried_again_later() {
 
 #[test]
 fn waiting_committers_share_a_sync() {
-    let disk = Faulty::new();
-    let store: Numbers = Store::builder().open_on(disk.directory()).unwrap();
+    let disk = Disk::new().with_threads();
+    let store: Numbers = Store::builder().open_on(&disk).unwrap();
     store.put("warm", 0).unwrap();
     disk.hold_syncs();
     let before = (disk.syncs(), store.revision().get());
@@ -439,7 +439,7 @@ fn waiting_committers_share_a_sync() {
 #[test]
 fn closing_under_load_loses_nothing_that_was_acknowledged() {
     for _ in 0..20 {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = open(&disk, Durability::Sync).unwrap();
         let writers: Vec<_> = (0..4_u64)
             .map(|writer| {
@@ -461,7 +461,7 @@ fn closing_under_load_loses_nothing_that_was_acknowledged() {
             .collect();
         eventually("they write", || store.revision().get() > 50);
         store.close().unwrap();
-        let found = open(&disk.after_power_cut(), Durability::Sync).unwrap();
+        let found = open(&disk.as_synced(), Durability::Sync).unwrap();
         assert!(found.recovery().unwrap().clean);
         for writer in writers {
             let (writer, acknowledged) = writer.join().unwrap();
@@ -473,7 +473,7 @@ fn closing_under_load_loses_nothing_that_was_acknowledged() {
 
 #[test]
 fn syncs_and_files_are_counted_and_a_poisoned_log_says_so() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     let log = |store: &Numbers| store.stats().log().expect("it is on a log");
     let before = log(&store);
@@ -497,7 +497,7 @@ fn syncs_and_files_are_counted_and_a_poisoned_log_says_so() {
     assert_eq!((reopened.bytes, reopened.segments), (closed.bytes, closed.segments));
     assert_eq!(reopened.syncs, 0);
 
-    disk.set_failing(Call::Sync, true);
+    disk.fail_every(Call::Sync, Fault::Io);
     store.put("b", 1).expect_err("the sync fails");
     let poisoned = log(&store);
     assert!(poisoned.poisoned && poisoned.syncs <= 1, "{poisoned:?}");
@@ -506,8 +506,8 @@ fn syncs_and_files_are_counted_and_a_poisoned_log_says_so() {
 
 #[test]
 fn a_segment_that_grows_is_counted_at_once() {
-    let disk = Faulty::new();
-    let store = Store::<u64, Vec<u8>>::builder().open_on(disk.directory()).unwrap();
+    let disk = Disk::new().with_threads();
+    let store = Store::<u64, Vec<u8>>::builder().open_on(&disk).unwrap();
     let bytes = || (store.stats().log().unwrap().bytes, u64::try_from(disk.used()).unwrap());
     let before = bytes().0;
     for n in 0..50 {

@@ -60,9 +60,10 @@ impl<K: Ord + Clone, V> WatchBuilder<K, V> {
     /// Tell what came after `revision`, which is one of this store: of a snapshot, or of the last commit that an earlier
     /// watch told. Without it, what comes from now on is told.
     ///
-    /// The commits that are kept for that are in memory: after a restart nothing before the opening is known. A log that
-    /// was closed in good order opens at its newest revision, so that what was told last can be resumed from; after an
-    /// unclean stop it opens above what it skipped, and every earlier revision is [`Compacted`](WatchError::Compacted).
+    /// The commits that are kept for that are in memory; when a log is opened, those that it has after its checkpoint are
+    /// read into it, so that a watch goes on across a restart. After an unclean stop some revisions are not known, because
+    /// what they named may be lost: those after the last commit that was found, and below the revision that the store opens
+    /// at. They are [`Compacted`](WatchError::Compacted), as what is older than what is kept.
     pub fn since(mut self, revision: Revision) -> Self {
         self.since = Some(revision);
         self
@@ -80,13 +81,14 @@ impl<K: Ord + Clone, V> WatchBuilder<K, V> {
     /// [`WatchError::Compacted`] if what came after [`since`](Self::since) is not kept any more
     /// ([`Builder::watch_window`](super::Builder::watch_window)); [`WatchError::Future`] if the store has not come to it.
     pub fn open(self) -> Result<Watch<K, V>, WatchError> {
-        let (start, shown) = self.sequencer.watchable();
-        let position = self.since.map_or(shown, Revision::get);
-        if position < start {
-            return Err(WatchError::Compacted { oldest: super::stored(start) });
-        }
+        let since = self.since.map(Revision::get);
+        let (known, shown) = self.sequencer.watchable(since);
+        let position = since.unwrap_or(shown);
         if position > shown {
             return Err(WatchError::Future { newest: super::stored(shown) });
+        }
+        if let Err(Gone { start }) = known {
+            return Err(WatchError::Compacted { oldest: super::stored(start) });
         }
         let thread = Arc::new(Parked(Parker::new()));
         Ok(Watch {

@@ -21,6 +21,15 @@ pub(super) struct Window<K, V> {
     max_changes: usize,
     /// All commits after this revision are here.
     start: u64,
+    /// Revisions that are not known, oldest first: a store that stopped may have told of them, and lost them.
+    lost: VecDeque<Lost>,
+}
+
+/// Revisions after one and before another, both of which are known.
+#[derive(Clone, Copy, Debug)]
+struct Lost {
+    after: u64,
+    before: u64,
 }
 
 /// One commit.
@@ -83,7 +92,20 @@ pub(super) struct Gone {
 impl<K, V> Window<K, V> {
     pub(super) fn new(start: u64, max_changes: usize) -> Self {
         let max_changes = max_changes.max(MIN_WINDOW);
-        Self { commits: VecDeque::new(), changes: 0, max_changes, start }
+        let lost = VecDeque::new();
+        Self { commits: VecDeque::new(), changes: 0, max_changes, start, lost }
+    }
+
+    /// While a log is read: what was read so far is the state at `revision`.
+    #[cfg_attr(not(feature = "log"), allow(dead_code, reason = "there is nothing to read"))]
+    pub(super) fn skip_to(&mut self, revision: u64) {
+        let newest = self.commits.back().map_or(self.start, |commit| commit.revision);
+        let after = self.lost.back().map_or(newest, |lost| lost.before.max(newest));
+        if self.start == 0 {
+            self.start = revision;
+        } else if revision > after + 1 {
+            self.lost.push_back(Lost { after, before: revision });
+        }
     }
 
     /// All commits after this revision are here.
@@ -132,7 +154,22 @@ impl<K, V> Window<K, V> {
         let oldest = self.commits.pop_front()?;
         self.changes -= oldest.changes().len();
         self.start = oldest.revision;
+        while self.lost.front().is_some_and(|lost| lost.before <= self.start) {
+            self.lost.pop_front();
+        }
         Some(oldest)
+    }
+
+    /// Whether all that came after `position` is here.
+    pub(super) fn check(&self, position: u64) -> Result<(), Gone> {
+        if position < self.start {
+            return Err(Gone { start: self.start });
+        }
+        let at = self.lost.partition_point(|lost| lost.before <= position);
+        match self.lost.get(at) {
+            Some(lost) if lost.after < position => Err(Gone { start: lost.before }),
+            _ => Ok(()),
+        }
     }
 
     /// The commits after `position`, up to `end`.
@@ -141,9 +178,7 @@ impl<K, V> Window<K, V> {
         position: u64,
         end: u64,
     ) -> Result<impl ExactSizeIterator<Item = &Recent<K, V>>, Gone> {
-        if position < self.start {
-            return Err(Gone { start: self.start });
-        }
+        self.check(position)?;
         let first = self.commits.partition_point(|commit| commit.revision <= position);
         let last = self.commits.partition_point(|commit| commit.revision <= end);
         Ok(self.commits.range(first..last.max(first)))

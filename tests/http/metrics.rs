@@ -115,7 +115,8 @@ fn a_request_whose_client_went_away_is_counted() {
 fn the_log_says_how_large_it_is_how_its_syncs_go_and_whether_it_failed() {
     let directory = tempfile::tempdir().unwrap();
     let metrics = Metrics::new();
-    let server = server(documents().open(directory.path()).unwrap(), &metrics);
+    let store = documents().open(directory.path()).unwrap();
+    let server = server(store.clone(), &metrics);
     let client = server.client();
     client.put("/v1/kv/warm", &[], "1").expect(201);
     let before = client.get("/metrics", &[]);
@@ -127,9 +128,21 @@ fn the_log_says_how_large_it_is_how_its_syncs_go_and_whether_it_failed() {
     assert!(number(after, "ifmatch_log_sync_seconds_total") > 0.0);
     assert!(number(after, "ifmatch_log_longest_sync_seconds") > 0.0);
     assert_eq!(number(after, "ifmatch_log_poisoned"), 0.0);
-    let files = std::fs::read_dir(directory.path()).unwrap();
-    let bytes: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
-    assert_eq!(number(after, "ifmatch_log_bytes").to_string(), bytes.to_string());
+    let on_disk = || {
+        let files = std::fs::read_dir(directory.path()).unwrap();
+        files.map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>().to_string()
+    };
+    assert_eq!(number(after, "ifmatch_log_bytes").to_string(), on_disk());
+    assert_eq!(number(after, "ifmatch_log_checkpoint_bytes"), 0.0);
+    assert_eq!(number(after, "ifmatch_log_compactions_total"), 0.0);
+    store.compact().unwrap();
+    let compacted = client.get("/metrics", &[]);
+    let compacted = compacted.text();
+    assert_eq!(number(compacted, "ifmatch_log_bytes").to_string(), on_disk());
+    assert!(number(compacted, "ifmatch_log_checkpoint_bytes") > 0.0);
+    assert_eq!(number(compacted, "ifmatch_log_compactions_total"), 1.0);
+    assert_eq!(number(compacted, "ifmatch_log_failed_compactions_total"), 0.0);
+    assert_eq!(number(compacted, "ifmatch_log_segments"), 1.0);
     let commits = number(after, "ifmatch_commit_seconds_count");
     assert!(commits > 0.0, "the router counts them");
     metrics.observe_commit(Revision::MIN, Duration::from_millis(2));

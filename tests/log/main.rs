@@ -17,3 +17,4 @@ mod reservation;
 mod rotation;
 mod segment;
 mod truncation;
+mod watch;

@@ -6,7 +6,7 @@ use super::{
 use std::time::Duration;
 
 use crate::log::Durability;
-use crate::storage::faulty::{Call, Faulty};
+use crate::storage::disk::{Call, Disk, Fault};
 use crate::sync::thread;
 use crate::{Precondition, Revision};
 
@@ -33,7 +33,7 @@ fn read_twice(store: &Numbers) -> View {
 }
 
 fn shown_versions_stay(durability: Durability) -> Numbers {
-    let store = on(&Faulty::new(), durability);
+    let store = on(&Disk::new().with_threads(), durability);
     let readers = (0..2)
         .map(|_| {
             let store = store.clone();
@@ -73,14 +73,14 @@ fn no_version_that_is_shown_is_freed_on_a_log_that_is_synced_in_time() {
 #[test]
 fn what_is_written_is_synced_in_time_by_itself() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Interval(Duration::ZERO));
         let other = store.clone();
         let syncing = thread::spawn(move || other.sync().expect("the disk works"));
         let commits = join_all(write(&store)).concat().len();
         syncing.join().expect("no thread panics");
         let survive = || {
-            let found = on(&disk.after_power_cut(), Durability::Buffered);
+            let found = on(&disk.as_synced(), Durability::Buffered);
             found.recovery().expect("it has a log").commits
         };
         while survive() < u64::try_from(commits).expect("they are few") {
@@ -94,7 +94,7 @@ fn what_is_written_is_synced_in_time_by_itself() {
 #[test]
 fn a_snapshot_between_install_and_durable_is_of_the_durable_state() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Sync);
         let mut first = Writer::new(&store);
         first.put(0, 0);
@@ -126,14 +126,14 @@ fn a_snapshot_between_install_and_durable_is_of_the_durable_state() {
 #[test]
 fn what_a_snapshot_or_a_scan_shows_survives_a_power_cut() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Sync);
         let writers = write(&store);
         let (at, shown) = {
             let scan = store.iter();
             (scan.revision(), entries(scan))
         };
-        let found = entries(on(&disk.after_power_cut(), Durability::Sync).iter());
+        let found = entries(on(&disk.as_synced(), Durability::Sync).iter());
         let past = Past::of(join_all(writers));
         assert_eq!(shown, past.at(at));
         assert!(past.comes_to(&found, at), "{found:?} is no state since {at}: {shown:?}");
@@ -144,7 +144,7 @@ fn what_a_snapshot_or_a_scan_shows_survives_a_power_cut() {
 #[test]
 fn what_a_transaction_is_told_survives_a_power_cut() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Sync);
         let writer = Writer::spawn(&store, |writer| writer.commit(&[(0, Some(1)), (1, Some(1))]));
         let told = |kind: u32| -> Option<Revision> {
@@ -170,7 +170,7 @@ fn what_a_transaction_is_told_survives_a_power_cut() {
         };
         for kind in 0..4 {
             if told(kind).is_some() {
-                let found = on(&disk.after_power_cut(), Durability::Sync);
+                let found = on(&disk.as_synced(), Durability::Sync);
                 assert!(found.get(0).is_some(), "{kind}: it was told, and is gone");
                 break;
             }
@@ -183,13 +183,13 @@ fn what_a_transaction_is_told_survives_a_power_cut() {
 #[test]
 fn a_failure_of_the_log_shows_nothing_that_is_not_durable() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Sync);
         let mut first = Writer::new(&store);
         first.put(0, 0);
         let breaker = {
             let disk = disk.clone();
-            thread::spawn(move || disk.set_failing(Call::Sync, true))
+            thread::spawn(move || disk.fail_every(Call::Sync, Fault::Io))
         };
         let writers = (1..3)
             .map(|value| {

@@ -5,7 +5,7 @@ use super::{
     open,
 };
 use crate::log::Durability;
-use crate::storage::faulty::Faulty;
+use crate::storage::disk::Disk;
 use crate::sync::thread;
 use crate::{HistoryError, Precondition, Revision};
 
@@ -129,7 +129,7 @@ fn what_history_tells_of_a_key_is_true() {
 #[test]
 fn what_history_tells_of_a_key_is_true_on_a_log() {
     check(|| {
-        let store = open(builder().history(2), &Faulty::new(), Durability::Sync);
+        let store = open(builder().history(2), &Disk::new().with_threads(), Durability::Sync);
         let past = answers_are_true(&store);
         assert_last_two_are_kept(&store, &past);
     });
@@ -182,7 +182,7 @@ fn assert_now_is_known(store: &Numbers) {
 #[test]
 fn without_history_nothing_is_made_up_on_a_log() {
     check(|| {
-        let store = on(&Faulty::new(), Durability::Sync);
+        let store = on(&Disk::new().with_threads(), Durability::Sync);
         answers_are_true(&store);
         assert_nothing_is_left(&store);
     });
@@ -193,7 +193,7 @@ fn without_history_nothing_is_made_up_on_a_log() {
 #[test]
 fn what_was_replaced_before_it_was_shown_is_not_made_up() {
     check(|| {
-        let store = on(&Faulty::new(), Durability::Sync);
+        let store = on(&Disk::new().with_threads(), Durability::Sync);
         let mut first = Writer::new(&store);
         first.put(1, 0);
         let reader = {
@@ -225,7 +225,7 @@ fn deleted_keys_lose_their_history_and_their_memory() {
 fn deleted_keys_lose_their_history_and_their_memory_on_a_log() {
     check(|| {
         let builder = builder().history(2).max_deleted(0);
-        deleted_keys_are_forgotten(&open(builder, &Faulty::new(), Durability::Sync));
+        deleted_keys_are_forgotten(&open(builder, &Disk::new().with_threads(), Durability::Sync));
     });
 }
 
@@ -269,7 +269,8 @@ fn a_snapshot_of_the_past_is_true() {
 #[test]
 fn a_snapshot_of_the_past_is_true_on_a_log() {
     check(|| {
-        let store = open(builder().history_commits(2), &Faulty::new(), Durability::Sync);
+        let store =
+            open(builder().history_commits(2), &Disk::new().with_threads(), Durability::Sync);
         snapshots_of_the_past_are_true(&store);
     });
 }

@@ -5,12 +5,12 @@ use super::{
     join_all, on, told, txn,
 };
 use crate::log::Durability;
-use crate::storage::faulty::Faulty;
+use crate::storage::disk::Disk;
 use crate::sync::thread;
 use crate::{CommitError, Precondition, Reason, Revision};
 
 fn on_a_log() -> Numbers {
-    on(&Faulty::new(), Durability::Sync)
+    on(&Disk::new().with_threads(), Durability::Sync)
 }
 
 fn transactions_are_whole(store: &Numbers) {

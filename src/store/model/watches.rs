@@ -9,7 +9,7 @@ use super::{
     Numbers, Past, Told, View, Writer, Writing, builder, check, in_memory, join_all, on, open, told,
 };
 use crate::log::Durability;
-use crate::storage::faulty::{Call, Faulty};
+use crate::storage::disk::{Call, Disk, Fault};
 use crate::sync::thread::{self, JoinHandle};
 use crate::{Precondition, Revision, Watch, WatchError};
 
@@ -67,19 +67,19 @@ fn every_commit_is_told_once_in_order_and_whole() {
 
 #[test]
 fn every_commit_is_told_once_in_order_and_whole_on_a_log() {
-    check(|| every_commit_is_told(&on(&Faulty::new(), Durability::Sync)));
+    check(|| every_commit_is_told(&on(&Disk::new().with_threads(), Durability::Sync)));
 }
 
 #[test]
 fn every_commit_is_told_once_in_order_and_whole_on_a_buffered_log() {
-    check(|| every_commit_is_told(&on(&Faulty::new(), Durability::Buffered)));
+    check(|| every_commit_is_told(&on(&Disk::new().with_threads(), Durability::Buffered)));
 }
 
 /// Nobody waits for the writes, so that a thread of the log makes them durable.
 #[test]
 fn a_submitted_commit_is_told() {
     check(|| {
-        let store = on(&Faulty::new(), Durability::Sync);
+        let store = on(&Disk::new().with_threads(), Durability::Sync);
         store.put(9, 0).expect("the disk works");
         let watcher = receive(watch(&store), 2);
         let put = store.submit_put_if(0, 1, Precondition::Any);
@@ -117,7 +117,7 @@ fn a_watch_from_now_on_tells_every_later_commit() {
 
 #[test]
 fn a_watch_from_now_on_tells_every_later_commit_on_a_log() {
-    check(|| later_commits_are_told(on(&Faulty::new(), Durability::Sync)));
+    check(|| later_commits_are_told(on(&Disk::new().with_threads(), Durability::Sync)));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_watch_that_lags_goes_on_without_a_further_gap() {
 #[test]
 fn what_is_not_yet_shown_does_not_leave_the_window() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = open(builder().watch_window(1), &disk, Durability::Sync);
         store.put(9, 0).expect("the disk works");
         let watcher = receive(watch(&store), 3);
@@ -258,14 +258,14 @@ fn a_store_that_nobody_has_any_more_ends_its_watches() {
 
 #[test]
 fn a_store_on_a_log_that_nobody_has_any_more_ends_its_watches() {
-    check(|| the_end_is_told_after_all_commits(on(&Faulty::new(), Durability::Sync)));
+    check(|| the_end_is_told_after_all_commits(on(&Disk::new().with_threads(), Durability::Sync)));
 }
 
 /// The store is there until the watch has ended: nothing but the close wakes it.
 #[test]
 fn a_close_ends_watches_after_all_that_became_durable() {
     check(|| {
-        let store = on(&Faulty::new(), Durability::Sync);
+        let store = on(&Disk::new().with_threads(), Durability::Sync);
         let start = store.revision();
         let watcher = drain(watch(&store));
         let writer = {
@@ -285,7 +285,7 @@ fn a_close_ends_watches_after_all_that_became_durable() {
 #[test]
 fn what_was_installed_before_a_close_is_told_before_the_end() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Sync);
         store.put(9, 0).expect("the disk works");
         let watcher = drain(watch(&store));
@@ -300,13 +300,13 @@ fn what_was_installed_before_a_close_is_told_before_the_end() {
 
 /// As above, of a log that fails: by whichever thread leads it.
 fn a_failure_ends_watches(submits: bool) {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = on(&disk, Durability::Sync);
     store.put(9, 0).expect("the disk works");
     let watcher = drain(watch(&store));
     let breaker = {
         let disk = disk.clone();
-        thread::spawn(move || disk.set_failing(Call::Sync, true))
+        thread::spawn(move || disk.fail_every(Call::Sync, Fault::Io))
     };
     let mut written = Vec::new();
     for value in 0..3 {

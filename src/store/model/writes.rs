@@ -9,7 +9,7 @@ use shuttle::future::block_on;
 
 use super::{Numbers, check, in_memory, join_all, on};
 use crate::log::Durability;
-use crate::storage::faulty::{Call, Faulty};
+use crate::storage::disk::{Call, Disk, Fault};
 use crate::sync::{Arc, Mutex, thread};
 use crate::{Pending, Precondition, Revision, WriteError};
 
@@ -104,7 +104,7 @@ fn whoever_sees_a_revision_finds_all_commits_up_to_it() {
 #[test]
 fn what_a_reader_or_a_loser_is_told_survives_a_power_cut() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Sync);
         let told: Arc<Mutex<Vec<(u32, Revision)>>> = Arc::default();
         let threads = (0..3)
@@ -127,7 +127,7 @@ fn what_a_reader_or_a_loser_is_told_survives_a_power_cut() {
                             told.lock().push((0, entry.revision()));
                         }
                         let told = std::mem::take(&mut *told.lock());
-                        let found = on(&disk.after_power_cut(), Durability::Sync);
+                        let found = on(&disk.as_synced(), Durability::Sync);
                         for (key, revision) in told {
                             let entry = found.get(key).expect("it was told");
                             assert!(entry.revision() >= revision, "an older state than was told");
@@ -143,7 +143,7 @@ fn what_a_reader_or_a_loser_is_told_survives_a_power_cut() {
 #[test]
 fn nobody_waits_for_ever() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Sync);
         let threads = (0..3)
             .map(|writer: u32| {
@@ -167,7 +167,7 @@ fn nobody_waits_for_ever() {
 #[test]
 fn a_batch_tells_all_whose_commits_are_in_it() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Buffered);
         store.put(9, 0).expect("the disk works");
         let threads = (0..4)
@@ -184,7 +184,7 @@ fn a_batch_tells_all_whose_commits_are_in_it() {
 #[test]
 fn a_failure_reaches_everybody_who_waits() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Sync);
         store.put(9, 0).expect("the disk works");
         let threads = (0..3)
@@ -192,7 +192,7 @@ fn a_failure_reaches_everybody_who_waits() {
                 let (store, disk) = (store.clone(), disk.clone());
                 thread::spawn(move || match writer {
                     0 => {
-                        disk.set_failing(Call::Sync, true);
+                        disk.fail_every(Call::Sync, Fault::Io);
                         None
                     }
                     1 => Some(store.put(writer, 1)),
@@ -204,7 +204,7 @@ fn a_failure_reaches_everybody_who_waits() {
             })
             .collect();
         let outcomes = join_all(threads);
-        let found = on(&disk.after_power_cut(), Durability::Sync);
+        let found = on(&disk.as_synced(), Durability::Sync);
         for (key, outcome) in (0..).zip(outcomes) {
             match outcome {
                 Some(Ok(revision)) => {
@@ -224,7 +224,7 @@ fn a_failure_reaches_everybody_who_waits() {
 #[test]
 fn a_close_in_the_middle_settles_everything() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Buffered);
         let writers: Vec<_> = (0..2)
             .map(|writer: u32| {
@@ -262,7 +262,7 @@ impl<F: Future + Unpin> Future for Twice<F> {
 #[test]
 fn a_waker_is_not_lost_when_it_is_replaced() {
     check(|| {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         let store = on(&disk, Durability::Sync);
         let threads = (0..2)
             .map(|writer: u32| {

@@ -6,7 +6,7 @@ use super::*;
 /// wrote zeros, and the log was `Corrupt` when it was opened next.
 #[test]
 fn a_sync_before_the_first_write_does_no_harm() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     warm(&disk).close().unwrap();
     let store = open(&disk, Durability::Sync).unwrap();
     store.sync().unwrap();
@@ -20,14 +20,14 @@ fn a_sync_before_the_first_write_does_no_harm() {
 fn a_full_disk_after_a_clean_open_refuses_and_works_again() {
     // A block of the file system may have room for a frame where there is none for more.
     for slack in [0, 100] {
-        let disk = Faulty::new();
+        let disk = Disk::new().with_threads();
         warm(&disk).close().unwrap();
         disk.set_capacity(Some(disk.used() + slack));
         let store = open(&disk, Durability::Sync).unwrap();
         assert!(matches!(reason(&store.put("a", 1).unwrap_err()), Reason::NoSpace(_)), "{slack}");
         disk.set_capacity(None);
         let revision = store.put("a", 2).unwrap();
-        let found = open(&disk.after_power_cut(), Durability::Sync).unwrap();
+        let found = open(&disk.as_synced(), Durability::Sync).unwrap();
         assert_eq!(found.get("a").unwrap().revision(), revision, "{slack}");
     }
 }
@@ -36,7 +36,7 @@ fn a_full_disk_after_a_clean_open_refuses_and_works_again() {
 /// said that it was synced; the power failed, the mark was lost, the frames were not: `Corrupt` for a torn tail.
 #[test]
 fn a_lost_close_mark_is_a_torn_tail() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     warm(&disk).close().unwrap();
     let name = "00000000000000000001.segment";
     let file = disk.directory().open_file(name).unwrap();
@@ -45,7 +45,7 @@ fn a_lost_close_mark_is_a_torn_tail() {
     store.put("a", 1).unwrap();
     // Of the first batch only the reserve frame reached the disk.
     let reserve = mark + 48..mark + 48 + 64;
-    let power_cut = disk.after_power_cut();
+    let power_cut = disk.as_synced();
     let file = power_cut.directory().open_file(name).unwrap();
     for lost in [mark..reserve.start, reserve.end..file.len().unwrap()] {
         let zeros = vec![0; usize::try_from(lost.end - lost.start).unwrap()];
@@ -59,7 +59,7 @@ fn a_lost_close_mark_is_a_torn_tail() {
 /// And it was not written again: pages that a failed sync had left clean would never have reached the disk.
 #[test]
 fn what_nothing_proves_synced_is_written_again_after_a_clean_open() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     warm(&disk).close().unwrap();
     let name = "00000000000000000001.segment";
     let file = disk.directory().open_file(name).unwrap();
@@ -67,13 +67,13 @@ fn what_nothing_proves_synced_is_written_again_after_a_clean_open() {
     let store = open(&disk, Durability::Sync).unwrap();
     assert_eq!(file.write_at(&[0; 48], mark).unwrap(), 48);
     let revision = store.put("a", 1).unwrap();
-    let found = open(&disk.after_power_cut(), Durability::Sync).unwrap();
+    let found = open(&disk.as_synced(), Durability::Sync).unwrap();
     assert_eq!(found.get("a").unwrap().revision(), revision);
 }
 
 /// Runs `told` while nothing can become durable, and checks that it does not come back before it can. It must not hold
 /// the last handle of the store, whose end waits for the disk, too.
-fn waits_for_the_disk(disk: &Faulty, told: impl FnOnce() -> String + Send + 'static) {
+fn waits_for_the_disk(disk: &Disk, told: impl FnOnce() -> String + Send + 'static) {
     let (tell, tells) = mpsc::channel();
     let thread = thread::spawn(move || tell.send(told()).unwrap());
     let early = tells.recv_timeout(Duration::from_millis(100));
@@ -86,9 +86,9 @@ fn waits_for_the_disk(disk: &Faulty, told: impl FnOnce() -> String + Send + 'sta
 /// The error of an `update` told of a value that its closure had seen, and that was not durable.
 #[test]
 fn an_error_of_an_update_waits_for_what_the_update_saw() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store: Store<String, Vec<u8>> =
-        Store::builder().max_record_bytes(100).open_on(disk.directory()).unwrap();
+        Store::builder().max_record_bytes(100).open_on(&disk).unwrap();
     store.put("a", vec![1]).unwrap();
     disk.hold_syncs();
     drop(store.submit_put_if("a", vec![2], Precondition::Any));
@@ -102,8 +102,8 @@ fn an_error_of_an_update_waits_for_what_the_update_saw() {
 /// That the store is full told of the commit that filled it.
 #[test]
 fn that_a_store_is_full_is_told_when_what_filled_it_is_durable() {
-    let disk = Faulty::new();
-    let store: Numbers = Store::builder().max_keys(2).open_on(disk.directory()).unwrap();
+    let disk = Disk::new().with_threads();
+    let store: Numbers = Store::builder().max_keys(2).open_on(&disk).unwrap();
     store.put("a", 1).unwrap();
     disk.hold_syncs();
     drop(store.submit_put_if("b", 2, Precondition::Any));
@@ -114,7 +114,7 @@ fn that_a_store_is_full_is_told_when_what_filled_it_is_durable() {
 /// An overwrite that was refused had made room for a second version, and left the key with a chain of one.
 #[test]
 fn a_refused_overwrite_leaves_no_chain() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     store.close().unwrap();
     assert!(matches!(reason(&store.put("warm", 2).unwrap_err()), Reason::Closed));
@@ -125,8 +125,8 @@ fn a_refused_overwrite_leaves_no_chain() {
 /// One refusal was given to all futures that had asked for room, however little they wanted.
 #[test]
 fn a_small_record_is_not_refused_for_want_of_room_for_a_large_one() {
-    let disk = Faulty::new();
-    let store: Store<String, Vec<u8>> = Store::builder().open_on(disk.directory()).unwrap();
+    let disk = Disk::new().with_threads();
+    let store: Store<String, Vec<u8>> = Store::builder().open_on(&disk).unwrap();
     store.put("a", vec![]).unwrap();
     // There is room for 80 kB, but not in what is set aside; and not for more beside.
     disk.set_capacity(Some(disk.used() + 200_000));
@@ -173,20 +173,20 @@ impl<'de> Deserialize<'de> for OneWay {
 /// Such a value was acknowledged, and the store did not open again.
 #[test]
 fn a_value_that_cannot_be_read_back_is_refused_and_given_back() {
-    let disk = Faulty::new();
-    let store: Store<String, OneWay> = Store::builder().open_on(disk.directory()).unwrap();
+    let disk = Disk::new().with_threads();
+    let store: Store<String, OneWay> = Store::builder().open_on(&disk).unwrap();
     let error = store.put("a", OneWay(7)).unwrap_err();
     let WriteError::Refused(refused) = &error else { unreachable!("{error}") };
     assert!(matches!(refused.reason(), Reason::Unreadable(_)), "{error}");
     assert_eq!(error.into_rejected(), Some(OneWay(7)));
     store.close().unwrap();
-    assert!(Store::<String, OneWay>::builder().open_on(disk.directory()).unwrap().is_empty());
+    assert!(Store::<String, OneWay>::builder().open_on(&disk).unwrap().is_empty());
 }
 
 /// A segment that could not be finished, and whose file could not be removed, stood in the way of every later one.
 #[test]
 fn a_left_over_of_a_segment_is_replaced() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     drop(disk.directory().create_file("00000000000000000002.segment.new").unwrap());
     for number in 0..1000_u64 {
@@ -200,8 +200,8 @@ fn a_left_over_of_a_segment_is_replaced() {
 #[test]
 fn the_values_are_gone_when_the_store_is() {
     for _ in 0..50 {
-        let disk = Faulty::new();
-        let store: Store<u64, Counted> = Store::builder().open_on(disk.directory()).unwrap();
+        let disk = Disk::new().with_threads();
+        let store: Store<u64, Counted> = Store::builder().open_on(&disk).unwrap();
         let value = Counted::default();
         for key in 0..10 {
             store.put(key % 7, value.clone()).unwrap();

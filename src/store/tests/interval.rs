@@ -4,17 +4,17 @@ use super::*;
 
 const INTERVAL: Duration = Duration::from_millis(20);
 
-fn open_in_time(disk: &Faulty, interval: Duration) -> Numbers {
+fn open_in_time(disk: &Disk, interval: Duration) -> Numbers {
     open(disk, Durability::Interval(interval)).expect("the disk works")
 }
 
-fn survives(disk: &Faulty, key: &str) -> bool {
-    open(&disk.after_power_cut(), Durability::Buffered).expect("the disk works").contains(key)
+fn survives(disk: &Disk, key: &str) -> bool {
+    open(&disk.as_synced(), Durability::Buffered).expect("the disk works").contains(key)
 }
 
 #[test]
 fn a_quiet_store_is_synced_once_in_time_and_then_left_alone() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = open_in_time(&disk, INTERVAL);
     let before = disk.syncs();
     for round in 1..=5 {
@@ -31,7 +31,7 @@ fn a_quiet_store_is_synced_once_in_time_and_then_left_alone() {
 
 #[test]
 fn what_is_not_yet_due_is_lost_with_the_power() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = open_in_time(&disk, Duration::from_secs(3600));
     store.put("a", 1).unwrap();
     assert!(!survives(&disk, "a"), "or the others show nothing");
@@ -45,9 +45,9 @@ fn what_is_not_yet_due_is_lost_with_the_power() {
 /// Leaders come one after the other, and none leaves a moment for the log's thread.
 #[test]
 fn a_busy_store_is_synced_once_an_interval() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let builder = Numbers::builder().durability(Durability::Interval(INTERVAL));
-    let store = builder.open_on(disk.directory()).unwrap();
+    let store = builder.open_on(&disk).unwrap();
     let (start, before) = (Instant::now(), disk.syncs());
     let writers: Vec<_> = (0..4)
         .map(|writer: u64| {
@@ -66,7 +66,7 @@ fn a_busy_store_is_synced_once_an_interval() {
 
 #[test]
 fn an_interval_of_nothing_syncs_at_once_and_nobody_waits_for_it() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = open_in_time(&disk, Duration::ZERO);
     disk.hold_syncs();
     store.put("a", 1).unwrap();
@@ -77,7 +77,7 @@ fn an_interval_of_nothing_syncs_at_once_and_nobody_waits_for_it() {
 
 #[test]
 fn an_interval_that_no_clock_reaches_never_ends() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = open_in_time(&disk, Duration::MAX);
     let before = disk.syncs();
     store.put("a", 1).unwrap();
@@ -90,12 +90,12 @@ fn an_interval_that_no_clock_reaches_never_ends() {
 
 #[test]
 fn a_failed_sync_that_nobody_waited_for_poisons_and_is_not_tried_again() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = open_in_time(&disk, INTERVAL);
-    disk.set_failing(Call::Sync, true);
+    disk.fail_every(Call::Sync, Fault::Io);
     let told = store.put("a", 1).unwrap();
     eventually("it fails by itself", || store.stats().log().unwrap().poisoned);
-    disk.set_failing(Call::Sync, false);
+    disk.fail_every(Call::Sync, None);
     let before = disk.syncs();
     assert!(matches!(reason(&store.put("b", 1).unwrap_err()), Reason::Poisoned(_)));
     assert!(matches!(store.sync(), Err(SyncError::Failed(_))));

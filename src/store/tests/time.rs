@@ -5,7 +5,7 @@ use crate::{CommitError, HistoryError, TransactError, Txn, WatchError};
 
 /// A store of which "a" is written at a durable revision, and then twice more, in two batches that are not durable: one
 /// is held in its sync, the other waits.
-fn ahead(disk: &Faulty) -> (Numbers, crate::Revision) {
+fn ahead(disk: &Disk) -> (Numbers, crate::Revision) {
     let store = warm(disk);
     let shown = store.put("a", 1).unwrap();
     disk.hold_syncs();
@@ -23,13 +23,13 @@ fn ahead(disk: &Faulty) -> (Numbers, crate::Revision) {
 
 #[test]
 fn what_is_not_durable_is_in_no_snapshot_scan_history_or_watch() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     let mut watch = store.watch().open().unwrap();
     drop(store);
     assert!(matches!(watch.recv(), Err(WatchError::Closed)));
 
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let (store, shown) = ahead(&disk);
     let mut watch = store.watch().since(shown).open().unwrap();
     let snapshot = store.snapshot();
@@ -58,7 +58,7 @@ fn what_is_not_durable_is_in_no_snapshot_scan_history_or_watch() {
 /// What was replaced before it could be shown raised the floor of what is known above all that was shown.
 #[test]
 fn the_newest_revision_that_is_shown_can_always_be_read() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let (store, shown) = ahead(&disk);
     assert_eq!(store.snapshot_at(shown).unwrap().get("a").as_deref(), Some(&1));
     assert!(store.get_at("absent", shown).unwrap().is_none());
@@ -73,7 +73,7 @@ fn the_newest_revision_that_is_shown_can_always_be_read() {
 
 #[test]
 fn a_transaction_and_its_conflicts_are_told_only_when_they_are_durable() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let (store, shown) = ahead(&disk);
     let stale = Txn::new().require("a", shown).put("b", 7);
     let fresh = Txn::new().require("a", Precondition::Present).put("b", 7);
@@ -102,9 +102,9 @@ fn a_transaction_and_its_conflicts_are_told_only_when_they_are_durable() {
 /// It was told at once, with values that may have been computed from what was not durable.
 #[test]
 fn a_refusal_of_a_transaction_is_told_only_when_what_it_read_is_durable() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let builder = Store::<String, u64>::builder().max_record_bytes(64);
-    let store = builder.open_on(disk.directory()).unwrap();
+    let store = builder.open_on(&disk).unwrap();
     store.put("a", 1).unwrap();
     disk.hold_syncs();
     drop(store.submit_put_if("a", 2, Precondition::Any));
@@ -132,11 +132,11 @@ fn a_refusal_of_a_transaction_is_told_only_when_what_it_read_is_durable() {
 
 #[test]
 fn after_the_log_failed_nothing_that_was_not_durable_is_told() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let (store, shown) = ahead(&disk);
     let mut watch = store.watch().since(shown).open().unwrap();
     let submitted = store.submit(Txn::new().put("b", 1).put("c", 2));
-    disk.set_failing(Call::Sync, true);
+    disk.fail_every(Call::Sync, Fault::Io);
     disk.release_syncs();
     assert!(matches!(submitted.wait(), Err(CommitError::OutcomeUnknown(_))));
     assert!(matches!(watch.recv(), Err(WatchError::Failed(_))));
@@ -161,12 +161,12 @@ fn after_the_log_failed_nothing_that_was_not_durable_is_told() {
 
 #[test]
 fn a_transaction_survives_a_power_cut_whole() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     for round in 0..50 {
         let txn = (0..10).fold(Txn::new(), |txn, key| txn.put(format!("{key}"), round));
         let revision = store.commit(txn.delete("warm")).unwrap();
-        let found = open(&disk.after_power_cut(), Durability::Sync).unwrap();
+        let found = open(&disk.as_synced(), Durability::Sync).unwrap();
         assert_eq!(found.len(), 10);
         assert!(found.iter().all(|(_, entry)| (entry.revision(), *entry) == (revision, round)));
     }
@@ -174,7 +174,7 @@ fn a_transaction_survives_a_power_cut_whole() {
 
 #[test]
 fn a_watch_resumes_after_a_restart_or_says_that_it_cannot() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let store = warm(&disk);
     let before = store.put("a", 1).unwrap();
     let newest = store.put("a", 2).unwrap();
@@ -183,19 +183,20 @@ fn a_watch_resumes_after_a_restart_or_says_that_it_cannot() {
     let mut watch = store.watch().since(newest).open().unwrap();
     let next = store.put("a", 3).unwrap();
     assert_eq!(watch.recv().unwrap().revision(), next);
-    let error = store.watch().since(before).open().unwrap_err();
-    assert!(matches!(error, WatchError::Compacted { oldest } if oldest == newest));
+    let mut watch = store.watch().since(before).open().unwrap();
+    assert_eq!([(); 2].map(|()| watch.recv().unwrap().revision()), [newest, next]);
 
-    // An unclean stop skips revisions: what was told of them cannot be resumed.
-    let store = open(&disk.after_power_cut(), Durability::Sync).unwrap();
+    // An unclean stop skips revisions: what may have been told of them cannot be resumed, nor read.
+    let store = open(&disk.as_synced(), Durability::Sync).unwrap();
     let skipped = next.next().unwrap();
     assert!(store.revision() > skipped);
+    assert!(store.watch().since(next).open().unwrap().try_recv().is_err());
+    let error = store.watch().since(skipped).open().unwrap_err();
+    assert!(matches!(error, WatchError::Compacted { .. }), "{error}");
+    let unchanged = Txn::new().require_unchanged_under("", skipped).put("b", 1);
+    let error = store.commit(unchanged).unwrap_err();
+    assert!(matches!(error, CommitError::Compacted { .. }), "{error}");
     for revision in [next, skipped] {
-        let error = store.watch().since(revision).open().unwrap_err();
-        assert!(matches!(error, WatchError::Compacted { .. }), "{error}");
-        let unchanged = Txn::new().require_unchanged_under("", revision).put("b", 1);
-        let error = store.commit(unchanged).unwrap_err();
-        assert!(matches!(error, CommitError::Compacted { .. }), "{error}");
         let error = store.snapshot_at(revision).unwrap_err();
         assert!(matches!(error, HistoryError::Compacted { .. }), "{error}");
         let error = store.get_at("a", revision).unwrap_err();
@@ -207,9 +208,9 @@ fn a_watch_resumes_after_a_restart_or_says_that_it_cannot() {
 /// Versions that were not yet durable counted among the last ones, and pushed out those that were shown.
 #[test]
 fn history_by_count_is_of_what_is_shown() {
-    let disk = Faulty::new();
+    let disk = Disk::new().with_threads();
     let builder = Store::<String, u64>::builder().history(3).segment_bytes(4096);
-    let store = builder.open_on(disk.directory()).unwrap();
+    let store = builder.open_on(&disk).unwrap();
     for number in 1..=3 {
         store.put("a", number).unwrap();
     }

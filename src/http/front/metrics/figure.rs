@@ -91,7 +91,22 @@ impl From<Stats> for Vec<Figure> {
         if let Some(log) = stats.log() {
             figures.extend([
                 Figure::level("ifmatch_log_bytes", "Bytes of the log's files", log.bytes),
-                Figure::level("ifmatch_log_segments", "Files of the log", log.segments),
+                Figure::level("ifmatch_log_segments", "Segments of the log", log.segments),
+                Figure::level(
+                    "ifmatch_log_checkpoint_bytes",
+                    "Bytes of the newest checkpoint",
+                    log.checkpoint_bytes,
+                ),
+                Figure::total(
+                    "ifmatch_log_compactions",
+                    "Compactions of the log that succeeded",
+                    log.compactions.succeeded,
+                ),
+                Figure::total(
+                    "ifmatch_log_failed_compactions",
+                    "Compactions of the log that failed",
+                    log.compactions.failed,
+                ),
                 Figure::total("ifmatch_log_syncs", "Syncs of the log", log.syncs),
                 Figure::seconds_total(
                     "ifmatch_log_sync_seconds",

@@ -1,0 +1,142 @@
+//! One consistent copy of a log, while a store writes to it.
+//!
+//! The files are opened together, read in order, and copied as far as they are the log: the end of the newest segment is
+//! where its last whole frame ended when it was read. A segment that was continued meanwhile is followed by the next one; if a
+//! compaction has removed that already, the copy is begun anew. So what is copied is a prefix of the commits, and has all that
+//! were acknowledged before it began: those were written before the newest segment was read.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::log::{InspectError, Stopped, Visitor, inspect};
+use crate::storage::{self, Directory, File, Files, read_at_most, write_all_at};
+use crate::sync::Arc;
+
+use super::building::Building;
+use super::{MaintenanceError, OnProgress, Progress, verify};
+
+/// How often a copy is begun that compactions overtake.
+const ATTEMPTS: u32 = 10;
+
+/// What is copied at a time, in bytes.
+const PIECE: usize = 1 << 20;
+
+/// What was backed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BackedUp {
+    /// The newest revision that the copy has: all that was acknowledged before the backup began, or more.
+    pub revision: u64,
+    /// How many bytes the copy has.
+    pub bytes: u64,
+    /// How many files those are.
+    pub files: u64,
+}
+
+/// Copies the log in `directory` to `destination`, which does not exist or is empty. A store may have it open, write, and
+/// compact; the copy is one consistent state, that of a revision which is not below what was acknowledged before.
+///
+/// It is made beside `destination`, under its name with `.partial` added, read back, and then renamed, so that what has the
+/// name is whole, and durable. The copy has the identity of the original: it is to be [restored](super::restore), not
+/// opened.
+///
+/// # Errors
+/// If there is no log, it is damaged, the destination is not empty or within `directory`, or the file system refuses. Nothing is
+/// left then.
+pub fn backup(
+    directory: impl AsRef<Path>,
+    destination: impl AsRef<Path>,
+    progress: &mut OnProgress<'_>,
+) -> Result<BackedUp, MaintenanceError> {
+    let (directory, destination) = (directory.as_ref(), destination.as_ref());
+    refuse_inside(directory, destination)?;
+    for _ in 0..ATTEMPTS {
+        let building = Building::begin(destination)?;
+        let mut copying =
+            Copying { target: building.directory(), failure: None, bytes: 0, files: 0, progress };
+        let found = match inspect(&Files::new(directory), &mut copying) {
+            Ok(found) => found,
+            Err(InspectError::Stopped) => {
+                return Err(copying.failure.take().expect("it stops only for a failure"));
+            }
+            Err(error) => return Err(MaintenanceError::of(error)),
+        };
+        if !found.damage.is_empty() {
+            return Err(MaintenanceError::Damaged(Box::new(found)));
+        }
+        if found.overtaken {
+            continue;
+        }
+        let Copying { bytes, files, .. } = copying;
+        if files == 0 {
+            return Err(MaintenanceError::NoLog { path: directory.to_owned() });
+        }
+        let copied = verify(building.path(), &mut |at| {
+            progress(Progress { done: bytes + at.done, total: bytes + at.total });
+        })?;
+        if !copied.is_sound() || copied.newest != found.newest {
+            return Err(MaintenanceError::Damaged(Box::new(copied)));
+        }
+        building.finish()?;
+        return Ok(BackedUp { revision: found.newest, bytes, files });
+    }
+    Err(MaintenanceError::Overtaken { path: directory.to_owned() })
+}
+
+/// A store does not open on a directory in which there is anything else.
+fn refuse_inside(directory: &Path, destination: &Path) -> Result<(), MaintenanceError> {
+    let real =
+        |path: &Path| storage::real_path(path).map_err(MaintenanceError::io("look for", path));
+    if real(destination)?.starts_with(real(directory)?) {
+        return Err(MaintenanceError::Inside { path: destination.to_owned() });
+    }
+    Ok(())
+}
+
+struct Copying<'a, 'b> {
+    target: Arc<dyn Directory>,
+    failure: Option<MaintenanceError>,
+    bytes: u64,
+    files: u64,
+    progress: &'a mut OnProgress<'b>,
+}
+
+impl Copying<'_, '_> {
+    fn copy(&mut self, name: &str, from: &dyn File, end: u64) -> Result<(), MaintenanceError> {
+        let path = self.target.path().join(name);
+        let failed = |action| MaintenanceError::io(action, &path);
+        let to = self.target.create_file(name).map_err(failed("create"))?;
+        let mut piece = vec![0; PIECE];
+        let mut offset = 0;
+        while offset < end {
+            let wanted = usize::try_from(end - offset).unwrap_or(PIECE).min(PIECE);
+            let read = read_at_most(from, &mut piece[..wanted], offset);
+            let read = read.map_err(failed("read what becomes"))?;
+            if read < wanted {
+                let source = std::io::ErrorKind::UnexpectedEof.into();
+                return Err(failed("read what becomes")(source));
+            }
+            write_all_at(&*to, &piece[..wanted], offset).map_err(failed("write"))?;
+            offset += u64::try_from(wanted).unwrap_or(u64::MAX);
+        }
+        to.sync().map_err(failed("sync"))?;
+        self.files += 1;
+        self.bytes += end;
+        Ok(())
+    }
+}
+
+impl Visitor for Copying<'_, '_> {
+    fn file(&mut self, name: &str, file: &dyn File, end: u64) -> Result<(), Stopped> {
+        self.copy(name, file, end).map_err(|failure| {
+            self.failure = Some(failure);
+            Stopped
+        })
+    }
+
+    fn progress(&mut self, done: u64, total: u64) {
+        // The copy is read once more.
+        (self.progress)(Progress { done, total: total.saturating_mul(2) });
+    }
+}

@@ -1,0 +1,88 @@
+//! A directory that is made under another name, and gets its own when it is whole.
+
+use std::path::{Path, PathBuf};
+
+use crate::log::is_log_file;
+use crate::storage::{self, Directory, Files};
+use crate::sync::Arc;
+
+use super::MaintenanceError;
+
+/// A directory that is being made beside the place where it is to be.
+pub(super) struct Building {
+    destination: PathBuf,
+    path: PathBuf,
+}
+
+impl Building {
+    /// Begins to make `destination`, which does not exist or is empty.
+    pub(super) fn begin(destination: &Path) -> Result<Self, MaintenanceError> {
+        refuse_unless_empty(destination)?;
+        Self::beside(destination)
+    }
+
+    /// Begins to make what will take the place of `destination` once that is empty or gone.
+    pub(super) fn beside(destination: &Path) -> Result<Self, MaintenanceError> {
+        let mut name = destination.file_name().unwrap_or_default().to_owned();
+        name.push(".partial");
+        let building =
+            Self { destination: destination.to_owned(), path: destination.with_file_name(name) };
+        building.clear()?;
+        let failed = MaintenanceError::io("create", &building.path);
+        Files::new(&building.path).create().map_err(failed)?;
+        Ok(building)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn directory(&self) -> Arc<dyn Directory> {
+        Arc::new(Files::new(&self.path))
+    }
+
+    /// Removes what an earlier attempt, or this one, has left.
+    pub(super) fn clear(&self) -> Result<(), MaintenanceError> {
+        let failed = |action| MaintenanceError::io(action, &self.path);
+        if !storage::exists(&self.path).map_err(failed("look for"))? {
+            return Ok(());
+        }
+        let directory = Files::new(&self.path);
+        let names = directory.list().map_err(failed("list"))?;
+        if !names.iter().all(|name| is_log_file(name)) {
+            return Err(MaintenanceError::NotEmpty { path: self.path.clone() });
+        }
+        for name in names {
+            directory.remove(&name).map_err(failed("clean up"))?;
+        }
+        Ok(())
+    }
+
+    /// It is whole: gives it its name, durably.
+    pub(super) fn finish(&self) -> Result<(), MaintenanceError> {
+        let failed = |action| MaintenanceError::io(action, &self.path);
+        self.directory().sync().map_err(failed("sync"))?;
+        refuse_unless_empty(&self.destination)?;
+        let failed = MaintenanceError::io("give the copy its name", &self.destination);
+        storage::move_directory(&self.path, &self.destination).map_err(failed)
+    }
+}
+
+impl Drop for Building {
+    /// What was not finished is of no use to anybody.
+    fn drop(&mut self) {
+        let _left_over = self.clear();
+        let _gone_already = storage::remove_directory(&self.path);
+    }
+}
+
+fn refuse_unless_empty(path: &Path) -> Result<(), MaintenanceError> {
+    let failed = |action| MaintenanceError::io(action, path);
+    if !storage::exists(path).map_err(failed("look for"))? {
+        return Ok(());
+    }
+    match Files::new(path).list().map_err(failed("list"))?.is_empty() {
+        true => Ok(()),
+        false => Err(MaintenanceError::NotEmpty { path: path.to_owned() }),
+    }
+}
