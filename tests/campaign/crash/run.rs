@@ -99,6 +99,7 @@ impl Run {
         self.camera.inside().phase = Phase::Write;
         self.operate(operation)?;
         self.look_at_snapshots()?;
+        self.look_at_what_a_failed_log_shows()?;
         self.develop()?;
         if self.disk.is_halted() { self.crash_now() } else { Ok(()) }
     }
@@ -429,6 +430,15 @@ impl Run {
             same(&found, expected)?;
         }
         Ok(())
+    }
+
+    /// A failed log is still read from, and shows nothing that could not be promised.
+    fn look_at_what_a_failed_log_shows(&mut self) -> Result<(), String> {
+        let failed = |store: &Store| store.stats().log().is_some_and(|log| log.poisoned);
+        match &self.store {
+            Some(store) if failed(store) => self.operate(&Operation::Scan),
+            _ => Ok(()),
+        }
     }
 
     fn follow(&mut self) -> Result<(), String> {
