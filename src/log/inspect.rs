@@ -11,6 +11,9 @@
 mod pinned;
 mod report;
 mod segment;
+#[cfg(all(test, not(ifmatch_model)))]
+#[allow(clippy::unwrap_used, clippy::unimplemented, reason = "a test may panic")]
+mod tests;
 
 use std::collections::VecDeque;
 use std::io;

@@ -50,12 +50,22 @@ pub fn backup(
     progress: &mut OnProgress<'_>,
 ) -> Result<BackedUp, MaintenanceError> {
     let (directory, destination) = (directory.as_ref(), destination.as_ref());
-    refuse_inside(directory, destination)?;
+    backup_of(&Files::new(directory), destination, progress)
+}
+
+/// The same, of a directory that may be of another kind; the copy is in the file system.
+pub(crate) fn backup_of(
+    directory: &dyn Directory,
+    destination: &Path,
+    progress: &mut OnProgress<'_>,
+) -> Result<BackedUp, MaintenanceError> {
+    let path = directory.path();
+    refuse_inside(path, destination)?;
     for _ in 0..ATTEMPTS {
         let building = Building::begin(destination)?;
         let mut copying =
             Copying { target: building.directory(), failure: None, bytes: 0, files: 0, progress };
-        let found = match inspect(&Files::new(directory), &mut copying) {
+        let found = match inspect(directory, &mut copying) {
             Ok(found) => found,
             Err(InspectError::Stopped) => {
                 return Err(copying.failure.take().expect("it stops only for a failure"));
@@ -70,7 +80,7 @@ pub fn backup(
         }
         let Copying { bytes, files, .. } = copying;
         if files == 0 {
-            return Err(MaintenanceError::NoLog { path: directory.to_owned() });
+            return Err(MaintenanceError::NoLog { path: path.to_owned() });
         }
         let copied = verify(building.path(), &mut |at| {
             progress(Progress { done: bytes + at.done, total: bytes + at.total });
@@ -81,7 +91,7 @@ pub fn backup(
         building.finish()?;
         return Ok(BackedUp { revision: found.newest, bytes, files });
     }
-    Err(MaintenanceError::Overtaken { path: directory.to_owned() })
+    Err(MaintenanceError::Overtaken { path: path.to_owned() })
 }
 
 /// A store does not open on a directory in which there is anything else.

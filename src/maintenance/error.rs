@@ -26,6 +26,9 @@ pub enum MaintenanceError {
         /// The directory.
         path: PathBuf,
     },
+    /// The store is in memory.
+    #[error("the store is in memory: there is no log")]
+    InMemory,
     /// A store has the directory open.
     #[error("{} is in use by another process or store", path.display())]
     Locked {

@@ -159,3 +159,19 @@ fn while_writers_and_compactions_run_each_backup_is_a_prefix_with_all_that_was_a
         assert_eq!(names(folder.path()), ["data"]);
     }
 }
+
+#[test]
+fn a_store_backs_itself_up() {
+    let past = Past::new(Shape::Checkpoint, true);
+    let place = Place::new(&past.files);
+    let store = builder().open(place.data()).unwrap();
+    let newest = store.put("one more", "v".to_owned()).unwrap();
+    let made = store.backup(place.path("copy"), &mut |_| {}).unwrap();
+    assert_eq!(made.revision, newest.get());
+    assert_eq!(state(&builder().open(place.path("copy")).unwrap()), state(&store));
+    let inside = store.backup(place.data().join("copy"), &mut |_| {});
+    assert!(matches!(inside, Err(MaintenanceError::Inside { .. })), "{inside:?}");
+    let in_memory = builder().build().backup(place.path("another"), &mut |_| {});
+    assert!(matches!(in_memory, Err(MaintenanceError::InMemory)), "{in_memory:?}");
+    assert_eq!(place.names(), ["copy", "data"]);
+}
