@@ -60,10 +60,9 @@ fn a_checkpoint_that_cannot_be_published_ends_the_log() {
     let disk = Disk::new();
     let store = open(&disk);
     store.put(1, 1).unwrap();
-    let observed = disk.clone();
-    disk.on_call(move |step| {
+    disk.on_call(|disk, step| {
         if step.call == Call::Rename && step.file.ends_with(".checkpoint.new") {
-            observed.fail_every(Call::SyncDirectory, Fault::Io);
+            disk.fail_every(Call::SyncDirectory, Fault::Io);
         }
     });
     let error = store.compact().unwrap_err();
@@ -83,7 +82,7 @@ fn with_commits_in_both(disk: &Disk) -> Numbers {
         store.put(n, n).unwrap();
     }
     let writer = store.clone();
-    disk.on_call(move |step| {
+    disk.on_call(move |_, step| {
         if step.call == Call::Rename && step.file.ends_with(".segment.new") {
             for n in 5..15 {
                 drop(writer.submit_put_if(n, 100 + n, Precondition::Any));
@@ -91,7 +90,7 @@ fn with_commits_in_both(disk: &Disk) -> Numbers {
         }
     });
     store.compact().unwrap();
-    disk.on_call(|_| {});
+    disk.on_call(|_, _| {});
     store
 }
 
