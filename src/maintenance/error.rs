@@ -82,12 +82,6 @@ pub enum MaintenanceError {
         /// The destination.
         path: PathBuf,
     },
-    /// The store compacted its log faster than it could be copied, again and again.
-    #[error("{} is compacted faster than it can be copied", path.display())]
-    Overtaken {
-        /// The directory.
-        path: PathBuf,
-    },
     /// There would be no revision left above those that may have been handed out.
     #[error(
         "revision {highest} was used and {bump} may have been since: past 2^53 - 1 there is none"
