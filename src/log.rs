@@ -7,9 +7,11 @@
 //! - [`frontier`] is how far it is, which others look at;
 //! - [`group`] takes what was appended, writes and syncs it, and tells those who wait;
 //! - [`worker`] has the threads that do this for futures, and when it is time;
-//! - [`writer`] owns the open file and makes the next one;
-//! - [`recovery`] reads it all back, [`scan`] one segment of it; [`inspect`] reads it from outside, past damage;
-//! - [`frame`], [`segment`], [`bytes`] are the format, which `log/FORMAT.md` defines.
+//! - [`growth`] gets space for more, and starts the next segment; [`writer`] owns the open file and makes the next one;
+//! - [`compaction`] replaces segments by a checkpoint while the rest goes on;
+//! - [`survey`] lists the files; [`recovery`] reads it all back, [`scan`] one of them; [`mod@inspect`] reads from outside, past
+//!   damage;
+//! - [`header`], [`frame`], [`checkpoint`], [`names`], [`bytes`] are the format, which `log/FORMAT.md` defines.
 //!
 //! What holds: a revision is durable only after its frame and all before it were written, and under
 //! [`Durability::Sync`] synced. A failed write or sync ends the log for writing. Nothing is acknowledged, and no
@@ -106,6 +108,9 @@ pub(crate) fn lock(
 /// The newest format of a log's files that this version reads, and the one that it writes.
 pub(crate) const FORMAT_VERSION: u16 = header::VERSION;
 
+/// The least and the most revisions that are reserved at once.
+pub(crate) const REVISION_BLOCK: std::ops::RangeInclusive<u64> = 16..=1 << 40;
+
 /// The largest limit for one record, in bytes.
 pub(crate) const MAX_RECORD_BYTES: u32 = 256 << 20;
 
@@ -115,6 +120,8 @@ pub(crate) struct Options {
     pub(crate) codec: Codec,
     pub(crate) durability: Durability,
     pub(crate) segment_bytes: usize,
+    /// How many revisions are reserved at once.
+    pub(crate) revision_block: u64,
     /// How many bytes of segments are worth a compaction, at the least.
     pub(crate) compact_after: u64,
     /// The first revision that a new store hands out.
@@ -134,13 +141,7 @@ impl Opened {
         options: Options,
         apply: &mut Apply<'_>,
     ) -> Result<Self, OpenError> {
-        let recovered = recovery::recover(
-            &directory,
-            options.codec,
-            options.first_revision,
-            (64 << 10).min(options.segment_bytes),
-            apply,
-        )?;
+        let recovered = recovery::recover(&directory, &options, apply)?;
         Ok(Self { recovered, options })
     }
 
@@ -173,7 +174,7 @@ impl Opened {
             self.recovered;
         let tail = Tail::new(
             position,
-            self.options.segment_bytes,
+            (self.options.segment_bytes, self.options.revision_block),
             (newest, floor),
             frontier.durable_live().1,
             reopened,

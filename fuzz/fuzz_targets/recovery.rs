@@ -1,4 +1,4 @@
-//! Recovery of arbitrary damage: a log is written, parts of its files are overwritten, cut, or replaced by what the
+//! Recovery of arbitrary damage: a log is written, perhaps compacted; parts of its files are overwritten, cut, or replaced by what the
 //! fuzzer likes, with checksums made good again if it wants, and opened.
 //!
 //! Opening may refuse, but not panic, hang, or invent: whatever it shows was written, unless checksums were forged.
@@ -15,6 +15,7 @@ use libfuzzer_sys::fuzz_target;
 #[derive(Arbitrary, Debug)]
 struct Input {
     writes: Vec<(u8, Option<u16>)>,
+    compacts_after: Option<u8>,
     closes: bool,
     damage: Vec<Damage>,
 }
@@ -31,8 +32,11 @@ enum Damage {
 
 #[derive(Arbitrary, Debug, Clone, Copy)]
 enum ForgedLen {
+    /// Also that of a checkpoint.
+    File,
     Frame,
-    Segment,
+    /// Of a checkpoint; its place is taken as it is.
+    Block,
 }
 
 fuzz_target!(|input: Input| {
@@ -40,7 +44,10 @@ fuzz_target!(|input: Input| {
     let path = directory.path().join("data");
     let mut written: BTreeMap<(u8, u64), u16> = BTreeMap::new();
     let store = open(&path).expect("a new log opens");
-    for (key, value) in input.writes.iter().take(64) {
+    for (at, (key, value)) in input.writes.iter().take(64).enumerate() {
+        if input.compacts_after.map(usize::from) == Some(at) {
+            store.compact().expect("the disk works");
+        }
         match value {
             Some(value) => {
                 let revision = store.put(*key, *value).expect("the disk works");
@@ -54,7 +61,7 @@ fuzz_target!(|input: Input| {
         store.close().expect("the disk works");
     }
     fs::create_dir(&copy).expect("a writable directory");
-    for name in segments(&path) {
+    for name in files(&path) {
         fs::copy(path.join(&name), copy.join(&name)).expect("a writable directory");
     }
     drop(store);
@@ -82,18 +89,19 @@ fn open(path: &PathBuf) -> Result<Store<u8, u16>, ifmatch::OpenError> {
     Store::builder().durability(Durability::Buffered).segment_bytes(4096).open(path)
 }
 
-fn segments(path: &PathBuf) -> Vec<String> {
+/// Segments and checkpoints.
+fn files(path: &PathBuf) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(path)
         .expect("a directory")
         .map(|entry| entry.expect("an entry").file_name().into_string().expect("our own names"))
-        .filter(|name| name.ends_with(".segment"))
+        .filter(|name| name != "LOCK")
         .collect();
     names.sort();
     names
 }
 
 fn apply(damage: &Damage, directory: &PathBuf) {
-    let names = segments(directory);
+    let names = files(directory);
     let pick = |file: u8| names.get(usize::from(file) % names.len().max(1)).map(|name| directory.join(name));
     match damage {
         Damage::Overwrite { file, at, bytes } => change(pick(*file), |content| {
@@ -116,8 +124,9 @@ fn apply(damage: &Damage, directory: &PathBuf) {
         }
         Damage::Forge { file, at, len, bytes, field } => change(pick(*file), |content| {
             let (len, start) = match len {
-                ForgedLen::Segment => (128, 0),
+                ForgedLen::File => (128, 0),
                 ForgedLen::Frame => (48, 128 + usize::from(*at) / 16 * 16),
+                ForgedLen::Block => (32, 128 + usize::from(*at)),
             };
             if let Some(header) = content.get_mut(start..start + len) {
                 let field = usize::from(*field) % (len - 12);

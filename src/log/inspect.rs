@@ -319,6 +319,8 @@ impl Walk<'_> {
             }
             self.read(reader.offset() - offset);
         }
+        // The end block, which the reader does not go beyond.
+        self.read(len.saturating_sub(reader.offset()));
         found.entries = reader.entries();
         self.report.checkpoint = Some(found);
         if self.report.damage.is_empty() {

@@ -15,6 +15,7 @@ use crate::revision::Revision;
 use crate::storage::{Directory, File, write_all_at};
 use crate::sync::Arc;
 
+use super::Options;
 use super::footprint::Footprint;
 use super::frame::Continued;
 use super::header::{self, End, Header, Kind};
@@ -82,9 +83,7 @@ pub(super) struct Recovered {
 
 pub(super) fn recover(
     directory: &Arc<dyn Directory>,
-    codec: Codec,
-    first_revision: u64,
-    first_allocation: usize,
+    options: &Options,
     apply: &mut Apply<'_>,
 ) -> Result<Recovered, OpenError> {
     let started = Instant::now();
@@ -95,6 +94,7 @@ pub(super) fn recover(
     let lock = super::lock(&**directory)?;
     let survey = Survey::of(&**directory)?;
 
+    let Options { codec, first_revision, .. } = *options;
     let mut progress = Progress::default();
     let contents = read(&**directory, &codec, &survey, &mut progress, apply)?;
 
@@ -116,7 +116,7 @@ pub(super) fn recover(
     let identity = progress.identity.unwrap_or_else(Identity::random);
     let signature = Signature { codec: codec.field, identity, seed: identity::random() };
     let checkpoint = survey.checkpoint;
-    let opening = Opening { directory, signature, lock, first_allocation, checkpoint };
+    let opening = Opening { directory, options, signature, lock, checkpoint };
     let Contents { last, footprint } = contents;
     let Some(last) = last else {
         directory.sync_parents().map_err(failed("sync the parent of"))?;
@@ -212,9 +212,9 @@ fn check_first(first: &Header, checkpoint: Option<&Header>) -> Result<(), OpenEr
 /// What is needed to go on.
 struct Opening<'a> {
     directory: &'a Arc<dyn Directory>,
+    options: &'a Options,
     signature: Signature,
     lock: Box<dyn Debug + Send>,
-    first_allocation: usize,
     checkpoint: Option<u64>,
 }
 
@@ -227,13 +227,14 @@ impl Opening<'_> {
         mut footprint: Footprint,
         report: Recovery,
     ) -> Result<Recovered, OpenError> {
-        let Self { directory, signature, lock, first_allocation, checkpoint } = self;
+        let Self { directory, options, signature, lock, checkpoint } = self;
         let failed = |action| move |source| io_error(&**directory, action, source);
         let number = last.map_or(1, |last| last.number + 1);
-        let next = NextSegment::prepare(directory, number, signature, first_allocation)
+        let allocated = (64 << 10).min(options.segment_bytes);
+        let next = NextSegment::prepare(directory, number, signature, allocated)
             .map_err(failed("create a segment in"))?;
         // The header reserves the first block, so that a new segment can be written to at once.
-        let floor = next_floor(newest);
+        let floor = next_floor(newest, options.revision_block);
         let header = Header {
             kind: Kind::Segment,
             codec: signature.codec,

@@ -11,13 +11,9 @@ use super::frame::{self, Header, Kind};
 use super::header;
 use super::record::Record;
 
-/// How many revisions are reserved at once. An unclean stop skips what is left of a block; at a thousand
-/// such stops a day 2^53 revisions last for twenty thousand years.
-const BLOCK: u64 = 1 << 20;
-
-/// The end of the block of revisions that begins after `newest`.
-pub(super) fn next_floor(newest: u64) -> u64 {
-    (newest + BLOCK).min(Revision::MAX.get())
+/// The end of the `block` of revisions that begins after `newest`.
+pub(super) fn next_floor(newest: u64, block: u64) -> u64 {
+    (newest + block).min(Revision::MAX.get())
 }
 
 /// A batch takes no more frames once it has more bytes than this.
@@ -109,6 +105,8 @@ pub(crate) struct Tail {
     condition: Condition,
     position: Position,
     segment_bytes: usize,
+    /// How many revisions are reserved at once.
+    block: u64,
     newest: u64,
     /// The newest revision that is not in the open batch.
     taken: u64,
@@ -126,7 +124,7 @@ impl Tail {
     /// synced, the close mark at least: it is written again with the first batch.
     pub(super) fn new(
         position: Position,
-        segment_bytes: usize,
+        (segment_bytes, block): (usize, u64),
         (newest, floor): (u64, u64),
         live: u64,
         reopened: Option<Vec<u8>>,
@@ -136,6 +134,7 @@ impl Tail {
             condition: Condition::Open,
             position,
             segment_bytes,
+            block,
             newest,
             taken: newest,
             floor,
@@ -230,9 +229,9 @@ impl Tail {
     pub(super) fn take(&mut self) -> Batch {
         let has_space = self.position.offset + MARKS <= self.position.allocated;
         let open = matches!(self.condition, Condition::Open) && has_space;
-        let low = self.floor < Revision::MAX.get() && self.floor < self.newest + BLOCK / 2;
+        let low = self.floor < Revision::MAX.get() && self.floor < self.newest + self.block / 2;
         if open && low {
-            let floor = next_floor(self.newest);
+            let floor = next_floor(self.newest, self.block);
             let payload = floor.to_le_bytes();
             self.push(Kind::Reserve, &payload, crc32c::crc32c(&payload));
             self.batch.floor = Some(floor);
@@ -356,7 +355,7 @@ mod tests {
     fn tail(allocated: usize) -> Tail {
         let start = header::LEN;
         let position = Position { epoch: 1, offset: start, chain: 0, synced: start, allocated };
-        Tail::new(position, 64 << 20, (1, 1_000), 0, None)
+        Tail::new(position, (64 << 20, 1_000), (1, 1_000), 0, None)
     }
 
     fn record(len: usize) -> Record {

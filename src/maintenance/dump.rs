@@ -14,8 +14,15 @@ use super::{Encoded, MaintenanceError};
 #[derive(Clone, Debug, Default)]
 pub struct DumpOptions {
     past_damage: bool,
-    key: Option<String>,
+    key: Option<Key>,
     since: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Key {
+    text: String,
+    /// What it is if it is hexadecimal.
+    bytes: Option<Vec<u8>>,
 }
 
 impl DumpOptions {
@@ -26,10 +33,12 @@ impl DumpOptions {
         self
     }
 
-    /// Only what is written to this key: its text, or as [`Encoded`] shows it.
+    /// Only what is written to this key: its text, or `0x` and all of its bytes in hexadecimal.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
+        let text = key.into();
+        let bytes = text.strip_prefix("0x").and_then(from_hex);
+        self.key = Some(Key { text, bytes });
         self
     }
 
@@ -41,9 +50,17 @@ impl DumpOptions {
     }
 
     fn wants(&self, revision: u64, key: Encoded<'_>) -> bool {
-        let is_key = |wanted: &String| key.text() == Some(wanted) || key.to_string() == *wanted;
+        let is_key = |wanted: &Key| {
+            key.text() == Some(&wanted.text) || wanted.bytes.as_deref() == Some(key.bytes())
+        };
         revision > self.since && self.key.as_ref().is_none_or(is_key)
     }
+}
+
+fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
 /// A thing in a log, and where it is.

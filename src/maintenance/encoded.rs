@@ -6,8 +6,9 @@ use serde::{Serialize, Serializer};
 
 /// A key or a value as its codec made it.
 ///
-/// Shown, and in JSON, it is `{"string": ...}` if it is exactly one string, or one sequence of bytes that are UTF-8, of a codec
-/// of this crate; `{"text": ...}` if it is of another codec and printable; else `{"hex": ...}`, all of its bytes.
+/// In JSON it is `{"string": ...}` if it is exactly one string, or one sequence of bytes that are text, of a codec of this
+/// crate; `{"text": ...}` if it is of another codec and text; else `{"hex": ...}`, all of its bytes. Text is UTF-8 without control
+/// characters but those of layout. A codec stores no types, so something else may look like a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoded<'a> {
     codec: &'a str,
@@ -43,16 +44,18 @@ impl<'a> Encoded<'a> {
     }
 
     fn string(&self) -> Option<&'a str> {
-        std::str::from_utf8(self.content()?).ok()
+        as_text(self.content()?)
     }
 
     fn printable(&self) -> Option<&'a str> {
-        if ["bincode-2", "postcard-1"].contains(&self.codec) {
-            return None;
-        }
-        let text = std::str::from_utf8(self.bytes).ok()?;
-        (!text.chars().any(char::is_control)).then_some(text)
+        if ["bincode-2", "postcard-1"].contains(&self.codec) { None } else { as_text(self.bytes) }
     }
+}
+
+fn as_text(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let is_layout = |letter| matches!(letter, '\n' | '\r' | '\t');
+    text.chars().all(|letter| is_layout(letter) || !letter.is_control()).then_some(text)
 }
 
 /// A length as bincode 2 writes it, and what follows.
@@ -152,9 +155,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_reaches_a_terminal_unescaped() {
-        let bytes = encoded::<Bincode, _>(&"\u{1b}[2J\u{7f}");
-        assert_eq!(Encoded::new("bincode-2", &bytes).to_string(), r#""\u{1b}[2J\u{7f}""#);
+    fn nothing_reaches_a_terminal_that_could_do_something_there() {
+        let bytes = encoded::<Bincode, _>(&"\u{1b}[2J");
+        assert_eq!(Encoded::new("bincode-2", &bytes).to_string(), "0x041b5b324a");
+        let bytes = encoded::<Bincode, _>(&"a\nb\u{202e}");
+        assert_eq!(Encoded::new("bincode-2", &bytes).to_string(), r#""a\nb\u{202e}""#);
         assert_eq!(Encoded::new("mine", b"\x1b[2J").to_string(), "0x1b5b324a");
         assert_eq!(Encoded::new("mine", b"plain").to_string(), "\"plain\"");
     }

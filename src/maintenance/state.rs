@@ -6,7 +6,7 @@ use crate::error::CompactError;
 use crate::identity::Identity;
 use crate::log::{
     Checkpoint, Codec, Durability, Entry, Found, Item, Log, Opened, Operation, Options, Place,
-    SEGMENT_BYTES, Stopped, Visitor,
+    REVISION_BLOCK, SEGMENT_BYTES, Stopped, Visitor,
 };
 use crate::storage::Directory;
 use crate::sync::Arc;
@@ -119,6 +119,7 @@ pub(super) fn open(
         codec: Codec::same_as(codec),
         durability: Durability::Sync,
         segment_bytes: *SEGMENT_BYTES.end(),
+        revision_block: *REVISION_BLOCK.start(),
         compact_after: u64::MAX,
         first_revision,
     };

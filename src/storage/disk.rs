@@ -17,10 +17,9 @@
 //!
 //! // A transfer, and what the disk may look like after a power cut before each of the calls that it makes:
 //! let (found, cut) = std::sync::mpsc::channel();
-//! let watched = disk.clone();
-//! disk.on_call(move |step| {
+//! disk.on_call(move |disk, step| {
 //!     for seed in 0..20 {
-//!         found.send((step.to_string(), watched.after_power_cut(seed))).expect("it is received");
+//!         found.send((step.to_string(), disk.after_power_cut(seed))).expect("it is received");
 //!     }
 //! });
 //! store.commit(Txn::new().put("alice", 60).put("bob", 40))?;
@@ -74,7 +73,7 @@ use self::random::Random;
 use self::state::State;
 use super::Directory;
 
-type Observer = Arc<dyn Fn(&Step<'_>) + Send + Sync>;
+type Observer = Arc<dyn Fn(&Disk, &Step<'_>) + Send + Sync>;
 
 /// A simulated disk with one directory. A clone is the same disk.
 #[derive(Clone)]
@@ -167,7 +166,7 @@ impl Disk {
     }
 
     /// Is called before each call, and may look at the disk and take what a crash leaves of it, or halt it.
-    pub fn on_call(&self, observer: impl Fn(&Step<'_>) + Send + Sync + 'static) {
+    pub fn on_call(&self, observer: impl Fn(&Self, &Step<'_>) + Send + Sync + 'static) {
         self.shared.state.lock().observer = Some(Arc::new(observer));
     }
 
@@ -213,6 +212,12 @@ impl Disk {
     /// to fail.
     pub fn halt(&self) {
         self.shared.state.lock().plan.halted = true;
+    }
+
+    /// Whether it stands still.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        self.shared.state.lock().plan.halted
     }
 
     /// From now on a sync of a file does not begin, until [`release_syncs`](Self::release_syncs).

@@ -9,7 +9,9 @@ use crate::support::{Server, command, run};
 #[test]
 fn help_has_the_table() {
     let help = run(command().arg("--help"), b"").ok();
-    for line in ["0  done", "2  wrong", "3  conflict", "4  no such key", "8  outcome unknown"] {
+    for line in
+        ["0  done", "2  wrong", "3  conflict", "4  no such key", "8  outcome unknown", "9  damaged"]
+    {
         assert!(help.contains(line), "{line}: {help}");
     }
 }

@@ -8,6 +8,7 @@ mod completions;
 #[cfg(unix)]
 mod edit;
 mod exit_codes;
+mod log;
 mod support;
 #[cfg(unix)]
 mod transfer;

@@ -63,9 +63,12 @@ pub(crate) struct Recovery {
     pub(crate) segments: u64,
     pub(crate) clean: bool,
     pub(crate) cut: Option<Cut>,
+    /// From format 2 on: the revision of the checkpoint, and how many entries it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) checkpoint: Option<(u64, u64)>,
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cut {
     pub(crate) segment: u64,
     pub(crate) offset: u64,
@@ -81,6 +84,7 @@ impl Recovery {
             segments: recovery.segments,
             clean: recovery.clean,
             cut: recovery.cut.map(cut),
+            checkpoint: recovery.checkpoint.map(|at| (at.get(), recovery.entries)),
         }
     }
 }

@@ -60,6 +60,10 @@ fn cases(format: &str) -> Vec<(String, Files, Expected)> {
 fn check<C: Codec>(case: &str, files: &Files, expected: &Expected) {
     let directory = scratch();
     write_files(directory.path(), files);
+    let found = ifmatch::maintenance::verify(directory.path(), &mut |_| {}).unwrap();
+    assert!(found.is_sound(), "{case}: {found:?}");
+    assert_eq!(case.split('/').next(), Some(&*format!("v{}", found.format)), "{case}");
+    assert_eq!(found.next_revision(), expected.next_revision, "{case}");
     let open = || {
         let builder = Store::<String, Account>::builder().codec::<C>();
         builder.open(directory.path()).unwrap_or_else(|error| panic!("{case}: {error}"))
@@ -116,11 +120,29 @@ fn logs_of_format_1_are_read_as_they_were_written() {
     check_format("v1", &names);
 }
 
+#[test]
+fn logs_of_format_2_are_read_as_they_were_written() {
+    let names = [
+        "checkpoint",
+        "checkpoint_continued",
+        "checkpoint_torn",
+        "clean",
+        "empty",
+        "late",
+        "postcard",
+        "postcard_checkpoint",
+        "segments",
+        "torn",
+        "unclean",
+    ];
+    check_format("v2", &names);
+}
+
 /// Two stores never have the same identity, so that the cases were not copied from one another.
 #[test]
 fn every_golden_log_is_a_store_of_its_own() {
     let mut identities: Vec<String> =
-        cases("v1").into_iter().map(|(_, _, expected)| expected.identity).collect();
+        ["v1", "v2"].into_iter().flat_map(cases).map(|case| case.2.identity).collect();
     let count = identities.len();
     identities.sort();
     identities.dedup();

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use ifmatch::{Codec, Revision, Store, Txn};
 
-use crate::common::format::{self, Kind, last_segment, segment_name};
+use crate::common::format::{self, Kind, segment_name};
 use crate::common::{Files, Random, read_files, scratch, write_files};
 use crate::expected::{Cut, Entry, Expected, Recovery};
 use crate::{Account, Status, root};
@@ -30,6 +30,8 @@ struct Case<C> {
     random: Random,
     newest: u64,
     commits: u64,
+    /// The revision of the checkpoint, its entries, and how many commits it replaced.
+    checkpoint: Option<(u64, u64, u64)>,
     codec: std::marker::PhantomData<C>,
 }
 
@@ -46,6 +48,7 @@ impl<C: Codec> Case<C> {
             random: Random(5),
             newest: first_revision - 1,
             commits: 0,
+            checkpoint: None,
             codec: std::marker::PhantomData,
         }
     }
@@ -124,6 +127,12 @@ impl<C: Codec> Case<C> {
         self.store = open::<C>(self.directory.path(), self.first_revision);
     }
 
+    fn compact(&mut self) {
+        self.store.compact().unwrap();
+        let entries = u64::try_from(self.entries.len()).unwrap();
+        self.checkpoint = Some((self.newest, entries, self.commits));
+    }
+
     /// Goes on with a copy of what is on the disk now, as after a kill.
     fn kill(&mut self) {
         let killed = scratch();
@@ -139,10 +148,13 @@ impl<C: Codec> Case<C> {
             codec: C::NAME.to_owned(),
             identity: self.store.identity().to_string(),
             recovery: Recovery {
-                commits: self.commits - u64::from(cut.is_some()),
-                segments: last_segment(files),
+                commits: self.commits
+                    - u64::from(cut.is_some())
+                    - self.checkpoint.map_or(0, |(_, _, replaced)| replaced),
+                segments: segments(files),
                 clean,
-                cut: cut.as_ref().map(|cut| Cut { ..*cut }),
+                cut: cut.clone(),
+                checkpoint: self.checkpoint.map(|(revision, entries, _)| (revision, entries)),
             },
             revision,
             next_revision: revision + 1,
@@ -183,6 +195,15 @@ impl<C: Codec> Case<C> {
     }
 }
 
+fn segments(files: &Files) -> u64 {
+    u64::try_from(files.keys().filter(|name| name.ends_with(".segment")).count()).unwrap()
+}
+
+fn last_segment(files: &Files) -> u64 {
+    let name = files.keys().rfind(|name| name.ends_with(".segment")).unwrap();
+    name.strip_suffix(".segment").unwrap().parse().unwrap()
+}
+
 /// What the last segment reserves.
 fn floor(files: &Files) -> u64 {
     let bytes = &files[&segment_name(last_segment(files))];
@@ -200,6 +221,7 @@ fn open<C: Codec>(directory: &Path, first_revision: u64) -> Store<String, Accoun
         .codec::<C>()
         .shards(1)
         .segment_bytes(4096)
+        .compact_after(u64::MAX)
         .first_revision(Revision::try_from(first_revision).unwrap())
         .open(directory)
         .unwrap()
@@ -249,10 +271,35 @@ fn make() {
     late.write(8);
     late.unclean("late");
 
+    let mut checkpoint = Case::<ifmatch::Bincode>::new(2);
+    checkpoint.write(60);
+    checkpoint.compact();
+    checkpoint.clean("checkpoint");
+
+    let mut continued = Case::<ifmatch::Bincode>::new(2);
+    continued.write(40);
+    continued.compact();
+    continued.write(30);
+    continued.compact();
+    continued.write(40);
+    continued.unclean("checkpoint_continued");
+
+    let mut torn = Case::<ifmatch::Bincode>::new(2);
+    torn.write(20);
+    torn.compact();
+    torn.write(5);
+    torn.torn("checkpoint_torn");
+
     #[cfg(feature = "postcard")]
     {
         let mut postcard = Case::<ifmatch::Postcard>::new(2);
         postcard.write(60);
         postcard.clean("postcard");
+
+        let mut checkpoint = Case::<ifmatch::Postcard>::new(2);
+        checkpoint.write(40);
+        checkpoint.compact();
+        checkpoint.write(10);
+        checkpoint.clean("postcard_checkpoint");
     }
 }

@@ -226,3 +226,26 @@ fn files_that_an_interrupted_clean_up_left_are_removed_and_others_missed() {
         assert_eq!(read_files(&directory), files);
     }
 }
+
+/// Two copies of one log compact at the same place, and then differ.
+#[test]
+fn a_checkpoint_is_not_continued_by_a_segment_of_a_copy() {
+    let (one, other) = (scratch(), scratch());
+    let store = builder().open(one.path()).unwrap();
+    write(&store, &mut Random(7), 100);
+    store.sync().unwrap();
+    write_files(other.path(), &read_files(one.path()));
+    drop(store);
+    for (number, directory) in [&one, &other].into_iter().enumerate() {
+        let store = builder().open(directory.path()).unwrap();
+        store.compact().unwrap();
+        store.put(1, format!("{number}")).unwrap();
+    }
+    let (checkpoint, mut files) = (names(one.path(), ".checkpoint"), read_files(one.path()));
+    assert_eq!(checkpoint, names(other.path(), ".checkpoint"));
+    files.insert(checkpoint[0].clone(), read_files(other.path())[&checkpoint[0]].clone());
+    write_files(one.path(), &files);
+    let error = builder().open(one.path()).unwrap_err();
+    assert!(matches!(error, OpenError::Corrupt { offset: 0, .. }), "{error}");
+    assert_eq!(read_files(one.path()), files);
+}

@@ -52,7 +52,7 @@ impl<'a> EntryLine<'a> {
 }
 
 /// The JSON without line breaks; `None` if it is none.
-fn one_line(text: &[u8]) -> Option<Cow<'_, RawValue>> {
+pub(crate) fn one_line(text: &[u8]) -> Option<Cow<'_, RawValue>> {
     let raw: &RawValue = serde_json::from_slice(text).ok()?;
     if !raw.get().contains(['\n', '\r']) {
         return Some(Cow::Borrowed(raw));

@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 use ifmatch::client::{ClientError, Outcome};
+use ifmatch::maintenance::MaintenanceError;
 
 /// For `--help`.
 pub(crate) const TABLE: &str = "\
@@ -17,9 +18,10 @@ Exit codes:
   3  conflict: the state disagrees (409, 412); nothing was written, what is there now is said
   4  no such key
   5  no or wrong credentials, or not allowed (401, 403)
-  6  no connection, or the server is too busy; nothing was done, so trying again is safe
+  6  no connection, the server is too busy, or the log is in use; nothing was done, so trying again is safe
   7  compacted: what was asked for is not kept any more (410)
-  8  outcome unknown: the write may have taken place; read before writing again";
+  8  outcome unknown: the write may have taken place; read before writing again
+  9  damaged: the log is not as it was written";
 
 /// How a subcommand ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,7 @@ pub(crate) enum Exit {
     Unreachable,
     Compacted,
     OutcomeUnknown,
+    Damaged,
 }
 
 impl Exit {
@@ -45,6 +48,7 @@ impl Exit {
             Self::Unreachable => 6,
             Self::Compacted => 7,
             Self::OutcomeUnknown => 8,
+            Self::Damaged => 9,
         }
     }
 
@@ -61,6 +65,21 @@ impl Exit {
             ClientError::Unexpected(answer) => Self::of_status(answer.status()),
             ClientError::Transport(error) if error.outcome() == Outcome::NotSent || !writes => {
                 Self::Unreachable
+            }
+            _ => Self::Failed,
+        }
+    }
+
+    /// What it means that work on a log was not done.
+    pub(crate) fn of_maintenance(error: &MaintenanceError) -> Self {
+        match error {
+            MaintenanceError::Damaged(_) | MaintenanceError::NothingWhole { .. } => Self::Damaged,
+            MaintenanceError::Locked { .. } | MaintenanceError::Overtaken { .. } => {
+                Self::Unreachable
+            }
+            MaintenanceError::NotEmpty { .. } | MaintenanceError::Changed { .. } => Self::Conflict,
+            MaintenanceError::Inside { .. } | MaintenanceError::RevisionsExhausted { .. } => {
+                Self::Usage
             }
             _ => Self::Failed,
         }

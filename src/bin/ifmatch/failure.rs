@@ -1,4 +1,4 @@
-//! Why a subcommand that talks to a server failed.
+//! Why a subcommand that talks to a server, or works on a log, failed.
 
 use std::fmt;
 use std::io;
@@ -9,6 +9,7 @@ use ifmatch::client::{
     BuildError, ClientConflict, ClientError, ConflictKind, Document, EntityTag, Entry,
 };
 use ifmatch::json::{Json, Object};
+use ifmatch::maintenance::MaintenanceError;
 use serde_json::{Value, json};
 
 use crate::exit_code::Exit;
@@ -34,6 +35,9 @@ pub(crate) enum Failure {
     /// A conflict that is not the answer to one call.
     #[error("conflict: {what}")]
     Conflict { what: String, key: Option<String>, current: Option<Box<Entry<Document>>> },
+    /// Work on a log.
+    #[error(transparent)]
+    Log(#[from] MaintenanceError),
     #[error("{what}")]
     Other { what: String },
     #[error("{what} {}", path.display())]
@@ -79,6 +83,7 @@ impl Failure {
             Self::Write(error) => Exit::of(error, true),
             Self::NotFound { .. } => Exit::NotFound,
             Self::Conflict { .. } => Exit::Conflict,
+            Self::Log(error) => Exit::of_maintenance(error),
             Self::Other { .. } | Self::File { .. } | Self::Io { .. } => Exit::Failed,
             Self::Line { source, .. } | Self::Kept { source, .. } => return source.exit(),
         })

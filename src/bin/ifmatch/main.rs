@@ -12,6 +12,7 @@ mod failure;
 mod get;
 mod import;
 mod list;
+mod log;
 mod output;
 mod progress;
 mod put;
@@ -62,6 +63,8 @@ enum Command {
     Import(import::Arguments),
     /// Write all entries with a prefix as JSON lines, all at one revision
     Export(export::Arguments),
+    /// Look after the directory of a log: verify, copy, restore, compact, repair
+    Log(log::Arguments),
     /// Print a script that completes this command in a shell
     Completions(completions::Arguments),
 }
@@ -70,7 +73,7 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let matches = whole().try_get_matches_from(&arguments);
     let cli = matches.and_then(|matches| {
-        refuse_for_serve(&matches)?;
+        refuse_unheeded(&matches)?;
         Cli::from_arg_matches(&matches)
     });
     let Cli { server, command } = match cli {
@@ -95,37 +98,55 @@ fn main() -> ExitCode {
     }
 }
 
-/// The options that say which server to talk to, and how to print: those of all but `serve`.
+/// The options that say which server to talk to, and how to print.
 const CLIENT_OPTIONS: [&str; 6] = ["server", "token_file", "ca_cert", "timeout", "json", "quiet"];
 
-/// The command, in whose help `serve` has only its own options.
+/// The subcommands that talk to no server, and which of the options are not theirs.
+const LOCAL: [(&str, &[&str]); 2] = [
+    ("serve", &CLIENT_OPTIONS),
+    // It prints as the others do.
+    ("log", CLIENT_OPTIONS.split_at(4).0),
+];
+
+/// The command, in whose help each subcommand has only the options that it heeds.
 fn whole() -> clap::Command {
-    let command = Cli::command();
-    let global = command.get_arguments().filter(|argument| argument.is_global_set());
-    let hidden: Vec<clap::Arg> = global.map(|argument| argument.clone().hide(true)).collect();
-    command.mut_subcommand("serve", |serve| serve.args(hidden))
+    let mut command = Cli::command();
+    for (name, options) in LOCAL {
+        let hidden: Vec<clap::Arg> = command
+            .get_arguments()
+            .filter(|argument| options.contains(&argument.get_id().as_str()))
+            .map(|argument| argument.clone().hide(true))
+            .collect();
+        command = command.mut_subcommand(name, |subcommand| subcommand.args(hidden));
+    }
+    command
 }
 
-/// A server listens to none of the options that are not its own.
-fn refuse_for_serve(matches: &ArgMatches) -> Result<(), clap::Error> {
-    let Some(("serve", matches)) = matches.subcommand() else { return Ok(()) };
-    for name in CLIENT_OPTIONS {
-        if matches.value_source(name) == Some(ValueSource::CommandLine) {
-            let what = format!("--{} is not for serve", name.replace('_', "-"));
-            return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, what));
+/// An option that is not heeded is refused.
+fn refuse_unheeded(matches: &ArgMatches) -> Result<(), clap::Error> {
+    for (subcommand, options) in LOCAL {
+        let Some(matches) = matches.subcommand_matches(subcommand) else { continue };
+        for name in options {
+            if matches.value_source(name) == Some(ValueSource::CommandLine) {
+                let what = format!("--{} is not for {subcommand}", name.replace('_', "-"));
+                return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, what));
+            }
         }
     }
     Ok(())
 }
 
 fn run(command: &Command, server: &ServerOptions) -> Result<(), Failure> {
+    if let Command::Log(arguments) = command {
+        return log::run(arguments, server);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::io("cannot start"))?;
     let done = runtime.block_on(async {
         match command {
-            Command::Serve(_) => Ok(()),
+            Command::Serve(_) | Command::Log(_) => Ok(()),
             Command::Get(arguments) => get::run(arguments, server).await,
             Command::Put(arguments) => put::run(arguments, server).await,
             Command::Delete(arguments) => delete::run(arguments, server).await,

@@ -126,7 +126,7 @@ impl fmt::Display for Damage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Beyond {
-    /// How many commits.
+    /// How many commits, those not counted that the checkpoint has.
     pub commits: u64,
     /// The revision of the first.
     pub first: Option<u64>,

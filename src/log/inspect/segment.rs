@@ -266,7 +266,7 @@ impl Walk<'_> {
                 let covered = revision <= self.covered;
                 self.report.commits += 1;
                 self.report.commit_bytes += if covered { 0 } else { frame_bytes };
-                if !self.report.damage.is_empty() {
+                if !self.report.damage.is_empty() && !covered {
                     let beyond = &mut self.report.beyond;
                     beyond.commits += 1;
                     beyond.first.get_or_insert(revision);

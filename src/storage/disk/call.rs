@@ -118,7 +118,8 @@ pub struct Step<'a> {
     pub number: u64,
     /// What is asked.
     pub call: Call,
-    /// Of which file; empty if it is about the directory. Of a rename it is the old name.
+    /// Of which file; empty if it is about the directory, or if the file has no name any more. Of a rename it is the old
+    /// name.
     pub file: &'a str,
     /// How it will go wrong, if that is planned.
     pub fault: Option<Fault>,

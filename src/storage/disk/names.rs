@@ -29,6 +29,11 @@ impl Names {
         self.live.get(name).copied()
     }
 
+    /// A name of the file.
+    pub(super) fn of(&self, file: Id) -> Option<&str> {
+        self.iter().find(|(_, id)| *id == file).map(|(name, _)| name)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Id)> {
         self.live.iter().map(|(name, id)| (&**name, *id))
     }

@@ -12,6 +12,14 @@ use super::call::{Call, Fault, Step};
 use super::names::Id;
 use super::state::State;
 
+/// What a call is about.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    /// A name, or none.
+    Name(&'a str),
+    File(Id),
+}
+
 /// A call that has begun: the disk, and the error that it is to end with.
 struct Begun<'a> {
     state: MutexGuard<'a, State>,
@@ -56,7 +64,7 @@ impl Begun<'_> {
 }
 
 impl Disk {
-    fn begin(&self, call: Call, file: &str) -> io::Result<Begun<'_>> {
+    fn begin(&self, call: Call, target: Target<'_>) -> io::Result<Begun<'_>> {
         let mut state = self.shared.state.lock();
         let number = state.calls;
         state.plan.halted |= state.plan.halts_at == Some(number);
@@ -64,8 +72,12 @@ impl Disk {
         if !state.plan.halted {
             state.calls += 1;
             if let Some(observer) = state.observer.clone() {
+                let file = match target {
+                    Target::Name(name) => name.to_owned(),
+                    Target::File(file) => state.names.of(file).unwrap_or_default().to_owned(),
+                };
                 drop(state);
-                observer(&Step { number, call, file, fault });
+                observer(self, &Step { number, call, file: &file, fault });
                 state = self.shared.state.lock();
             }
         }
@@ -76,13 +88,13 @@ impl Disk {
     }
 
     /// A call about what is in the directory.
-    fn begin_within(&self, call: Call, file: &str) -> io::Result<Begun<'_>> {
-        let begun = self.begin(call, file)?;
+    fn begin_within(&self, call: Call, name: &str) -> io::Result<Begun<'_>> {
+        let begun = self.begin(call, Target::Name(name))?;
         if begun.state.exists { Ok(begun) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    fn handle(&self, name: &str, file: Id) -> Box<dyn File> {
-        Box::new(Handle { disk: self.clone(), name: name.to_owned(), file })
+    fn handle(&self, file: Id) -> Box<dyn File> {
+        Box::new(Handle { disk: self.clone(), file })
     }
 }
 
@@ -101,14 +113,14 @@ impl Directory for Disk {
     }
 
     fn create(&self) -> io::Result<()> {
-        self.begin(Call::Create, "")?.unless_failing(|state| {
+        self.begin(Call::Create, Target::Name(""))?.unless_failing(|state| {
             state.exists = true;
             Ok(())
         })
     }
 
     fn sync_parents(&self) -> io::Result<()> {
-        self.begin(Call::SyncParents, "")?.unless_failing(|state| {
+        self.begin(Call::SyncParents, Target::Name(""))?.unless_failing(|state| {
             state.exists_durably = state.exists;
             Ok(())
         })
@@ -130,7 +142,7 @@ impl Directory for Disk {
         let file = begun.unless_failing(|state| state.create(name))?;
         begun.state.opened(file);
         drop(begun);
-        Ok(self.handle(name, file))
+        Ok(self.handle(file))
     }
 
     fn open_file(&self, name: &str) -> io::Result<Box<dyn File>> {
@@ -138,7 +150,7 @@ impl Directory for Disk {
         let file = begun.state.find(name)?;
         begun.state.opened(file);
         drop(begun);
-        Ok(self.handle(name, file))
+        Ok(self.handle(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -182,8 +194,6 @@ impl Drop for Lock {
 #[derive(Debug)]
 struct Handle {
     disk: Disk,
-    /// As it was when it was opened.
-    name: String,
     file: Id,
 }
 
@@ -195,13 +205,13 @@ impl Drop for Handle {
 
 impl File for Handle {
     fn len(&self) -> io::Result<u64> {
-        let mut begun = self.disk.begin(Call::Len, &self.name)?.or_error()?;
+        let mut begun = self.disk.begin(Call::Len, Target::File(self.file))?.or_error()?;
         let len = begun.state.content(self.file).live().len();
         Ok(u64::try_from(len).expect("it is in memory"))
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut begun = self.disk.begin(Call::Read, &self.name)?.or_error()?;
+        let mut begun = self.disk.begin(Call::Read, Target::File(self.file))?.or_error()?;
         let len = begun.transferred(buffer.len())?;
         let live = begun.state.content(self.file).live();
         let rest = live.get(position(offset)..).unwrap_or_default();
@@ -211,7 +221,7 @@ impl File for Handle {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let mut begun = self.disk.begin(Call::Write, &self.name)?;
+        let mut begun = self.disk.begin(Call::Write, Target::File(self.file))?;
         let offset = position(offset);
         let error = begun.fault.and_then(Fault::error);
         if let Some(error) = error {
@@ -233,7 +243,7 @@ impl File for Handle {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let len = position(len);
-        self.disk.begin(Call::SetLen, &self.name)?.unless_failing(|state| {
+        self.disk.begin(Call::SetLen, Target::File(self.file))?.unless_failing(|state| {
             if len > end_of_room(state, self.file) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
@@ -244,7 +254,7 @@ impl File for Handle {
 
     fn sync(&self) -> io::Result<()> {
         self.disk.pass_hold();
-        let mut begun = self.disk.begin(Call::Sync, &self.name)?;
+        let mut begun = self.disk.begin(Call::Sync, Target::File(self.file))?;
         let state = &mut *begun.state;
         match begun.fault.and_then(Fault::error) {
             Some(error) => {

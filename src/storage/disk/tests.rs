@@ -400,8 +400,7 @@ fn a_halted_disk_stays_as_it_was() {
 fn an_observer_sees_each_call_before_it_is_made() {
     let disk = made();
     let (tell, told) = mpsc::channel();
-    let watched = disk.clone();
-    disk.on_call(move |step| tell.send((step.to_string(), watched.files().len())).unwrap());
+    disk.on_call(move |disk, step| tell.send((step.to_string(), disk.files().len())).unwrap());
     disk.fail_at(disk.calls() + 1, Fault::NoSpace);
     let file = disk.create_file("file").unwrap();
     file.write_at(&[1], 0).unwrap_err();
@@ -411,8 +410,12 @@ fn an_observer_sees_each_call_before_it_is_made() {
         [("2: CreateFile file", 0), ("3: Write file, NoSpace", 1), ("4: Rename file", 1)];
     assert_eq!(told, expected.map(|(step, files)| (step.to_owned(), files)));
     // It may put an end to it.
-    let watched = disk.clone();
-    disk.on_call(move |_| watched.halt());
+    disk.on_call(|disk, step| {
+        assert_eq!((step.call, step.file), (Call::Len, "new"), "the name that it has now");
+        disk.halt();
+    });
+    file.len().unwrap_err();
+    assert!(disk.is_halted());
     disk.remove("new").unwrap_err();
     assert_eq!(names(&disk), ["new"]);
 }

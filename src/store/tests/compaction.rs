@@ -1,0 +1,130 @@
+//! Compaction on a disk that loses what was not synced.
+
+use crate::storage::disk::{Call, Disk, Fault};
+use crate::store::Store;
+use crate::{CompactError, OpenError, Precondition, WriteError};
+
+type Numbers = Store<u64, u64>;
+
+fn open(disk: &Disk) -> Numbers {
+    let builder = Store::builder().segment_bytes(4096).revision_block(16).shards(1);
+    builder.compact_after(u64::MAX).open_on(disk).unwrap()
+}
+
+/// What the last frames of a segment reserve is in the header of the next one, too: a checkpoint takes that segment's place.
+#[test]
+fn a_reservation_outlives_the_segment_that_made_it() {
+    for appended in 0..24 {
+        let disk = Disk::new();
+        let store = open(&disk);
+        store.put(0, 0).unwrap();
+        // Nobody leads for them before the segment ends.
+        let waiting: Vec<_> =
+            (0..appended).map(|n| store.submit_put_if(n % 3, n, Precondition::Any)).collect();
+        store.compact().unwrap();
+        drop(waiting);
+        for write in 0..40 {
+            let newest = store.put(write % 3, write).unwrap();
+            let stopped = open(&disk.as_synced());
+            assert!(stopped.revision() > newest, "{write} after {appended}");
+            assert_eq!(stopped.len(), store.len());
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_a_compaction_and_the_log_goes_on() {
+    let disk = Disk::new();
+    let store = open(&disk);
+    for n in 0..500 {
+        store.put(n, n).unwrap();
+    }
+    let (used, files) = (disk.used(), disk.files().len());
+    disk.set_capacity(Some(used + 9_000));
+    let error = store.compact().unwrap_err();
+    assert!(matches!(error, CompactError::Io(_)), "{error}");
+    assert!(disk.files().len() <= files + 1, "what was begun is removed");
+    store.put(1, 7).unwrap();
+    disk.set_capacity(None);
+    store.compact().unwrap();
+    assert!(disk.used() < used);
+    let found = open(&disk.as_synced());
+    assert_eq!((found.len(), *found.get(1).unwrap()), (500, 7));
+    let compactions = store.stats().log().unwrap().compactions;
+    assert_eq!((compactions.succeeded, compactions.failed), (1, 1));
+}
+
+/// A directory that failed to sync once may look synced the next time; a segment that somebody starts would be lost.
+#[test]
+fn a_checkpoint_that_cannot_be_published_ends_the_log() {
+    let disk = Disk::new();
+    let store = open(&disk);
+    store.put(1, 1).unwrap();
+    disk.on_call(|disk, step| {
+        if step.call == Call::Rename && step.file.ends_with(".checkpoint.new") {
+            disk.fail_every(Call::SyncDirectory, Fault::Io);
+        }
+    });
+    let error = store.compact().unwrap_err();
+    assert!(matches!(error, CompactError::Failed(_)), "{error}");
+    assert!(matches!(store.put(1, 2), Err(WriteError::Refused(_))));
+    assert!(matches!(store.compact(), Err(CompactError::Failed(_))));
+    assert_eq!(*store.get(1).unwrap(), 1);
+    for seed in 0..100 {
+        assert_eq!(*open(&disk.after_power_cut(seed)).get(1).unwrap(), 1);
+    }
+}
+
+/// A store of which something is committed between the start of a segment and the checkpoint before it, so that both have it.
+fn with_commits_in_both(disk: &Disk) -> Numbers {
+    let store = open(disk);
+    for n in 0..10 {
+        store.put(n, n).unwrap();
+    }
+    let writer = store.clone();
+    disk.on_call(move |_, step| {
+        if step.call == Call::Rename && step.file.ends_with(".segment.new") {
+            for n in 5..15 {
+                drop(writer.submit_put_if(n, 100 + n, Precondition::Any));
+            }
+        }
+    });
+    store.compact().unwrap();
+    disk.on_call(|_, _| {});
+    store
+}
+
+#[test]
+fn what_both_the_checkpoint_and_a_segment_have_is_applied_once() {
+    let disk = Disk::new();
+    let store = with_commits_in_both(&disk);
+    let found = open(&disk.as_synced());
+    let recovery = found.recovery().unwrap();
+    assert_eq!((recovery.entries, recovery.commits), (15, 0));
+    assert!(found.iter().eq(store.iter()));
+    assert_eq!(found.get(7).unwrap().write_count(), 2);
+}
+
+#[test]
+fn a_segment_that_lacks_what_the_checkpoint_has_is_damaged() {
+    let disk = Disk::new();
+    let store = with_commits_in_both(&disk);
+    store.put(1, 1).unwrap();
+    let files = disk.as_synced().files();
+    let name = files.keys().rfind(|name| name.ends_with(".segment")).unwrap();
+    // After 128 bytes of header, eleven frames.
+    let frame = (48 + 1 + 4 + 1 + 4 + 1_usize).next_multiple_of(16);
+    for len in (128..128 + 12 * frame).step_by(16) {
+        let disk = Disk::with_files(files.clone());
+        disk.insert(name, files[name][..len].to_vec());
+        let builder = Numbers::builder().compact_after(u64::MAX);
+        let opened = builder.open_on(&disk);
+        let has_all = len >= 128 + 10 * frame;
+        assert_eq!(opened.is_ok(), has_all, "{len}");
+        if let Err(error) = opened {
+            let at = 128 + (len - 128) / frame * frame;
+            let at = u64::try_from(at).unwrap();
+            assert!(matches!(error, OpenError::Corrupt { offset, .. } if offset == at), "{error}");
+        }
+    }
+}
