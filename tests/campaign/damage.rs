@@ -62,7 +62,7 @@ pub(crate) struct Violation {
     pub(crate) what: String,
 }
 
-/// Does every damage, or each `step`th, or the `only` one. `progress` is told how many of how many are done.
+/// Does every damage, or the `only` one; of those at each byte each `step`th. `progress` is told how many of how many are done.
 pub(crate) fn run(
     seed: u64,
     step: usize,
@@ -82,7 +82,9 @@ pub(crate) fn run(
         .iter()
         .flat_map(|sound| Harm::all(&sound.0).into_iter().map(move |harm| (sound, harm)))
         .filter(|((image, _), harm)| only.is_none_or(|only| name(image, *harm) == only))
-        .step_by(step)
+        .enumerate()
+        .filter(|(at, (_, harm))| at % step == 0 || harm.is_of_whole_files())
+        .map(|(_, harm)| harm)
         .collect();
     let next = AtomicUsize::new(0);
     let work = || {

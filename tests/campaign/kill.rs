@@ -32,6 +32,21 @@ pub(crate) struct Report {
     pub(crate) counts: Counts,
 }
 
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kills, opening, closing, cuts, counts } = self;
+        let Counts { writes, refused, reads, snapshots, events, .. } = counts;
+        write!(
+            f,
+            "{kills} kills ({opening} of them in recovery, {closing} while closing); told: "
+        )?;
+        write!(f, "{writes} writes, {refused} refusals, {reads} reads, {snapshots} snapshots, ")?;
+        write!(f, "{events} events; {} watches went on, ", counts.resumed)?;
+        write!(f, "{} compactions, {cuts} cuts, ", counts.compactions)?;
+        write!(f, "{} writes there that nobody was told", counts.unacknowledged)
+    }
+}
+
 /// When a child is to be killed.
 #[derive(Clone, Copy, Debug)]
 enum Moment {

@@ -87,6 +87,14 @@ impl Harm {
         }
     }
 
+    /// Whether it is one of a few, and not one of as many as there are bytes.
+    pub(crate) fn is_of_whole_files(self) -> bool {
+        !matches!(
+            self,
+            Self::Truncate { .. } | Self::Flip { .. } | Self::Block { .. } | Self::Append { .. }
+        )
+    }
+
     /// All harms to an image, one kind after the other.
     pub(crate) fn all(image: &Image) -> Vec<Self> {
         let lens: Vec<_> = image.files.values().map(Vec::len).collect();
