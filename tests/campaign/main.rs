@@ -10,6 +10,7 @@ mod common;
 
 mod command;
 mod crash;
+mod damage;
 mod kill;
 mod teeth;
 mod workers;
@@ -19,7 +20,8 @@ use std::process::ExitCode;
 use command::{Campaign, Invocation};
 
 /// All campaigns, in the order in which a test run has them. A new one is a file beside this one, and a line here.
-const CAMPAIGNS: &[Campaign] = &[crash::CAMPAIGN, kill::CAMPAIGN, teeth::CAMPAIGN];
+const CAMPAIGNS: &[Campaign] =
+    &[crash::CAMPAIGN, damage::CAMPAIGN, kill::CAMPAIGN, teeth::CAMPAIGN];
 
 fn main() -> ExitCode {
     kill::child::run_if_asked();

@@ -13,6 +13,7 @@ use crate::command::{Campaign, Options, Outcome, Size};
 pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "teeth",
     about: "breaks the log in each way that is known, and demands that `crash` finds it (--only PATCH for one)",
+    unit: "patches",
     run,
 };
 
@@ -88,7 +89,11 @@ fn apply(tree: &Path, patch: &Path, flags: &[&str]) -> Result<(), String> {
         .env("GIT_CEILING_DIRECTORIES", tree.parent().unwrap())
         .output()
         .map_err(|error| format!("git: {error}"))?;
-    if output.status.success() { Ok(()) } else { Err(format!("{}: {}", name(patch), text(&output))) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{}: {}", name(patch), text(&output)))
+    }
 }
 
 /// Builds the crash campaign of the tree, and runs it.
@@ -97,7 +102,12 @@ fn campaign(tree: &Path, runs: u64) -> Output {
         let mut command = Command::new(env!("CARGO"));
         command
             .args(["test", "--release", "--features", "testing", "--test", "campaign"])
-            .args(["--config", "profile.release.lto=false", "--config", "profile.release.debug=false"])
+            .args([
+                "--config",
+                "profile.release.lto=false",
+                "--config",
+                "profile.release.debug=false",
+            ])
             .args(arguments)
             .current_dir(tree)
             .env("CARGO_TARGET_DIR", tree.parent().unwrap().join("teeth-build"))
