@@ -114,7 +114,7 @@ impl Checker<'_> {
             self.go_on(&store, &picture.disk, commits, bounds)?;
         } else if self.random.one_in(SELDOM / 4) {
             let seed = self.random.next();
-            let again = if seed % 2 == 0 {
+            let again = if seed.is_multiple_of(2) {
                 picture.disk.as_synced()
             } else {
                 picture.disk.after_power_cut(seed)

@@ -348,6 +348,10 @@ impl Run {
 
     /// Somebody was told of a revision.
     fn tell(&mut self, revision: u64) {
+        if self.disk.is_halted() {
+            // Nobody hears what a process says after its machine has stopped.
+            return;
+        }
         let bounds = &mut self.camera.inside().bounds;
         bounds.told = bounds.told.max(revision);
         bounds.used = bounds.used.max(revision);
@@ -361,12 +365,14 @@ impl Run {
         if shown < told {
             return Err(format!("the newest revision is {shown}, and {told} was told"));
         }
-        let bounds = &mut self.camera.inside().bounds;
-        bounds.told = shown;
+        self.note(&Outcome::Committed(shown));
         Ok(shown)
     }
 
     fn note(&self, outcome: &Outcome) {
+        if self.disk.is_halted() {
+            return;
+        }
         let bounds = &mut self.camera.inside().bounds;
         match outcome {
             Outcome::Committed(revision) | Outcome::Conflict(Some(revision)) => {
@@ -416,7 +422,7 @@ impl Run {
     }
 
     fn synced(&mut self, result: Result<(), String>) -> Result<(), String> {
-        if result.is_ok() {
+        if result.is_ok() && !self.disk.is_halted() {
             let bounds = &mut self.camera.inside().bounds;
             bounds.synced = bounds.told;
         }
