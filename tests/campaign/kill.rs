@@ -19,7 +19,47 @@ use std::time::{Duration, Instant};
 use self::child::{COMPACTING, DIRECTORY, ROUND, SEED, SINCE};
 use self::ledger::{Counts, Found, Ledger};
 use self::line::{Entry, Line};
+use crate::command::{Campaign, Options, Outcome, Size};
 use crate::common::{Random, disk, read_files, scratch, write_files};
+
+pub(crate) const CAMPAIGN: Campaign =
+    Campaign { name: "kill", about: "processes killed under load, on real files", run: campaign };
+
+fn campaign(options: &Options) -> Outcome {
+    // As many while the log is compacted all the time.
+    let count = match options.size {
+        Size::Test => 4,
+        Size::Usual => 500,
+        Size::Count(count) => count,
+        Size::Until(_) => u64::MAX,
+    };
+    let mut outcome = Outcome::default();
+    for (compacting, name) in [(false, "at work"), (true, "at work, and compacting")] {
+        let started = Instant::now();
+        let time = match options.size {
+            Size::Until(end) if compacting => Some(end),
+            Size::Until(end) => Some(started + (end - started) / 2),
+            _ => None,
+        };
+        let goes_on = |report: &Report| {
+            if report.kills.is_multiple_of(50) && report.kills > 0 {
+                eprintln!(
+                    "kill: {name}: {} kills, {} writes told",
+                    report.kills, report.counts.writes
+                );
+            }
+            report.kills < count && time.is_none_or(|time| Instant::now() < time)
+        };
+        match run(options.seed, compacting, goes_on) {
+            Ok(report) => {
+                outcome.points += report.kills;
+                println!("kill: {name}: {report}");
+            }
+            Err(violation) => outcome.violations.push(violation),
+        }
+    }
+    outcome
+}
 
 /// What many kills came to.
 #[derive(Debug, Default)]
@@ -67,28 +107,30 @@ impl Moment {
     }
 }
 
-/// Kills `count` processes, one after the other; with `compacting`, while the log is compacted all the time. `progress` is
-/// told now and then.
-pub(crate) fn run(
-    count: u64,
+/// Kills processes, one after the other, for as long as it `goes_on`; with `compacting`, while the log is compacted all the
+/// time. What is done is determined by the seed, what comes of it is not: the processes run side by side with all others.
+fn run(
     seed: u64,
     compacting: bool,
-    mut progress: impl FnMut(&Report),
+    mut goes_on: impl FnMut(&Report) -> bool,
 ) -> Result<Report, String> {
     let directory = disk();
     let mut random = Random(seed);
     let (mut ledger, mut report) = (Ledger::default(), Report::default());
-    for round in 0..count {
-        let moment = Moment::random(&mut random);
+    while goes_on(&report) {
+        let (round, moment) = (report.kills, Moment::random(&mut random));
         let outcome = one_kill(directory.path(), round, compacting, moment, &mut random, &ledger)
             .and_then(|lines| check(directory.path(), &lines, round, &mut ledger, &mut report));
         if let Err(violation) = outcome {
             let kept = directory.keep();
-            return Err(format!("kill {round}, {moment:?}: {violation} (in {})", kept.display()));
+            return Err(format!(
+                "kill {round}, {moment:?}: {violation} (in {}); again, with luck: cargo campaign kill --seed {seed} --count {}",
+                kept.display(),
+                round + 1
+            ));
         }
         report.kills += 1;
         report.counts = ledger.counts;
-        progress(&report);
     }
     Ok(report)
 }

@@ -65,9 +65,15 @@ pub(crate) fn from_env(name: &str, default: u64) -> u64 {
 }
 
 /// SplitMix64: small, and the same on every machine, so that a failing seed fails again.
+#[derive(Clone, Debug)]
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
+    /// That of one of many runs with one seed.
+    pub(crate) fn of(seed: u64, number: u64) -> Self {
+        Self(Self(seed).next() ^ Self(!number).next())
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -79,6 +85,10 @@ impl Random {
     /// Less than `limit`.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
+    }
+
+    pub(crate) fn one_in(&mut self, many: u64) -> bool {
+        self.below(many) == 0
     }
 
     /// One of `all`.
