@@ -257,6 +257,11 @@ impl Log {
         self.shared.sync()
     }
 
+    /// Where it is.
+    pub(crate) fn directory(&self) -> Arc<dyn Directory> {
+        self.shared.directory()
+    }
+
     /// Begins a compaction, unless one is under way.
     pub(crate) fn compaction(&self) -> Result<Compaction, CompactError> {
         Compaction::claim(Arc::clone(&self.shared))

@@ -8,7 +8,7 @@
 //! | [`verify`] | reads everything, and says what is not as it was written | yes |
 //! | [`dump`] | shows every commit and entry, also past damage | yes |
 //! | [`stats`] | what is live, what is dead, how large it is | yes |
-//! | [`backup`] | copies one consistent state | yes |
+//! | [`backup`] | copies one consistent state | yes, as [`Store::backup`](crate::Store::backup), too |
 //! | [`restore`] | makes a new store of a backup | into a directory of its own |
 //! | [`compact`] | replaces the log by a checkpoint | no: [`Store::compact`](crate::Store::compact) does it there |
 //! | [`Repair`] | keeps what is whole before damage, in a new store | no |
@@ -48,6 +48,7 @@ mod verify;
 #[doc = include_str!("operations.md")]
 pub mod guide {}
 
+pub(crate) use self::backup::backup_of;
 pub use self::backup::{BackedUp, backup};
 pub use self::compact::{Compacted, compact};
 pub use self::dump::{DumpOptions, Dumped, Item, dump};

@@ -14,6 +14,8 @@
 //! It is told, a conflict included, once all that it reveals is durable. Readers are shown the newest durable state
 //! (in memory: the newest), and never wait.
 
+#[cfg(feature = "log")]
+mod backup;
 mod builder;
 mod commit;
 #[cfg(feature = "log")]
@@ -68,7 +70,6 @@ use crate::versioned::{Draft, Versioned};
 
 use self::journal::Journal;
 use self::map::Map;
-use self::pending::Told;
 use self::sequencer::{Aftermath, NoTurn, Population, Turn};
 use self::settle::{Attempt, Operation, Outcome, Settled};
 use self::write::{Change, Effect, Write};
@@ -356,38 +357,6 @@ where
     /// If the log failed, now or before: what was not yet durable may be lost.
     pub fn close(&self) -> Result<(), SyncError> {
         self.inner.journal.as_ref().map_or(Ok(()), |journal| journal.log.close())
-    }
-}
-
-/// Writing without blocking: the write is decided, and awaited. Await it: see [`Pending`] for when it is decided only then.
-impl<K, V, S> Store<K, V, S>
-where
-    K: Clone + Hash + Ord,
-    S: BuildHasher,
-{
-    /// [`put_if`](Self::put_if) as a [`Pending`] write. It does not block the thread, but for the locks of memory. On a log,
-    /// what is dropped without being awaited may not take place, and the order of submission is kept only for what is
-    /// decided at once: see [`Pending`].
-    pub fn submit_put_if(
-        &self,
-        key: impl AsKey<K>,
-        value: V,
-        precondition: impl Into<Precondition>,
-    ) -> Pending<K, V, Written, S> {
-        let change = Change::Put(Draft::new(value));
-        let write = Write::prepare(&self.inner, key.into_key(), change, precondition.into());
-        Pending::write(self, write, |told: Told<K, V>| told.write().map(written))
-    }
-
-    /// [`delete_if`](Self::delete_if) as a [`Pending`] write.
-    pub fn submit_delete_if(
-        &self,
-        key: impl AsKey<K>,
-        precondition: impl Into<Precondition>,
-    ) -> Pending<K, V, Option<Deleted<V>>, S> {
-        let write =
-            Write::prepare(&self.inner, key.into_key(), Change::Delete, precondition.into());
-        Pending::write(self, write, |told: Told<K, V>| told.write().map(deleted))
     }
 }
 

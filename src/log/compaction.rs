@@ -88,6 +88,10 @@ impl Housekeeping {
 }
 
 impl Shared {
+    pub(super) fn directory(&self) -> Arc<dyn Directory> {
+        Arc::clone(&self.housekeeping.directory)
+    }
+
     /// Starts a compaction on a thread of its own, if one is worth it, and none is under way.
     pub(super) fn compact_if_worth_it(&self) {
         let Housekeeping { least, compact, shared, .. } = &self.housekeeping;

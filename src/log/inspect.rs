@@ -4,13 +4,17 @@
 //! server may be writing meanwhile. What that can look like is not mistaken for damage:
 //!
 //! - all files are opened at once, so that what a clean-up removes can still be read (`pinned`);
-//! - the end of the newest segment is read again before anything is said of it: a read that overlaps a write may see the
-//!   later part of it and not the earlier one, a second read does not;
-//! - a segment that was continued meanwhile is read to its end, and the next one after it.
+//! - what the newest of these segments ends with is read again before anything is said of it: a read that overlaps a write
+//!   may see the later part of it and not the earlier one, a second read does not;
+//! - a segment that comes later is not read. So the reading ends, however fast somebody writes; and what was acknowledged
+//!   before it began is in it.
 
 mod pinned;
 mod report;
 mod segment;
+#[cfg(all(test, not(ifmatch_model)))]
+#[allow(clippy::unwrap_used, clippy::unimplemented, reason = "a test may panic")]
+mod tests;
 
 use std::collections::VecDeque;
 use std::io;

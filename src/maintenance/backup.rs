@@ -1,9 +1,9 @@
 //! One consistent copy of a log, while a store writes to it.
 //!
-//! The files are opened together, read in order, and copied as far as they are the log: the end of the newest segment is
-//! where its last whole frame ended when it was read. A segment that was continued meanwhile is followed by the next one; if a
-//! compaction has removed that already, the copy is begun anew. So what is copied is a prefix of the commits, and has all that
-//! were acknowledged before it began: those were written before the newest segment was read.
+//! The files are opened together, so that compactions do not disturb, read in order, and copied as far as they are the log: the
+//! newest segment to where its last whole frame ended when it was read, without the mark that it was continued meanwhile. So
+//! what is copied is a prefix of the commits, and has all that were acknowledged before it began: those were in these files
+//! before they were read.
 
 use std::path::Path;
 
@@ -15,9 +15,6 @@ use crate::sync::Arc;
 
 use super::building::Building;
 use super::{MaintenanceError, OnProgress, Progress, verify};
-
-/// How often a copy is begun that compactions overtake.
-const ATTEMPTS: u32 = 10;
 
 /// What is copied at a time, in bytes.
 const PIECE: usize = 1 << 20;
@@ -50,38 +47,42 @@ pub fn backup(
     progress: &mut OnProgress<'_>,
 ) -> Result<BackedUp, MaintenanceError> {
     let (directory, destination) = (directory.as_ref(), destination.as_ref());
-    refuse_inside(directory, destination)?;
-    for _ in 0..ATTEMPTS {
-        let building = Building::begin(destination)?;
-        let mut copying =
-            Copying { target: building.directory(), failure: None, bytes: 0, files: 0, progress };
-        let found = match inspect(&Files::new(directory), &mut copying) {
-            Ok(found) => found,
-            Err(InspectError::Stopped) => {
-                return Err(copying.failure.take().expect("it stops only for a failure"));
-            }
-            Err(error) => return Err(MaintenanceError::of(error)),
-        };
-        if !found.damage.is_empty() {
-            return Err(MaintenanceError::Damaged(Box::new(found)));
+    backup_of(&Files::new(directory), destination, progress)
+}
+
+/// The same, of a directory that may be of another kind; the copy is in the file system.
+pub(crate) fn backup_of(
+    directory: &dyn Directory,
+    destination: &Path,
+    progress: &mut OnProgress<'_>,
+) -> Result<BackedUp, MaintenanceError> {
+    let path = directory.path();
+    refuse_inside(path, destination)?;
+    let building = Building::begin(destination)?;
+    let mut copying =
+        Copying { target: building.directory(), failure: None, bytes: 0, files: 0, progress };
+    let found = match inspect(directory, &mut copying) {
+        Ok(found) => found,
+        Err(InspectError::Stopped) => {
+            return Err(copying.failure.take().expect("it stops only for a failure"));
         }
-        if found.overtaken {
-            continue;
-        }
-        let Copying { bytes, files, .. } = copying;
-        if files == 0 {
-            return Err(MaintenanceError::NoLog { path: directory.to_owned() });
-        }
-        let copied = verify(building.path(), &mut |at| {
-            progress(Progress { done: bytes + at.done, total: bytes + at.total });
-        })?;
-        if !copied.is_sound() || copied.newest != found.newest {
-            return Err(MaintenanceError::Damaged(Box::new(copied)));
-        }
-        building.finish()?;
-        return Ok(BackedUp { revision: found.newest, bytes, files });
+        Err(error) => return Err(MaintenanceError::of(error)),
+    };
+    if !found.damage.is_empty() {
+        return Err(MaintenanceError::Damaged(Box::new(found)));
     }
-    Err(MaintenanceError::Overtaken { path: directory.to_owned() })
+    let Copying { bytes, files, .. } = copying;
+    if files == 0 {
+        return Err(MaintenanceError::NoLog { path: path.to_owned() });
+    }
+    let copied = verify(building.path(), &mut |at| {
+        progress(Progress { done: bytes + at.done, total: bytes + at.total });
+    })?;
+    if !copied.is_sound() || copied.newest != found.newest {
+        return Err(MaintenanceError::Damaged(Box::new(copied)));
+    }
+    building.finish()?;
+    Ok(BackedUp { revision: found.newest, bytes, files })
 }
 
 /// A store does not open on a directory in which there is anything else.

@@ -26,6 +26,9 @@ pub enum MaintenanceError {
         /// The directory.
         path: PathBuf,
     },
+    /// The store is in memory.
+    #[error("the store is in memory: there is no log")]
+    InMemory,
     /// A store has the directory open.
     #[error("{} is in use by another process or store", path.display())]
     Locked {
@@ -77,12 +80,6 @@ pub enum MaintenanceError {
     #[error("{} is within the log's directory", path.display())]
     Inside {
         /// The destination.
-        path: PathBuf,
-    },
-    /// The store compacted its log faster than it could be copied, again and again.
-    #[error("{} is compacted faster than it can be copied", path.display())]
-    Overtaken {
-        /// The directory.
         path: PathBuf,
     },
     /// There would be no revision left above those that may have been handed out.

@@ -53,7 +53,7 @@ pub fn restore(
     let building = Building::begin(directory.as_ref())?;
     let mut replay = Replay::new(progress);
     let found = look(backup.as_ref(), &mut replay)?;
-    if !found.damage.is_empty() || found.overtaken {
+    if !found.damage.is_empty() {
         return Err(MaintenanceError::Damaged(Box::new(found)));
     }
     let restored = write(&building, &found, &replay.state, bump)?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -10,13 +10,15 @@ use crate::commit_error::CommitError;
 use crate::error::{LogFailure, Reason, WriteError};
 use crate::key::AsKey;
 use crate::log::RoomRefused;
+use crate::precondition::Precondition;
 use crate::revision::Revision;
+use crate::versioned::Draft;
 
 use super::commit::{self, Commit, Committed};
 use super::settle::{Attempt, Operation, Outcome, Settled};
-use super::write::{self, Effect, Write};
+use super::write::{self, Change, Effect, Write};
 use super::written::{Deleted, Written};
-use super::{FastHash, Inner, Store};
+use super::{FastHash, Inner, Store, deleted, written};
 
 /// What a [`Pending`] comes to: [`Written`] of a put, `Option<`[`Deleted`]`>` of a delete, the
 /// [`Revision`] of a transaction.
@@ -286,6 +288,38 @@ where
                 Poll::Ready((self.finish)(settled.outcome.after_failure(failure)))
             }
         }
+    }
+}
+
+/// Writing without blocking: the write is decided, and awaited. Await it: see [`Pending`] for when it is decided only then.
+impl<K, V, S> Store<K, V, S>
+where
+    K: Clone + Hash + Ord,
+    S: BuildHasher,
+{
+    /// [`put_if`](Self::put_if) as a [`Pending`] write. It does not block the thread, but for the locks of memory. On a log,
+    /// what is dropped without being awaited may not take place, and the order of submission is kept only for what is
+    /// decided at once: see [`Pending`].
+    pub fn submit_put_if(
+        &self,
+        key: impl AsKey<K>,
+        value: V,
+        precondition: impl Into<Precondition>,
+    ) -> Pending<K, V, Written, S> {
+        let change = Change::Put(Draft::new(value));
+        let write = Write::prepare(&self.inner, key.into_key(), change, precondition.into());
+        Pending::write(self, write, |told: Told<K, V>| told.write().map(written))
+    }
+
+    /// [`delete_if`](Self::delete_if) as a [`Pending`] write.
+    pub fn submit_delete_if(
+        &self,
+        key: impl AsKey<K>,
+        precondition: impl Into<Precondition>,
+    ) -> Pending<K, V, Option<Deleted<V>>, S> {
+        let write =
+            Write::prepare(&self.inner, key.into_key(), Change::Delete, precondition.into());
+        Pending::write(self, write, |told: Told<K, V>| told.write().map(deleted))
     }
 }
 

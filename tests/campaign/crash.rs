@@ -12,7 +12,7 @@ use std::time::Duration;
 use ifmatch::Durability;
 
 use crate::command::{Campaign, Options, Outcome, Size};
-use crate::common::Random;
+use crate::random::Random;
 use crate::workers::{self, End};
 
 use fixed::Depth;
@@ -22,6 +22,7 @@ use run::Run;
 pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "crash",
     about: "power cuts, kills and failing calls, at every call of the log, on a simulated disk",
+    unit: "points",
     run,
 };
 

@@ -8,13 +8,41 @@ mod image;
 mod verdict;
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::command::{Campaign, Options, Outcome, Size};
 
 use self::harm::Harm;
 use self::image::{Image, STOPS};
 use self::verdict::{VERDICTS, Verdict, judge, sound};
-use crate::command::{Campaign, Options, Outcome, Size};
+
+pub(crate) const CAMPAIGN: Campaign = Campaign {
+    name: "damage",
+    about: "every truncation and bit flip of three logs, and files swapped, missing, doubled, stale, overwritten",
+    unit: "logs",
+    run: campaign,
+};
+
+fn campaign(options: &Options) -> Outcome {
+    let (seed, only) = (options.seed, options.only.as_deref());
+    let step = if matches!(options.size, Size::Test) { 997 } else { 1 };
+    let last = Mutex::new(Instant::now());
+    let (table, violations) = run(seed, step, only, |done, of| {
+        let mut last = last.lock().unwrap();
+        if last.elapsed() > Duration::from_secs(5) {
+            *last = Instant::now();
+            eprintln!("damage: {done} of {of}");
+        }
+    });
+    print!("{table}");
+    let violations = violations.iter().take(20).map(|Violation { case, what }| {
+        format!("{case}: {what}\nreplay: cargo campaign damage --seed {seed} --only {case}")
+    });
+    Outcome { points: table.total(), violations: violations.collect() }
+}
 
 /// How often each kind of damage came to what.
 #[derive(Debug, Default)]
@@ -57,59 +85,36 @@ impl std::fmt::Display for Table {
     }
 }
 
-pub(crate) const CAMPAIGN: Campaign =
-    Campaign { name: "damage", about: "logs damaged in every way at every byte", run: campaign };
-
-fn campaign(options: &Options) -> Outcome {
-    let (table, violations) = run(options);
-    print!("{table}");
-    let again = |(case, what): (String, String)| {
-        format!(
-            "{case}: {what}; again: cargo campaign damage --seed {} --only {case}",
-            options.seed
-        )
-    };
-    Outcome { points: table.total(), violations: violations.into_iter().map(again).collect() }
+/// What is to be done to which image.
+pub(crate) struct Violation {
+    pub(crate) case: String,
+    pub(crate) what: String,
 }
 
-/// Of the damages at each byte, how many are done.
-fn share(options: &Options, all: usize) -> usize {
-    match options.size {
-        Size::Test => 997,
-        Size::Usual | Size::Until(_) => 1,
-        Size::Count(count) => (all / usize::try_from(count).unwrap_or(all).max(1)).max(1),
-    }
-}
-
-/// Does every damage, or a share, or the only one that is asked for. Violations are a case's name and what is wrong.
-fn run(options: &Options) -> (Table, Vec<(String, String)>) {
+/// Does every damage, or the `only` one; of those at each byte each `step`th. `progress` is told how many of how many are done.
+pub(crate) fn run(
+    seed: u64,
+    step: usize,
+    only: Option<&str>,
+    progress: impl Fn(usize, usize) + Sync,
+) -> (Table, Vec<Violation>) {
     let (mut table, mut violations) = (Table::default(), Vec::new());
     let mut images = Vec::new();
     for stop in STOPS {
-        let image = Image::new(options.seed, stop);
+        let image = Image::new(seed, stop);
         match sound(&image) {
             Ok(report) => images.push((image, report)),
-            Err(what) => violations.push((format!("{stop:?}"), what)),
+            Err(what) => violations.push(Violation { case: format!("{stop:?}"), what }),
         }
     }
-    let all: Vec<_> = images
+    let harms: Vec<_> = images
         .iter()
         .flat_map(|sound| Harm::all(&sound.0).into_iter().map(move |harm| (sound, harm)))
-        .collect();
-    let step = share(options, all.len());
-    let is_wanted = |at: usize, image: &Image, harm: Harm| match &options.only {
-        Some(only) => name(image, harm) == *only,
-        None => at.is_multiple_of(step) || harm.is_of_whole_files(),
-    };
-    let harms: Vec<_> = all
-        .into_iter()
+        .filter(|((image, _), harm)| only.is_none_or(|only| name(image, *harm) == only))
         .enumerate()
-        .filter(|(at, ((image, _), harm))| is_wanted(*at, image, *harm))
+        .filter(|(at, (_, harm))| at % step == 0 || harm.is_of_whole_files())
         .map(|(_, harm)| harm)
         .collect();
-    if let (true, Some(only)) = (harms.is_empty(), &options.only) {
-        violations.push((only.clone(), "there is no such case".to_owned()));
-    }
     let next = AtomicUsize::new(0);
     let work = || {
         let (mut table, mut violations) = (Table::default(), Vec::new());
@@ -123,17 +128,16 @@ fn run(options: &Options) -> (Table, Vec<(String, String)>) {
                     None => {}
                     Some(Ok(verdict)) => table.count(*harm, verdict),
                     Some(Err(what)) => {
-                        violations.push((name(image, *harm), what));
+                        violations.push(Violation { case: name(image, *harm), what })
                     }
                 }
             }
-            if start.is_multiple_of(100_000) && start > 0 {
-                eprintln!("damage: {start} of {}", harms.len());
-            }
+            progress(harms.len().min(start + 1_000), harms.len());
         }
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..options.workers).map(|_| scope.spawn(work)).collect();
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         for worker in workers {
             let (part, found) = worker.join().expect("panics are caught");
             table.merge(part);

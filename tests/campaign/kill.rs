@@ -22,40 +22,47 @@ use self::line::{Entry, Line};
 use crate::command::{Campaign, Options, Outcome, Size};
 use crate::common::{Random, disk, read_files, scratch, write_files};
 
-pub(crate) const CAMPAIGN: Campaign =
-    Campaign { name: "kill", about: "processes killed under load, on real files", run: campaign };
+pub(crate) const CAMPAIGN: Campaign = Campaign {
+    name: "kill",
+    about: "real processes, killed at work, in recovery, while closing; without and with compactions",
+    unit: "kills",
+    run: campaign,
+};
 
 fn campaign(options: &Options) -> Outcome {
-    // As many while the log is compacted all the time.
+    let seed = options.seed;
     let count = match options.size {
-        Size::Test => 4,
+        Size::Test => 5,
         Size::Usual => 500,
         Size::Count(count) => count,
         Size::Until(_) => u64::MAX,
     };
     let mut outcome = Outcome::default();
     for (compacting, name) in [(false, "at work"), (true, "at work, and compacting")] {
-        let started = Instant::now();
-        let time = match options.size {
-            Size::Until(end) if compacting => Some(end),
-            Size::Until(end) => Some(started + (end - started) / 2),
+        let end = match options.size {
+            // Half of the time for each.
+            Size::Until(time) if !compacting => {
+                Some(Instant::now() + time.saturating_duration_since(Instant::now()) / 2)
+            }
+            Size::Until(time) => Some(time),
             _ => None,
         };
+        let mut last = Instant::now();
         let goes_on = |report: &Report| {
-            if report.kills.is_multiple_of(50) && report.kills > 0 {
-                eprintln!(
-                    "kill: {name}: {} kills, {} writes told",
-                    report.kills, report.counts.writes
-                );
+            if last.elapsed() > Duration::from_secs(5) {
+                last = Instant::now();
+                eprintln!("kill: {name}: {} kills", report.kills);
             }
-            report.kills < count && time.is_none_or(|time| Instant::now() < time)
+            end.is_none_or(|end| Instant::now() < end)
         };
-        match run(options.seed, compacting, goes_on) {
+        match run(count, seed, compacting, goes_on) {
             Ok(report) => {
                 outcome.points += report.kills;
-                println!("kill: {name}: {report}");
+                println!("{name:24} {report}");
             }
-            Err(violation) => outcome.violations.push(violation),
+            Err(violation) => outcome.violations.push(format!(
+                "{name}: {violation}\nreplay: cargo campaign kill --count {count} --seed {seed}"
+            )),
         }
     }
     outcome
@@ -107,9 +114,10 @@ impl Moment {
     }
 }
 
-/// Kills processes, one after the other, for as long as it `goes_on`; with `compacting`, while the log is compacted all the
-/// time. What is done is determined by the seed, what comes of it is not: the processes run side by side with all others.
-fn run(
+/// Kills `count` processes, one after the other; with `compacting`, while the log is compacted all the time. `progress` is
+/// told now and then.
+pub(crate) fn run(
+    count: u64,
     seed: u64,
     compacting: bool,
     mut goes_on: impl FnMut(&Report) -> bool,
@@ -117,20 +125,19 @@ fn run(
     let directory = disk();
     let mut random = Random(seed);
     let (mut ledger, mut report) = (Ledger::default(), Report::default());
-    while goes_on(&report) {
-        let (round, moment) = (report.kills, Moment::random(&mut random));
+    for round in 0..count {
+        let moment = Moment::random(&mut random);
         let outcome = one_kill(directory.path(), round, compacting, moment, &mut random, &ledger)
             .and_then(|lines| check(directory.path(), &lines, round, &mut ledger, &mut report));
         if let Err(violation) = outcome {
             let kept = directory.keep();
-            return Err(format!(
-                "kill {round}, {moment:?}: {violation} (in {}); again, with luck: cargo campaign kill --seed {seed} --count {}",
-                kept.display(),
-                round + 1
-            ));
+            return Err(format!("kill {round}, {moment:?}: {violation} (in {})", kept.display()));
         }
         report.kills += 1;
         report.counts = ledger.counts;
+        if !goes_on(&report) {
+            break;
+        }
     }
     Ok(report)
 }

@@ -12,6 +12,7 @@ mod command;
 mod crash;
 mod damage;
 mod kill;
+mod random;
 mod workers;
 
 use std::process::ExitCode;

@@ -74,9 +74,7 @@ impl Exit {
     pub(crate) fn of_maintenance(error: &MaintenanceError) -> Self {
         match error {
             MaintenanceError::Damaged(_) | MaintenanceError::NothingWhole { .. } => Self::Damaged,
-            MaintenanceError::Locked { .. } | MaintenanceError::Overtaken { .. } => {
-                Self::Unreachable
-            }
+            MaintenanceError::Locked { .. } => Self::Unreachable,
             MaintenanceError::NotEmpty { .. } | MaintenanceError::Changed { .. } => Self::Conflict,
             MaintenanceError::Inside { .. } | MaintenanceError::RevisionsExhausted { .. } => {
                 Self::Usage

@@ -92,20 +92,19 @@ impl Files {
         Ok(all)
     }
 
-    /// The segment `number`, if it has come since.
-    pub(super) fn newer(directory: &dyn Directory, number: u64) -> io::Result<Option<Pinned>> {
-        match Pinned::open(directory, Kind::Segment, number) {
-            Ok(pinned) => Ok(Some(pinned)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+    /// Whether there is the segment `number`, or a checkpoint that replaced it.
+    pub(super) fn has_had(directory: &dyn Directory, number: u64) -> io::Result<bool> {
+        let is_it = |name: &String| match Name::of(name) {
+            Name::Segment(at) => at == number,
+            Name::Checkpoint(at) => at > number,
+            _ => false,
+        };
+        // A listing that is made while a checkpoint replaces another may have neither.
+        for _ in 0..ATTEMPTS {
+            if directory.list()?.iter().any(is_it) {
+                return Ok(true);
+            }
         }
-    }
-
-    /// Whether a checkpoint has replaced the segment `number`.
-    pub(super) fn is_replaced(directory: &dyn Directory, number: u64) -> io::Result<bool> {
-        let names = directory.list()?;
-        let replaces =
-            |name: &String| matches!(Name::of(name), Name::Checkpoint(at) if at > number);
-        Ok(names.iter().any(replaces))
+        Ok(false)
     }
 }

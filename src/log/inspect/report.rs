@@ -48,8 +48,6 @@ pub struct Inspection {
     pub foreign: Vec<String>,
     /// All that is not as it was written.
     pub damage: Vec<Damage>,
-    /// A compaction removed what comes after the last segment that was read: what was read is whole, but not the newest.
-    pub overtaken: bool,
     /// What comes after the first damage.
     pub beyond: Beyond,
     /// Up to this revision everything was read before the first damage; `None` if not even the checkpoint is whole.

@@ -32,14 +32,19 @@ struct Reading<'a> {
     lost: bool,
     /// The last frame was a close mark.
     closed: bool,
-    /// A frame says that the segment is continued.
-    continued: bool,
+    /// What the log has of it, in bytes from its start.
+    whole_to: u64,
 }
 
 impl Reading<'_> {
     fn tail(&self) -> &[u8] {
         let start = usize::try_from(self.at.offset).unwrap_or(usize::MAX);
         self.bytes.get(start..).unwrap_or_default()
+    }
+
+    /// Whether there is anything but zeros after where it was read to.
+    fn is_written(&self) -> bool {
+        self.tail().iter().any(|byte| *byte != 0)
     }
 
     fn frame(&self, at: &End, newest: u64) -> Result<Frame<'_>, &'static str> {
@@ -75,21 +80,8 @@ impl Reading<'_> {
 impl Walk<'_> {
     pub(super) fn segment(&mut self, pinned: &Pinned) -> Result<(), InspectError> {
         let mut reading = self.open_segment(pinned)?;
-        let mut until = self.until(pinned.number)?;
-        loop {
-            self.frames(&mut reading, until)?;
-            if !matches!(until, Until::Open) {
-                break;
-            }
-            // The newest segment may have been continued since the files were opened.
-            let newer = Files::newer(self.directory, pinned.number + 1);
-            match newer.map_err(failed(self.directory, "open", pinned))? {
-                Some(newer) => self.queue.push_back(newer),
-                None => break,
-            }
-            until = self.until(pinned.number)?;
-            self.reload(&mut reading)?;
-        }
+        let until = self.until(pinned.number)?;
+        self.frames(&mut reading, until)?;
         self.end_segment(&mut reading, until)
     }
 
@@ -128,7 +120,7 @@ impl Walk<'_> {
         self.report.last_segment = pinned.number;
         self.checkpoint = None;
         let at = End { offset: header::FIRST_FRAME, chain };
-        Ok(Reading { pinned, name, epoch, bytes, at, lost: false, closed: false, continued: false })
+        Ok(Reading { pinned, name, epoch, bytes, at, lost: false, closed: false, whole_to: 0 })
     }
 
     fn check_header(&mut self, name: &str, header: &Header) -> Result<(), InspectError> {
@@ -189,7 +181,6 @@ impl Walk<'_> {
             let at = reading.at;
             match reading.frame(&at, self.newest) {
                 Ok(frame) if frame.header.kind == frame::Kind::Continued => {
-                    reading.continued = true;
                     return Ok(());
                 }
                 Ok(frame) => {
@@ -198,6 +189,9 @@ impl Walk<'_> {
                     reading.closed = kind == frame::Kind::Close;
                     reading.at = end;
                     reading.lost = false;
+                }
+                Err(_) if !matches!(until, Until::Stated(..)) && !reading.is_written() => {
+                    return Ok(());
                 }
                 Err(_) if matches!(until, Until::Open) && reread_at != Some(at) => {
                     reread_at = Some(at);
@@ -223,7 +217,7 @@ impl Walk<'_> {
         let offset = reading.at.offset;
         let proven = match until {
             Until::Stated(..) => true,
-            Until::Unknown => reading.tail().iter().any(|byte| *byte != 0),
+            Until::Unknown => true,
             Until::Open => reading.later_headers().any(|(_, header)| header.synced > offset),
         };
         if !proven {
@@ -307,27 +301,14 @@ impl Walk<'_> {
             let (file, offset) = (reading.name.clone(), reading.at.offset.into());
             self.damage(Damage { file, offset, bytes: 0, what, revision: None })?;
         }
-        let mark = reading.frame(&reading.at, self.newest).ok();
-        let mark = mark.filter(|frame| frame.header.kind == frame::Kind::Continued);
-        let named = mark.as_ref().and_then(|frame| Continued::decode(frame.payload));
-        if let Some(mark) = mark {
-            let end = mark.end;
-            let offset = u64::from(reading.at.offset);
-            let place = Place { file: &reading.name, codec: &self.report.codec, offset };
-            self.visitor.found(place, Found::Continued)?;
-            if let Until::Stated(_, next) = until
-                && named != Some(next)
-            {
-                let what = "it is continued by another segment";
-                let file = reading.name.clone();
-                self.damage(Damage { file, offset, bytes: 0, what, revision: None })?;
-            }
-            reading.at = end;
-        }
+        let is_continued = self.continued(reading, until)?;
         let rest = reading.tail();
         let written = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         let written = u64::try_from(written).unwrap_or(u64::MAX);
-        if matches!(until, Until::Open) && !reading.continued {
+        if is_continued || !matches!(until, Until::Open) {
+            let ignored = rest.iter().filter(|byte| **byte != 0).count();
+            self.report.ignored += u64::try_from(ignored).unwrap_or(u64::MAX);
+        } else {
             self.report.clean = reading.closed && written == 0;
             let later = reading.later_headers().map(|(_, header)| header.revision).max();
             self.report.highest = self.report.highest.max(later.unwrap_or(0));
@@ -338,36 +319,49 @@ impl Walk<'_> {
                     bytes: written,
                 });
             }
-        } else {
-            let ignored = rest.iter().filter(|byte| **byte != 0).count();
-            self.report.ignored += u64::try_from(ignored).unwrap_or(u64::MAX);
-        }
-        if matches!(until, Until::Open) && reading.continued {
-            self.report.clean = false;
-            self.check_continued(reading.pinned.number + 1)?;
         }
         self.end = reading.at.offset.into();
         self.read(u64::try_from(reading.bytes.len()).unwrap_or(u64::MAX));
         if self.report.damage.is_empty() {
-            let (file, end) = (&*reading.pinned.file, u64::from(reading.at.offset));
-            self.visitor.file(&reading.name, file, end)?;
+            self.visitor.file(&reading.name, &*reading.pinned.file, reading.whole_to)?;
         }
         Ok(())
     }
 
-    /// A segment that is proven to exist is not there: it is missing, unless a checkpoint has replaced it by now.
+    /// Whether the frames are followed by the mark that the segment is continued; then what follows the mark is looked at next.
+    fn continued(&mut self, reading: &mut Reading<'_>, until: Until) -> Result<bool, InspectError> {
+        let offset = u64::from(reading.at.offset);
+        reading.whole_to = offset;
+        let mark = reading.frame(&reading.at, self.newest).ok();
+        let Some(mark) = mark.filter(|mark| mark.header.kind == frame::Kind::Continued) else {
+            return Ok(false);
+        };
+        let (named, end) = (Continued::decode(mark.payload), mark.end);
+        let place = Place { file: &reading.name, codec: &self.report.codec, offset };
+        self.visitor.found(place, Found::Continued)?;
+        match until {
+            Until::Stated(_, next) if named != Some(next) => {
+                let what = "it is continued by another segment";
+                let file = reading.name.clone();
+                self.damage(Damage { file, offset, bytes: 0, what, revision: None })?;
+            }
+            Until::Stated(..) => reading.whole_to = end.offset.into(),
+            Until::Unknown => {}
+            // Only a writer that went on meanwhile can have made the next one, which is not read.
+            Until::Open => self.check_continued(reading.pinned.number + 1)?,
+        }
+        reading.at = end;
+        Ok(true)
+    }
+
+    /// A segment that is proven to exist is missing, unless it has come since the files were opened, and perhaps gone.
     fn check_continued(&mut self, number: u64) -> Result<(), InspectError> {
-        let replaced = Files::is_replaced(self.directory, number);
-        let replaced = replaced.map_err(|source| InspectError::Io {
+        let exists = Files::has_had(self.directory, number).map_err(|source| InspectError::Io {
             action: "list",
             path: self.directory.path().to_owned(),
             source,
         })?;
-        if replaced {
-            self.report.overtaken = true;
-            return Ok(());
-        }
-        self.missing(number)
+        if exists { Ok(()) } else { self.missing(number) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use ifmatch::testing::disk::{Call, Disk, Fault, Step};
 
-use crate::common::Random;
+use crate::random::Random;
 
 /// What a store is in the middle of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

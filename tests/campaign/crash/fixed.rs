@@ -10,7 +10,7 @@ use super::camera::Phase;
 use super::found::Setup;
 use super::operations::{self, Operation};
 use super::run::Run;
-use crate::common::Random;
+use crate::random::Random;
 use crate::workers::{self, End};
 
 /// How much is looked at.

@@ -3,7 +3,7 @@
 use ifmatch::testing::disk::Fault;
 
 use super::camera::Crash;
-use crate::common::Random;
+use crate::random::Random;
 
 /// Keys are less than this.
 pub(super) const KEYS: u64 = 8;

@@ -11,7 +11,7 @@ use super::camera::{Camera, Crash, Phase, Plan};
 use super::found::{Checker, Setup, Store, chain, compare, entry_of, tells};
 use super::history::{Changes, Entry, History, State, Value, up_to};
 use super::operations::Operation;
-use crate::common::Random;
+use crate::random::Random;
 
 /// How a write came out.
 enum Outcome {
@@ -56,12 +56,12 @@ impl Run {
     /// With so many pictures of each call.
     pub(super) fn new(mut random: Random, setup: Setup, pictures: u64) -> Self {
         let disk = Disk::new().with_seed(random.next());
-        let camera = Camera::new(Random(random.next()), pictures);
+        let camera = Camera::new(Random::new(random.next()), pictures);
         camera.watch(&disk);
         Self {
             camera,
             points: 0,
-            looks: Random(random.next()),
+            looks: Random::new(random.next()),
             random,
             crashes_in_recovery: false,
             setup,
