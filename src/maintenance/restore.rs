@@ -56,16 +56,16 @@ pub fn restore(
     if !found.damage.is_empty() {
         return Err(MaintenanceError::Damaged(Box::new(found)));
     }
-    let restored = write(&building, &found, &replay.state, bump)?;
+    let restored = write(&building, &found, (&replay.state, found.newest), bump)?;
     building.finish()?;
     Ok(restored)
 }
 
-/// Writes a new store with the state that was read up to the first damage.
+/// Writes a new store with the state at `revision` that was read.
 pub(super) fn write(
     building: &Building,
     found: &Inspection,
-    state: &State,
+    (state, revision): (&State, u64),
     bump: u64,
 ) -> Result<Restored, MaintenanceError> {
     let highest = found.highest;
@@ -79,12 +79,7 @@ pub(super) fn write(
     if !written.is_sound() || entries != Some(state.keys()) || written.next_revision() != first {
         return Err(MaintenanceError::Damaged(Box::new(written)));
     }
-    Ok(Restored {
-        revision: found.whole_to.unwrap_or(0),
-        next_revision: first,
-        keys: state.keys(),
-        identity,
-    })
+    Ok(Restored { revision, next_revision: first, keys: state.keys(), identity })
 }
 
 pub(super) fn in_hexadecimal<S: Serializer>(
