@@ -98,6 +98,12 @@ pub(super) fn recover(
     let mut progress = Progress::default();
     let contents = read(&**directory, &codec, &survey, &mut progress, apply)?;
 
+    // A process that was killed may not have come to this. Names that are added or removed now could otherwise survive a
+    // power cut that takes those which they build on: a segment, or the checkpoint that replaces others.
+    let clean = contents.last.as_ref().is_none_or(Last::is_clean);
+    if !clean || !survey.left_over.is_empty() {
+        directory.sync().map_err(failed("sync"))?;
+    }
     for name in &survey.left_over {
         directory.remove(name).map_err(failed("clean up"))?;
     }
@@ -123,7 +129,7 @@ pub(super) fn recover(
         return opening.start(None, first_revision - 1, footprint, report);
     };
     report.cut = last.cut;
-    if last.scan.closed && last.cut.is_none() {
+    if clean {
         let newest = progress.newest.max(first_revision - 1);
         return Ok(opening.go_on(last, newest, footprint, report));
     }
@@ -302,6 +308,11 @@ impl Opening<'_> {
 }
 
 impl Last {
+    /// Whether the log was closed in good order.
+    fn is_clean(&self) -> bool {
+        self.scan.closed && self.cut.is_none()
+    }
+
     /// Writes what nothing proves to be synced once more, and syncs. After a failed sync the kernel may hold
     /// such pages as clean although the disk never got them; writing makes them dirty again.
     fn make_durable(&self) -> io::Result<()> {

@@ -44,7 +44,8 @@ pub struct Builder<K, V, S = FastHash, C = Bincode> {
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) shards: usize,
+    /// `None`: as many as the cores want. To ask how many there are takes time.
+    pub(super) shards: Option<usize>,
     pub(super) max_keys: u64,
     pub(super) first_revision: Revision,
     pub(super) bounds: Bounds,
@@ -52,6 +53,10 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    pub(super) fn shards(&self) -> usize {
+        self.shards.unwrap_or_else(default_shards)
+    }
+
     pub(super) fn sequencer<K, V>(
         &self,
         newest: u64,
@@ -68,7 +73,7 @@ impl<K, V> Default for Builder<K, V> {
         Self {
             hasher: FastHash::default(),
             settings: Settings {
-                shards: default_shards(),
+                shards: None,
                 max_keys: u64::MAX,
                 first_revision: FIRST_REVISION,
                 bounds: Bounds {
@@ -105,7 +110,7 @@ impl<K, V, S, C> Builder<K, V, S, C> {
     /// work at once and cost 128 bytes each. Default: 32 for each core, and at least 256.
     #[must_use]
     pub fn shards(mut self, count: usize) -> Self {
-        self.settings.shards = count;
+        self.settings.shards = Some(count);
         self
     }
 
@@ -198,7 +203,7 @@ where
     pub fn build(self) -> Store<K, V, S> {
         let Self { hasher, settings, .. } = self;
         let newest = settings.first_revision.get() - 1;
-        let content = Content::new(settings.shards, hasher);
+        let content = Content::new(settings.shards(), hasher);
         let window = Window::new(newest, settings.window);
         Store::from_inner(Inner {
             map: Arc::new(content.into_map(settings.sequencer(newest, 0, window, None))),

@@ -9,6 +9,7 @@
 //! A thread that waits in vain is seen as a deadlock, so that a lost wake-up fails a test: but only while nothing else
 //! wakes it, such as the store's end.
 
+mod compaction;
 mod durable;
 mod past;
 mod snapshots;

@@ -139,7 +139,7 @@ where
             compact_after: log_settings.compact_after,
             first_revision: settings.first_revision.get(),
         };
-        let content = Content::new(settings.shards, hasher);
+        let content = Content::new(settings.shards(), hasher);
         let mut replay = Replay::<K, V, S, C>::new(content, settings.window);
         let opened = Opened::open(directory, options, &mut |item| replay.apply(item))?;
         let Replay { content, mut window, live, .. } = replay;

@@ -1,32 +1,30 @@
-//! The long runs: `cargo campaign`.
+//! Campaigns against the log: far more crashes than a test suite has time for. See `command::USAGE`.
+//!
+//! Under `cargo test` each of them runs for a moment.
 
+#![cfg(not(ifmatch_model))]
 #![allow(clippy::unwrap_used, clippy::panic)] // All of it is tests.
 
-#[path = "../common/mod.rs"]
-mod common;
-mod kill;
+mod command;
+mod crash;
+mod random;
+mod workers;
 
-fn main() {
-    kill::child::run_if_asked();
-    let count = common::from_env("COUNT", 10);
-    let seed = common::from_env("SEED", 7);
-    let mut all = 0;
-    for compacting in [false, true] {
-        let start = std::time::Instant::now();
-        match kill::run(count, seed, compacting, |report| {
-            if report.kills % 50 == 0 {
-                eprintln!("{report:?}")
-            }
-        }) {
-            Ok(report) => {
-                println!("{compacting} {report:?} {:?}", start.elapsed());
-                all += report.counts.writes
-            }
-            Err(violation) => {
-                println!("VIOLATION {violation}");
-                std::process::exit(1)
-            }
+use std::process::ExitCode;
+
+use command::{Campaign, Invocation};
+
+/// All campaigns, in the order in which a test run has them. A new one is a file beside this one, and a line here.
+const CAMPAIGNS: &[Campaign] = &[crash::CAMPAIGN];
+
+fn main() -> ExitCode {
+    match command::parse(std::env::args().skip(1), CAMPAIGNS) {
+        Ok(Invocation::Run(campaign, options)) => command::run(&[campaign], &options),
+        Ok(Invocation::Test(filter)) => command::test(CAMPAIGNS, &filter),
+        Ok(Invocation::List) => command::list(CAMPAIGNS),
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::from(2)
         }
     }
-    println!("{all} told");
 }
