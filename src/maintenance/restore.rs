@@ -8,7 +8,7 @@ use crate::identity::Identity;
 use crate::log::Inspection;
 use crate::revision::Revision;
 
-use super::building::Building;
+use super::building::{Building, refuse_inside};
 use super::state::{Replay, State};
 use super::verify::look;
 use super::{MaintenanceError, OnProgress, verify};
@@ -42,7 +42,7 @@ pub struct Restored {
 /// It needs memory for all data.
 ///
 /// # Errors
-/// If the backup is no log or damaged, the directory is not empty, revisions would pass 2^53 - 1, or the file system refuses.
+/// If the backup is no log or damaged, the directory is not empty or within the backup, revisions would pass 2^53 - 1, or the file system refuses.
 /// Nothing is left then.
 pub fn restore(
     backup: impl AsRef<Path>,
@@ -50,6 +50,7 @@ pub fn restore(
     bump: u64,
     progress: &mut OnProgress<'_>,
 ) -> Result<Restored, MaintenanceError> {
+    refuse_inside(backup.as_ref(), directory.as_ref())?;
     let building = Building::begin(directory.as_ref())?;
     let mut replay = Replay::new(progress);
     let found = look(backup.as_ref(), &mut replay)?;

@@ -131,6 +131,9 @@ fn it_goes_only_where_nothing_is() {
         assert_eq!(names(&target), [name]);
         std::fs::remove_dir_all(&target).unwrap();
     }
+    let inside = maintenance::restore(place.data(), place.path("data/new"), 0, &mut |_| {});
+    assert!(matches!(inside, Err(MaintenanceError::Inside { .. })), "{inside:?}");
+    assert_eq!(read_files(&place.data()), past.files);
     // Where somebody made the directory already:
     let target = place.path("empty");
     std::fs::create_dir(&target).unwrap();
