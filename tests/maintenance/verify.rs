@@ -216,6 +216,22 @@ fn a_segment_of_another_life_does_not_continue_a_checkpoint() {
     }
 }
 
+#[test]
+fn a_mark_that_names_another_segment_is_damage() {
+    let past = Past::new(Shape::Segments, true);
+    let mut files = past.files.clone();
+    let bytes = files.get_mut(&segment_name(1)).unwrap();
+    let start = format::end(bytes);
+    let (header, payload) = bytes[start..].split_at_mut(format::FRAME_HEADER);
+    assert_eq!((header[4], payload[0]), (4, 2), "the mark that segment 2 follows");
+    payload[0] = 3;
+    header[40..44].copy_from_slice(&crc32c::crc32c(&payload[..16]).to_le_bytes());
+    format::seal(header);
+    let place = Place::new(&files);
+    agree(&place, &files, "forged");
+    assert!(!verify(&place.data()).is_sound());
+}
+
 /// Whatever else is done to a log: a store opens on it only if it is sound, and is refused only if it is not.
 #[test]
 fn it_says_what_opening_says_of_any_damage() {
