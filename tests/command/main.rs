@@ -8,6 +8,7 @@ mod completions;
 #[cfg(unix)]
 mod edit;
 mod exit_codes;
+mod golden;
 mod log;
 mod support;
 #[cfg(unix)]

@@ -46,11 +46,12 @@ struct Plan<'a> {
 
 pub(super) fn run(arguments: &Arguments, options: &ServerOptions) -> Result<(), Failure> {
     let progress = Progress::of_work(options, "reading");
-    let look = match arguments.without_lost_entries {
-        true => Repair::plan_without_lost_entries::<&PathBuf>,
-        false => Repair::plan::<&PathBuf>,
+    let directory = &arguments.directory;
+    let watch = &mut |at| progress.work(at);
+    let plan = match arguments.without_lost_entries {
+        true => Repair::plan_without_lost_entries(directory, watch)?,
+        false => Repair::plan(directory, watch)?,
     };
-    let plan = look(&arguments.directory, &mut |at| progress.work(at))?;
     drop(progress);
     let mut lines = Lines::new();
     let found = plan.inspection();
