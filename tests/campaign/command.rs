@@ -19,6 +19,8 @@ pub(crate) struct Campaign {
     pub(crate) name: &'static str,
     /// What it does, in a line.
     pub(crate) about: &'static str,
+    /// What it counts.
+    pub(crate) unit: &'static str,
     pub(crate) run: fn(&Options) -> Outcome,
 }
 
@@ -148,8 +150,9 @@ pub(crate) fn run(campaigns: &[&Campaign], options: &Options) -> ExitCode {
         clean &= violations.is_empty();
         let seconds = started.elapsed().as_secs_f64().max(1e-3);
         println!(
-            "{}: {points} points, {} violations, seed {}, {:.0}/s",
+            "{}: {points} {}, {} violations, seed {}, {:.0}/s",
             campaign.name,
+            campaign.unit,
             violations.len(),
             options.seed,
             f64::from(u32::try_from(points).unwrap_or(u32::MAX)) / seconds

@@ -22,6 +22,7 @@ use run::Run;
 pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "crash",
     about: "power cuts, kills and failing calls, at every call of the log, on a simulated disk",
+    unit: "points",
     run,
 };
 

@@ -19,7 +19,54 @@ use std::time::{Duration, Instant};
 use self::child::{COMPACTING, DIRECTORY, ROUND, SEED, SINCE};
 use self::ledger::{Counts, Found, Ledger};
 use self::line::{Entry, Line};
+use crate::command::{Campaign, Options, Outcome, Size};
 use crate::common::{Random, disk, read_files, scratch, write_files};
+
+pub(crate) const CAMPAIGN: Campaign = Campaign {
+    name: "kill",
+    about: "real processes, killed at work, in recovery, while closing; without and with compactions",
+    unit: "kills",
+    run: campaign,
+};
+
+fn campaign(options: &Options) -> Outcome {
+    let seed = options.seed;
+    let count = match options.size {
+        Size::Test => 5,
+        Size::Usual => 500,
+        Size::Count(count) => count,
+        Size::Until(_) => u64::MAX,
+    };
+    let mut outcome = Outcome::default();
+    for (compacting, name) in [(false, "at work"), (true, "at work, and compacting")] {
+        let end = match options.size {
+            // Half of the time for each.
+            Size::Until(time) if !compacting => {
+                Some(Instant::now() + time.saturating_duration_since(Instant::now()) / 2)
+            }
+            Size::Until(time) => Some(time),
+            _ => None,
+        };
+        let mut last = Instant::now();
+        let goes_on = |report: &Report| {
+            if last.elapsed() > Duration::from_secs(5) {
+                last = Instant::now();
+                eprintln!("kill: {name}: {} kills", report.kills);
+            }
+            end.is_none_or(|end| Instant::now() < end)
+        };
+        match run(count, seed, compacting, goes_on) {
+            Ok(report) => {
+                outcome.points += report.kills;
+                println!("{name:24} {report}");
+            }
+            Err(violation) => outcome.violations.push(format!(
+                "{name}: {violation}\nreplay: cargo campaign kill --count {count} --seed {seed}"
+            )),
+        }
+    }
+    outcome
+}
 
 /// What many kills came to.
 #[derive(Debug, Default)]
@@ -30,6 +77,21 @@ pub(crate) struct Report {
     pub(crate) closing: u64,
     pub(crate) cuts: u64,
     pub(crate) counts: Counts,
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kills, opening, closing, cuts, counts } = self;
+        let Counts { writes, refused, reads, snapshots, events, .. } = counts;
+        write!(
+            f,
+            "{kills} kills ({opening} of them in recovery, {closing} while closing); told: "
+        )?;
+        write!(f, "{writes} writes, {refused} refusals, {reads} reads, {snapshots} snapshots, ")?;
+        write!(f, "{events} events; {} watches went on, ", counts.resumed)?;
+        write!(f, "{} compactions, {cuts} cuts, ", counts.compactions)?;
+        write!(f, "{} writes there that nobody was told", counts.unacknowledged)
+    }
 }
 
 /// When a child is to be killed.
@@ -58,7 +120,7 @@ pub(crate) fn run(
     count: u64,
     seed: u64,
     compacting: bool,
-    mut progress: impl FnMut(&Report),
+    mut goes_on: impl FnMut(&Report) -> bool,
 ) -> Result<Report, String> {
     let directory = disk();
     let mut random = Random(seed);
@@ -73,7 +135,9 @@ pub(crate) fn run(
         }
         report.kills += 1;
         report.counts = ledger.counts;
-        progress(&report);
+        if !goes_on(&report) {
+            break;
+        }
     }
     Ok(report)
 }

@@ -5,8 +5,13 @@
 #![cfg(not(ifmatch_model))]
 #![allow(clippy::unwrap_used, clippy::panic)] // All of it is tests.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod command;
 mod crash;
+mod damage;
+mod kill;
 mod random;
 mod workers;
 
@@ -15,9 +20,10 @@ use std::process::ExitCode;
 use command::{Campaign, Invocation};
 
 /// All campaigns, in the order in which a test run has them. A new one is a file beside this one, and a line here.
-const CAMPAIGNS: &[Campaign] = &[crash::CAMPAIGN];
+const CAMPAIGNS: &[Campaign] = &[crash::CAMPAIGN, damage::CAMPAIGN, kill::CAMPAIGN];
 
 fn main() -> ExitCode {
+    kill::child::run_if_asked();
     match command::parse(std::env::args().skip(1), CAMPAIGNS) {
         Ok(Invocation::Run(campaign, options)) => command::run(&[campaign], &options),
         Ok(Invocation::Test(filter)) => command::test(CAMPAIGNS, &filter),

@@ -104,3 +104,20 @@ fn a_failed_sync_that_nobody_waited_for_poisons_and_is_not_tried_again() {
     assert!(matches!(store.close(), Err(SyncError::Failed(_))));
     assert_eq!(disk.syncs(), before, "it was tried again");
 }
+
+/// Without a thread of the log nothing happens by itself: whoever writes when it is time syncs what is old, too.
+#[test]
+fn without_threads_whoever_writes_when_it_is_time_syncs() {
+    let disk = Disk::new();
+    let store = open_in_time(&disk, INTERVAL);
+    let before = disk.syncs();
+    store.put("a", 1).unwrap();
+    store.put("b", 1).unwrap();
+    thread::sleep(2 * INTERVAL);
+    assert_eq!(disk.syncs(), before);
+    store.put("c", 1).unwrap();
+    assert_eq!(disk.syncs(), before + 1);
+    assert!(["a", "b", "c"].iter().all(|key| survives(&disk, key)));
+    store.put("d", 1).unwrap();
+    assert_eq!(disk.syncs(), before + 1, "it is not yet time again");
+}
