@@ -5,6 +5,7 @@
 
 mod basics;
 mod completions;
+mod deploy;
 #[cfg(unix)]
 mod edit;
 mod exit_codes;
