@@ -12,7 +12,7 @@ use std::time::Duration;
 use ifmatch::Durability;
 
 use crate::command::{Campaign, Options, Outcome, Size};
-use crate::random::Random;
+use crate::common::Random;
 use crate::workers::{self, End};
 
 use fixed::Depth;

@@ -12,7 +12,7 @@ mod command;
 mod crash;
 mod damage;
 mod kill;
-mod random;
+mod teeth;
 mod workers;
 
 use std::process::ExitCode;
@@ -20,7 +20,8 @@ use std::process::ExitCode;
 use command::{Campaign, Invocation};
 
 /// All campaigns, in the order in which a test run has them. A new one is a file beside this one, and a line here.
-const CAMPAIGNS: &[Campaign] = &[crash::CAMPAIGN, damage::CAMPAIGN, kill::CAMPAIGN];
+const CAMPAIGNS: &[Campaign] =
+    &[crash::CAMPAIGN, damage::CAMPAIGN, kill::CAMPAIGN, teeth::CAMPAIGN];
 
 fn main() -> ExitCode {
     kill::child::run_if_asked();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use ifmatch::testing::disk::{Call, Disk, Fault, Step};
 
-use crate::random::Random;
+use crate::common::Random;
 
 /// What a store is in the middle of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ use super::camera::Phase;
 use super::found::Setup;
 use super::operations::{self, Operation};
 use super::run::Run;
-use crate::random::Random;
+use crate::common::Random;
 use crate::workers::{self, End};
 
 /// How much is looked at.
@@ -56,7 +56,7 @@ fn new_run(seed: u64, workload: usize, setup: Setup) -> Run {
     Run::new(Random::of(seed, !u64::try_from(workload).unwrap()), setup, 0)
 }
 
-fn workloads(seed: u64) -> Result<Vec<Workload>, String> {
+fn workloads(seed: u64, points: &mut u64) -> Result<Vec<Workload>, String> {
     let durabilities =
         [Durability::Sync, Durability::Buffered, Durability::Interval(Duration::ZERO)];
     let mut workloads = Vec::new();
@@ -65,7 +65,9 @@ fn workloads(seed: u64) -> Result<Vec<Workload>, String> {
             let setup = Setup { durability };
             let mut run = new_run(seed, workloads.len(), setup);
             run.camera.inside().trace = Some(Vec::new());
-            run.play(&operations)?;
+            let played = run.play(&operations);
+            *points += run.points;
+            played.map_err(|what| format!("{what}\n{durability:?}, with nothing that fails"))?;
             let trace = run.camera.inside().trace.take().unwrap_or_default();
             workloads.push(Workload { setup, operations: operations.clone(), trace });
         }
@@ -75,9 +77,10 @@ fn workloads(seed: u64) -> Result<Vec<Workload>, String> {
 
 /// All of it, or `only` the job with that number.
 pub(super) fn enumerate(seed: u64, depth: Depth, workers: usize, only: Option<usize>) -> Found {
-    let workloads = match workloads(seed) {
+    let mut points = 0;
+    let workloads = match workloads(seed, &mut points) {
         Ok(workloads) => workloads,
-        Err(what) => return Found { points: 0, violations: vec![what] },
+        Err(what) => return Found { points, violations: vec![what] },
     };
     let mut jobs: Vec<_> =
         (0..workloads.len()).map(|workload| Job::Pictures { workload }).collect();
@@ -116,7 +119,7 @@ pub(super) fn enumerate(seed: u64, depth: Depth, workers: usize, only: Option<us
     if complete && violations.is_empty() {
         violations.extend(print(&table));
     }
-    Found { points: total.points, violations }
+    Found { points: points + total.points, violations }
 }
 
 fn play(

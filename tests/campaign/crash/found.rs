@@ -7,7 +7,7 @@ use ifmatch::{Durability, OpenError, Revision, WatchError};
 
 use super::camera::{Bounds, Camera, Crash, Picture};
 use super::history::{Changes, Commit, Entry, History, Value, state, up_to};
-use crate::random::Random;
+use crate::common::Random;
 
 pub(super) type Store = ifmatch::Store<u64, Value>;
 
@@ -73,7 +73,7 @@ impl Checker<'_> {
         *self.points += 1;
         let nested = levels > 0 && self.random.one_in(SELDOM);
         let camera = nested.then(|| {
-            let camera = Camera::new(Random::new(self.random.next()), 1);
+            let camera = Camera::new(Random(self.random.next()), 1);
             camera.inside().bounds = picture.bounds;
             camera.watch(&picture.disk);
             camera

@@ -3,7 +3,7 @@
 use ifmatch::testing::disk::Fault;
 
 use super::camera::Crash;
-use crate::random::Random;
+use crate::common::Random;
 
 /// Keys are less than this.
 pub(super) const KEYS: u64 = 8;

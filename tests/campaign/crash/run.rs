@@ -11,7 +11,7 @@ use super::camera::{Camera, Crash, Phase, Plan};
 use super::found::{Checker, Setup, Store, chain, compare, entry_of, tells};
 use super::history::{Changes, Entry, History, State, Value, up_to};
 use super::operations::Operation;
-use crate::random::Random;
+use crate::common::Random;
 
 /// How a write came out.
 enum Outcome {
@@ -56,12 +56,12 @@ impl Run {
     /// With so many pictures of each call.
     pub(super) fn new(mut random: Random, setup: Setup, pictures: u64) -> Self {
         let disk = Disk::new().with_seed(random.next());
-        let camera = Camera::new(Random::new(random.next()), pictures);
+        let camera = Camera::new(Random(random.next()), pictures);
         camera.watch(&disk);
         Self {
             camera,
             points: 0,
-            looks: Random::new(random.next()),
+            looks: Random(random.next()),
             random,
             crashes_in_recovery: false,
             setup,
@@ -99,6 +99,7 @@ impl Run {
         self.camera.inside().phase = Phase::Write;
         self.operate(operation)?;
         self.look_at_snapshots()?;
+        self.look_at_what_a_failed_log_shows()?;
         self.develop()?;
         if self.disk.is_halted() { self.crash_now() } else { Ok(()) }
     }
@@ -429,6 +430,15 @@ impl Run {
             same(&found, expected)?;
         }
         Ok(())
+    }
+
+    /// A failed log is still read from, and shows nothing that could not be promised.
+    fn look_at_what_a_failed_log_shows(&mut self) -> Result<(), String> {
+        let failed = |store: &Store| store.stats().log().is_some_and(|log| log.poisoned);
+        match &self.store {
+            Some(store) if failed(store) => self.operate(&Operation::Scan),
+            _ => Ok(()),
+        }
     }
 
     fn follow(&mut self) -> Result<(), String> {
