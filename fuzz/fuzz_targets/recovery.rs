@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use arbitrary::Arbitrary;
+use ifmatch::maintenance::{self, DumpOptions};
 use ifmatch::{Durability, Store};
 use libfuzzer_sys::fuzz_target;
 
@@ -71,7 +73,15 @@ fuzz_target!(|input: Input| {
         forged |= matches!(damage, Damage::Forge { .. });
         apply(damage, &copy);
     }
-    if let Ok(found) = open(&copy) {
+    // Looking at it from outside says what opening says, and changes nothing.
+    let looked = maintenance::verify(&copy, &mut |_| {});
+    let show = DumpOptions::default().past_damage(true);
+    let _counted = maintenance::dump(&copy, &show, &mut |_| ControlFlow::Continue(()));
+    let opened = open(&copy);
+    if let (Ok(found), false) = (&looked, forged) {
+        assert_eq!(found.is_sound(), opened.is_ok(), "{found:?}, {:?}", opened.as_ref().err());
+    }
+    if let Ok(found) = opened {
         for key in 0..=u8::MAX {
             if let Some(entry) = found.get(key)
                 && !forged

@@ -142,6 +142,8 @@ pub(super) struct Reader<'a> {
     entries: u64,
     /// Some blocks were skipped, so that there are fewer entries than the end says.
     skipped: bool,
+    /// How many entries the end says there are, once it was read.
+    stated: Option<u64>,
     /// The payload of the block that was read last.
     payload: Vec<u8>,
 }
@@ -149,7 +151,16 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(file: &'a dyn File, len: u64, epoch: Option<u64>) -> Self {
         let offset = u64::from(header::FIRST_FRAME);
-        Self { file, len, epoch, offset, entries: 0, skipped: epoch.is_none(), payload: Vec::new() }
+        Self {
+            file,
+            len,
+            epoch,
+            offset,
+            entries: 0,
+            skipped: epoch.is_none(),
+            stated: None,
+            payload: Vec::new(),
+        }
     }
 
     /// Where the next block is.
@@ -160,6 +171,11 @@ impl<'a> Reader<'a> {
     /// How many entries were read.
     pub(super) fn entries(&self) -> u64 {
         self.entries
+    }
+
+    /// How many there are, as the end says; `None` if it was not read.
+    pub(super) fn stated_entries(&self) -> Option<u64> {
+        self.stated
     }
 
     /// The entries of the next block; `None` if all were read, and the file ends as it should.
@@ -188,6 +204,9 @@ impl<'a> Reader<'a> {
         self.payload = payload;
         if crc32c::crc32c(&self.payload) != fields.u32(24) {
             return Err(Fault::Damaged("the block's checksum does not hold"));
+        }
+        if kind == Kind::End {
+            self.stated = self.payload.as_slice().try_into().ok().map(u64::from_le_bytes);
         }
         match kind {
             Kind::Entries => {

@@ -272,6 +272,7 @@ impl Walk<'_> {
             segment: pinned.number,
             revision: 0,
             entries: 0,
+            lost_entries: None,
             bytes: len,
         };
         let header = self.header(pinned)?;
@@ -326,6 +327,8 @@ impl Walk<'_> {
         // The end block, which the reader does not go beyond.
         self.read(len.saturating_sub(reader.offset()));
         found.entries = reader.entries();
+        found.lost_entries =
+            reader.stated_entries().map(|stated| stated.saturating_sub(found.entries));
         self.report.checkpoint = Some(found);
         if self.report.damage.is_empty() {
             self.visitor.file(&name, &*pinned.file, len)?;

@@ -47,6 +47,9 @@ pub struct Recovery {
     /// How many bytes other than zero follow the ends of segments, where nothing of the log is. After a stop while a
     /// segment was being started there may be some; else they are damage that does no harm.
     pub ignored: u64,
+    /// How many segments lack the mark that they are continued, though the next one is there: the process stopped before it
+    /// was written, or they are of format version 1, or it is damage that does no harm.
+    pub unmarked: u64,
     /// How many left-over files of an interrupted clean-up or creation were removed.
     pub removed: u64,
     /// How long it took.
@@ -116,6 +119,7 @@ pub(super) fn recover(
         clean: true,
         cut: None,
         ignored: progress.ignored,
+        unmarked: progress.unmarked,
         removed: count(survey.left_over.len()),
         elapsed: started.elapsed(),
     };
@@ -183,7 +187,7 @@ fn read(
             let what = "it is not the segment that the next one continues";
             return Err(corrupt(name, u64::from(scan.end.offset), what));
         }
-        progress.ignored += current.after_end(end, progress.newest, &next.header)?;
+        current.after_end(end, &next.header, progress)?;
         footprint.close(current.header.number, count(current.bytes.len()));
         current = next;
     }

@@ -48,6 +48,8 @@ pub(super) struct Progress {
     pub(super) bytes: u64,
     /// How many bytes follow the ends of segments, zeros and marks not counted.
     pub(super) ignored: u64,
+    /// How many segments that are continued lack the mark that says so.
+    pub(super) unmarked: u64,
 }
 
 /// The codec that the log has to have been written with.
@@ -267,10 +269,15 @@ impl Loaded {
     }
 
     /// What follows the `end` that the `next` segment states: a mark that names that segment, and nothing else. The mark is
-    /// missing if the process stopped before it was written. Returns how many bytes are neither.
-    pub(super) fn after_end(&self, end: End, newest: u64, next: &Header) -> Result<u64, OpenError> {
+    /// missing if the process stopped before it was written.
+    pub(super) fn after_end(
+        &self,
+        end: End,
+        next: &Header,
+        progress: &mut Progress,
+    ) -> Result<(), OpenError> {
         let mut start = end.offset;
-        if let Ok(frame) = self.whole_frame(&end, newest)
+        if let Ok(frame) = self.whole_frame(&end, progress.newest)
             && frame.header.kind == frame::Kind::Continued
         {
             let named = Some(Continued { number: next.number, epoch: next.epoch });
@@ -278,11 +285,14 @@ impl Loaded {
                 return Err(self.corrupt(end.offset, "it is continued by another segment"));
             }
             start = frame.end.offset;
+        } else {
+            progress.unmarked += 1;
         }
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         let rest = self.bytes.get(start..).unwrap_or_default();
         let ignored = rest.iter().filter(|byte| **byte != 0).count();
-        Ok(u64::try_from(ignored).unwrap_or(u64::MAX))
+        progress.ignored += u64::try_from(ignored).unwrap_or(u64::MAX);
+        Ok(())
     }
 
     /// What was written after the last whole frame, if nothing proves that it had been synced.

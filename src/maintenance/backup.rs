@@ -10,10 +10,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::log::{InspectError, Stopped, Visitor, inspect};
-use crate::storage::{self, Directory, File, Files, read_at_most, write_all_at};
+use crate::storage::{Directory, File, Files, read_at_most, write_all_at};
 use crate::sync::Arc;
 
-use super::building::Building;
+use super::building::{Building, refuse_inside};
 use super::{MaintenanceError, OnProgress, Progress, verify};
 
 /// What is copied at a time, in bytes.
@@ -83,16 +83,6 @@ pub(crate) fn backup_of(
     }
     building.finish()?;
     Ok(BackedUp { revision: found.newest, bytes, files })
-}
-
-/// A store does not open on a directory in which there is anything else.
-fn refuse_inside(directory: &Path, destination: &Path) -> Result<(), MaintenanceError> {
-    let real =
-        |path: &Path| storage::real_path(path).map_err(MaintenanceError::io("look for", path));
-    if real(destination)?.starts_with(real(directory)?) {
-        return Err(MaintenanceError::Inside { path: destination.to_owned() });
-    }
-    Ok(())
 }
 
 struct Copying<'a, 'b> {

@@ -86,3 +86,13 @@ fn refuse_unless_empty(path: &Path) -> Result<(), MaintenanceError> {
         false => Err(MaintenanceError::NotEmpty { path: path.to_owned() }),
     }
 }
+
+/// A store does not open on a directory in which there is anything else.
+pub(super) fn refuse_inside(directory: &Path, destination: &Path) -> Result<(), MaintenanceError> {
+    let real =
+        |path: &Path| storage::real_path(path).map_err(MaintenanceError::io("look for", path));
+    if real(destination)?.starts_with(real(directory)?) {
+        return Err(MaintenanceError::Inside { path: destination.to_owned() });
+    }
+    Ok(())
+}

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::log::{self, Inspection};
+use crate::log::{self, Damage, Inspection};
 use crate::storage::{self, Files};
 
 use super::building::Building;
@@ -32,6 +32,10 @@ pub struct Repair {
     directory: PathBuf,
     inspection: Inspection,
     keys: u64,
+    /// The revision of the state that is kept.
+    revision: u64,
+    /// It is kept without entries that cannot be read.
+    has_holes: bool,
 }
 
 /// What was repaired.
@@ -55,8 +59,30 @@ impl Repair {
         directory: impl AsRef<Path>,
         progress: &mut OnProgress<'_>,
     ) -> Result<Self, MaintenanceError> {
-        let directory = directory.as_ref().to_owned();
-        let mut replay = Replay::new(progress);
+        Self::look(directory.as_ref(), false, progress)
+    }
+
+    /// The same for a log whose checkpoint is damaged, and nothing else: what can be read of it is kept, and all commits after
+    /// it. The keys that were in the damaged blocks are lost, unless they were written since, and nobody can say which they
+    /// are; every other is as it was at the newest revision. How many the checkpoint has lost is in
+    /// [`lost_entries`](super::CheckpointFile::lost_entries).
+    ///
+    /// # Errors
+    /// As of [`plan`](Self::plan); also if the header of the checkpoint is damaged, or something after it.
+    pub fn plan_without_lost_entries(
+        directory: impl AsRef<Path>,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<Self, MaintenanceError> {
+        Self::look(directory.as_ref(), true, progress)
+    }
+
+    fn look(
+        directory: &Path,
+        may_have_holes: bool,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<Self, MaintenanceError> {
+        let directory = directory.to_owned();
+        let mut replay = Replay::new(progress).past_damage(may_have_holes);
         let inspection = look(&directory, &mut replay)?;
         if inspection.is_sound() {
             return Err(MaintenanceError::NothingToRepair { path: directory });
@@ -64,18 +90,26 @@ impl Repair {
         if inspection.damage.is_empty() {
             return Err(MaintenanceError::Damaged(Box::new(inspection)));
         }
-        if inspection.whole_to.is_none() {
+        let has_holes = may_have_holes && only_entries_are_lost(&inspection);
+        let whole_to = if may_have_holes { None } else { inspection.whole_to };
+        let Some(revision) = whole_to.or(has_holes.then_some(inspection.newest)) else {
             let entries = inspection.checkpoint.as_ref().map_or(0, |found| found.entries);
             return Err(MaintenanceError::NothingWhole { entries, commits: inspection.commits });
-        }
+        };
         let keys = replay.state.keys();
-        Ok(Self { directory, inspection, keys })
+        Ok(Self { directory, inspection, keys, revision, has_holes })
     }
 
     /// What is damaged, up to which revision all is kept (`whole_to`), and what can be seen of what is lost (`beyond`).
     #[must_use]
     pub fn inspection(&self) -> &Inspection {
         &self.inspection
+    }
+
+    /// The revision of the state that is kept.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// How many keys are kept.
@@ -95,14 +129,14 @@ impl Repair {
         bump: u64,
         progress: &mut OnProgress<'_>,
     ) -> Result<Repaired, MaintenanceError> {
-        let Self { directory, inspection, .. } = self;
+        let Self { directory, inspection, revision, has_holes, .. } = self;
         let _lock = log::lock(&Files::new(&directory))?;
-        let mut replay = Replay::new(progress);
+        let mut replay = Replay::new(progress).past_damage(has_holes);
         if look(&directory, &mut replay)? != inspection {
             return Err(MaintenanceError::Changed { path: directory });
         }
         let building = Building::beside(&directory)?;
-        let store = write(&building, &inspection, &replay.state, bump)?;
+        let store = write(&building, &inspection, (&replay.state, revision), bump)?;
         let original = aside(&directory);
         let failed = MaintenanceError::io("move aside", &directory);
         storage::move_directory(&directory, &original).map_err(failed)?;
@@ -113,6 +147,14 @@ impl Repair {
         }
         Ok(Repaired { store, original })
     }
+}
+
+/// Whether all damage is in blocks of the checkpoint: then each key that can be read is as it was at the newest revision.
+fn only_entries_are_lost(found: &Inspection) -> bool {
+    found.checkpoint.as_ref().is_some_and(|checkpoint| {
+        let is_in_it = |damage: &Damage| damage.file == checkpoint.file && damage.offset > 0;
+        found.damage.iter().all(is_in_it)
+    })
 }
 
 /// Where the original goes.

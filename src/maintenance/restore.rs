@@ -8,7 +8,7 @@ use crate::identity::Identity;
 use crate::log::Inspection;
 use crate::revision::Revision;
 
-use super::building::Building;
+use super::building::{Building, refuse_inside};
 use super::state::{Replay, State};
 use super::verify::look;
 use super::{MaintenanceError, OnProgress, verify};
@@ -42,7 +42,7 @@ pub struct Restored {
 /// It needs memory for all data.
 ///
 /// # Errors
-/// If the backup is no log or damaged, the directory is not empty, revisions would pass 2^53 - 1, or the file system refuses.
+/// If the backup is no log or damaged, the directory is not empty or within the backup, revisions would pass 2^53 - 1, or the file system refuses.
 /// Nothing is left then.
 pub fn restore(
     backup: impl AsRef<Path>,
@@ -50,22 +50,23 @@ pub fn restore(
     bump: u64,
     progress: &mut OnProgress<'_>,
 ) -> Result<Restored, MaintenanceError> {
+    refuse_inside(backup.as_ref(), directory.as_ref())?;
     let building = Building::begin(directory.as_ref())?;
     let mut replay = Replay::new(progress);
     let found = look(backup.as_ref(), &mut replay)?;
     if !found.damage.is_empty() {
         return Err(MaintenanceError::Damaged(Box::new(found)));
     }
-    let restored = write(&building, &found, &replay.state, bump)?;
+    let restored = write(&building, &found, (&replay.state, found.newest), bump)?;
     building.finish()?;
     Ok(restored)
 }
 
-/// Writes a new store with the state that was read up to the first damage.
+/// Writes a new store with the state at `revision` that was read.
 pub(super) fn write(
     building: &Building,
     found: &Inspection,
-    state: &State,
+    (state, revision): (&State, u64),
     bump: u64,
 ) -> Result<Restored, MaintenanceError> {
     let highest = found.highest;
@@ -79,12 +80,7 @@ pub(super) fn write(
     if !written.is_sound() || entries != Some(state.keys()) || written.next_revision() != first {
         return Err(MaintenanceError::Damaged(Box::new(written)));
     }
-    Ok(Restored {
-        revision: found.whole_to.unwrap_or(0),
-        next_revision: first,
-        keys: state.keys(),
-        identity,
-    })
+    Ok(Restored { revision, next_revision: first, keys: state.keys(), identity })
 }
 
 pub(super) fn in_hexadecimal<S: Serializer>(

@@ -144,16 +144,22 @@ fn run(
     log.close().map_err(MaintenanceError::Close)
 }
 
-/// Collects the state of a log up to the first damage.
+/// Collects the state of a log up to the first damage, or of all that can be read.
 pub(super) struct Replay<'a, 'b> {
     pub(super) state: State,
+    past_damage: bool,
     damaged: bool,
     progress: &'a mut OnProgress<'b>,
 }
 
 impl<'a, 'b> Replay<'a, 'b> {
     pub(super) fn new(progress: &'a mut OnProgress<'b>) -> Self {
-        Self { state: State::default(), damaged: false, progress }
+        Self { state: State::default(), past_damage: false, damaged: false, progress }
+    }
+
+    pub(super) fn past_damage(mut self, past_damage: bool) -> Self {
+        self.past_damage = past_damage;
+        self
     }
 }
 
@@ -161,7 +167,7 @@ impl Visitor for Replay<'_, '_> {
     fn found(&mut self, _: Place<'_>, found: Found<'_>) -> Result<(), Stopped> {
         match found {
             Found::Damage(_) => self.damaged = true,
-            _ if self.damaged => {}
+            _ if self.damaged && !self.past_damage => {}
             Found::Entry(entry) => self.state.restore(&entry),
             Found::Commit { revision, operations, covered: false } => {
                 self.state.apply(revision, operations);

@@ -115,6 +115,10 @@ pub(crate) fn run(
         .filter(|(at, (_, harm))| at % step == 0 || harm.is_of_whole_files())
         .map(|(_, harm)| harm)
         .collect();
+    if let (true, Some(only)) = (harms.is_empty(), only) {
+        violations
+            .push(Violation { case: only.to_owned(), what: "there is no such case".to_owned() });
+    }
     let next = AtomicUsize::new(0);
     let work = || {
         let (mut table, mut violations) = (Table::default(), Vec::new());

@@ -197,14 +197,15 @@ fn damage_is_9_and_a_repair_says_first_what_is_lost() {
 fn what_cannot_be_done_says_why() {
     let site = Site::start();
     fs::create_dir(site.path("empty")).unwrap();
-    let cases: [(&[&str], i32, &str); 8] = [
+    let cases: [(&[&str], i32, &str); 9] = [
         (&["verify", "empty"], 1, "there is no log in empty"),
         (&["verify", "nowhere"], 1, "cannot read nowhere"),
         (&["verify"], 2, "required"),
         (&["verify", "data", "--server", "http://x"], 2, "--server is not for log"),
         (&["backup", "data", "data/copy"], 2, "within the log's directory"),
         (&["backup", "data", "data"], 2, "within the log's directory"),
-        (&["restore", "data", "data"], 3, "not empty"),
+        (&["restore", "data", "data"], 2, "within the log's directory"),
+        (&["restore", "data", "."], 3, "not empty"),
         (&["restore", "data", "x", "--bump", "9007199254740991"], 2, "2^53"),
     ];
     for (arguments, code, what) in cases {

@@ -5,9 +5,11 @@
 
 mod basics;
 mod completions;
+mod deploy;
 #[cfg(unix)]
 mod edit;
 mod exit_codes;
+mod golden;
 mod log;
 mod support;
 #[cfg(unix)]

@@ -1,13 +1,15 @@
 //! A log whose state after each commit is known.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ifmatch::maintenance::{self, Inspection};
+use ifmatch::maintenance::{self, DumpOptions, Dumped, Inspection, Item};
 use ifmatch::{Builder, Codec, FastHash, Store, Txn};
 use tempfile::TempDir;
 
-use crate::common::{Files, Random, read_files, scratch, write_files};
+use crate::common::{Files, Raises, Random, read_files, scratch, write_files};
 
 pub(crate) type Texts = Store<String, String>;
 
@@ -141,4 +143,46 @@ pub(crate) fn names(directory: &Path) -> Vec<String> {
 
 pub(crate) fn verify(directory: &Path) -> Inspection {
     maintenance::verify(directory, &mut |_| {}).unwrap()
+}
+
+/// A log, and its state, whose last segment begins with commits that the checkpoint has already: others write while the checkpoint
+/// is begun.
+pub(crate) fn overlapping() -> (Place, State) {
+    let place = Place::new(&Files::new());
+    let store = builder().open(place.data()).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (store, done) = (&store, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Acquire) {
+                    store.put(format!("key/{writer}"), "v".to_owned()).unwrap();
+                }
+            });
+        }
+        let _done = Raises(&done);
+        let mut rounds = 0..10_000;
+        while covered(&place.data()) == 0 {
+            assert!(rounds.next().is_some(), "no commit came between");
+            store.compact().unwrap();
+        }
+    });
+    let expected = state(&store);
+    store.close().unwrap();
+    assert!(covered(&place.data()) > 0, "what is tested is there");
+    (place, expected)
+}
+
+/// How many writes of segments the checkpoint has already.
+fn covered(directory: &Path) -> usize {
+    let checkpoint = verify(directory).checkpoint.map_or(0, |found| found.revision);
+    let mut count = 0;
+    let see = &mut |dumped: &Dumped<'_>| {
+        if let Item::Put { revision, .. } = dumped.item {
+            count += usize::from(revision <= checkpoint);
+        }
+        ControlFlow::Continue(())
+    };
+    maintenance::dump(directory, &DumpOptions::default(), see).unwrap();
+    count
 }

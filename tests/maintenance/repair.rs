@@ -129,6 +129,82 @@ fn without_a_whole_checkpoint_nothing_is_whole_and_what_can_be_read_is_said() {
     assert_eq!(read_files(&place.data()), files);
 }
 
+/// A checkpoint of several blocks, and commits after it.
+fn large() -> Past {
+    let directory = crate::common::scratch();
+    let store = builder().open(directory.path()).unwrap();
+    for number in 0..3_000 {
+        store.put(format!("{number:05}"), "v".repeat(80)).unwrap();
+    }
+    store.compact().unwrap();
+    let mut states = std::collections::BTreeMap::new();
+    for number in 0..30 {
+        let revision = store.put(format!("{:05}", number * 100), "new".to_owned()).unwrap();
+        states.insert(revision.get(), state(&store));
+    }
+    store.close().unwrap();
+    Past { files: read_files(directory.path()), states }
+}
+
+#[test]
+fn without_the_entries_that_are_lost_everything_else_is_kept_if_that_is_asked_for() {
+    let past = large();
+    let name = past.files.keys().find(|name| name.ends_with("checkpoint")).unwrap().clone();
+    let mut files = past.files.clone();
+    let bytes = files.get_mut(&name).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let place = Place::new(&files);
+    let error = Repair::plan(place.data(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, MaintenanceError::NothingWhole { commits: 30, .. }), "{error}");
+
+    let plan = Repair::plan_without_lost_entries(place.data(), &mut |_| {}).unwrap();
+    let checkpoint = plan.inspection().checkpoint.clone().unwrap();
+    let lost = checkpoint.lost_entries.unwrap();
+    assert_eq!(checkpoint.entries + lost, 3_000);
+    assert_eq!(plan.revision(), past.newest());
+    let keys = plan.keys();
+    plan.apply(0, &mut |_| {}).unwrap();
+    let found = state(&builder().open(place.data()).unwrap());
+    assert_eq!(format::at(found.len()), keys);
+    let whole = past.at(past.newest());
+    // What is there is right, but for how often it was written if that was in a lost block.
+    let mut missing = Vec::new();
+    for (key, entry) in &whole {
+        match found.get(key) {
+            Some(kept) => assert_eq!((kept.0, &kept.3), (entry.0, &entry.3), "{key}"),
+            None => missing.push(key.clone()),
+        }
+    }
+    assert!(found.keys().all(|key| whole.contains_key(key)));
+    // Neighbours, as a block has them, without those that were written since.
+    let first = missing.first().unwrap().parse::<u64>().unwrap();
+    let last = missing.last().unwrap().parse::<u64>().unwrap();
+    let written_since = (first..=last).filter(|number| number % 100 == 0).count();
+    assert_eq!(last - first + 1, format::at(missing.len() + written_since));
+    assert!(lost >= format::at(missing.len()), "{lost}");
+}
+
+#[test]
+fn only_lost_entries_can_be_done_without() {
+    let past = large();
+    let name = past.files.keys().find(|name| name.ends_with("checkpoint")).unwrap().clone();
+    let segment = past.files.keys().rfind(|name| name.ends_with("segment")).unwrap().clone();
+    let middle = past.files[&name].len() / 2;
+    let cases: [&[(&str, usize)]; 3] =
+        [&[(&name, 40)], &[(&name, middle), (&segment, 400)], &[(&segment, 400)]];
+    for flips in cases {
+        let mut files = past.files.clone();
+        for (file, at) in flips {
+            files.get_mut(*file).unwrap()[*at] ^= 1;
+        }
+        let place = Place::new(&files);
+        let plan = Repair::plan_without_lost_entries(place.data(), &mut |_| {});
+        assert!(matches!(plan, Err(MaintenanceError::NothingWhole { .. })), "{flips:?}: {plan:?}");
+        assert_eq!(read_files(&place.data()), files);
+    }
+}
+
 #[test]
 fn it_does_not_repair_what_is_in_use_or_has_changed() {
     let past = Past::new(Shape::Segments, true);

@@ -1,13 +1,10 @@
 //! A restored store has the content, and never hands out a revision that the lost one may have handed out.
 
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use ifmatch::maintenance::{self, DEFAULT_BUMP, DumpOptions, Dumped, Item, MaintenanceError};
+use ifmatch::maintenance::{self, DEFAULT_BUMP, MaintenanceError};
 use ifmatch::{HistoryError, Precondition, Revision, Store, Txn, WatchError};
 
-use crate::common::{Files, Raises, read_files, scratch};
-use crate::past::{Past, Place, SHAPES, Shape, builder, names, state, verify};
+use crate::common::{read_files, scratch};
+use crate::past::{Past, Place, SHAPES, Shape, builder, names, overlapping, state, verify};
 
 #[test]
 fn what_is_restored_is_the_content_with_its_revisions_in_a_store_of_its_own() {
@@ -134,6 +131,9 @@ fn it_goes_only_where_nothing_is() {
         assert_eq!(names(&target), [name]);
         std::fs::remove_dir_all(&target).unwrap();
     }
+    let inside = maintenance::restore(place.data(), place.path("data/new"), 0, &mut |_| {});
+    assert!(matches!(inside, Err(MaintenanceError::Inside { .. })), "{inside:?}");
+    assert_eq!(read_files(&place.data()), past.files);
     // Where somebody made the directory already:
     let target = place.path("empty");
     std::fs::create_dir(&target).unwrap();
@@ -169,44 +169,10 @@ fn of_a_damaged_backup_nothing_is_made() {
     assert_eq!(place.names(), ["data"]);
 }
 
-/// While a checkpoint is begun others write, so that the segment that continues it begins with commits that it has already: an
-/// entry that was written three times would count four.
+/// An entry that was written three times would count four.
 #[test]
 fn commits_that_a_checkpoint_has_already_are_not_applied_again() {
-    let place = Place::new(&Files::new());
-    let store = builder().open(place.data()).unwrap();
-    let done = AtomicBool::new(false);
-    let covered = || {
-        let checkpoint = verify(&place.data()).checkpoint.map_or(0, |found| found.revision);
-        let mut count = 0;
-        let see = &mut |dumped: &Dumped<'_>| {
-            if let Item::Put { revision, .. } = dumped.item {
-                count += u64::from(revision <= checkpoint);
-            }
-            ControlFlow::Continue(())
-        };
-        maintenance::dump(place.data(), &DumpOptions::default(), see).unwrap();
-        count
-    };
-    std::thread::scope(|scope| {
-        for writer in 0..4 {
-            let (store, done) = (&store, &done);
-            scope.spawn(move || {
-                while !done.load(Ordering::Acquire) {
-                    store.put(format!("key/{writer}"), "v".to_owned()).unwrap();
-                }
-            });
-        }
-        let _done = Raises(&done);
-        let mut rounds = 0..10_000;
-        while covered() == 0 {
-            assert!(rounds.next().is_some(), "no commit came between");
-            store.compact().unwrap();
-        }
-    });
-    let expected = state(&store);
-    store.close().unwrap();
-    assert!(covered() > 0, "what is tested is there");
+    let (place, expected) = overlapping();
     let stats = maintenance::stats(place.data(), &mut |_| {}).unwrap();
     assert!(stats.replayed_commits < verify(&place.data()).commits);
     maintenance::restore(place.data(), place.path("restored"), 0, &mut |_| {}).unwrap();

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ifmatch::maintenance::{self, Damage, MaintenanceError};
-use ifmatch::{OpenError, Store};
+use ifmatch::{OpenError, Precondition, Store};
 
 use crate::common::format::{self, Kind, segment_name};
-use crate::common::{Files, Raises, from_env, read_files, scratch, write_files};
-use crate::past::{Past, Place, SHAPES, Shape, builder, names, verify};
+use crate::common::{Files, Raises, Random, from_env, read_files, scratch, write_files};
+use crate::past::{Past, Place, SHAPES, Shape, builder, names, overlapping, verify};
 
 #[test]
 fn what_is_sound_is_said_to_be_and_counted() {
@@ -103,7 +103,7 @@ fn agree(place: &Place, files: &Files, case: &str) {
 #[test]
 fn it_says_what_opening_says_of_every_flipped_bit() {
     // Every bit is `IFMATCH_STEP=1`.
-    let step = usize::try_from(from_env("IFMATCH_STEP", 37)).unwrap();
+    let step = usize::try_from(from_env("IFMATCH_STEP", 61)).unwrap();
     for shape in SHAPES {
         for clean in [true, false] {
             let past = Past::new(shape, clean);
@@ -123,7 +123,7 @@ fn it_says_what_opening_says_of_every_flipped_bit() {
 
 #[test]
 fn it_says_what_opening_says_of_every_cut_and_every_missing_file() {
-    let step = usize::try_from(from_env("IFMATCH_STEP", 37)).unwrap();
+    let step = usize::try_from(from_env("IFMATCH_STEP", 61)).unwrap();
     for shape in SHAPES {
         let past = Past::new(shape, true);
         let place = Place::new(&past.files);
@@ -136,6 +136,190 @@ fn it_says_what_opening_says_of_every_cut_and_every_missing_file() {
             files.remove(name);
             // Without its only checkpoint a log begins with a segment that names one before it.
             agree(&place, &files, &format!("{shape:?}, without {name}"));
+        }
+    }
+}
+
+/// Frames of one batch say the same of how far the log was synced before.
+#[test]
+fn it_says_what_opening_says_of_frames_that_were_written_together() {
+    let directory = scratch();
+    let store = builder().segment_bytes(1 << 20).open(directory.path()).unwrap();
+    let writes: Vec<_> = (0..300)
+        .map(|number| store.submit_put_if(format!("{number}"), "v".to_owned(), Precondition::Any))
+        .collect();
+    for write in writes {
+        write.wait().unwrap();
+    }
+    let files = read_files(directory.path());
+    let place = Place::new(&files);
+    let (name, bytes) = files.last_key_value().unwrap();
+    let frames = format::frames(bytes);
+    let together = frames.windows(2).filter(|pair| pair[0].synced == pair[1].synced).count();
+    assert!(together > 0, "some were written together");
+    for frame in &frames {
+        let mut damaged = files.clone();
+        damaged.get_mut(name).unwrap()[frame.range.start + 50] ^= 1;
+        agree(&place, &damaged, &format!("{name}, {frame:?}"));
+    }
+}
+
+/// The checkpoint proves what its segment had: cut before that, it is no torn tail.
+#[test]
+fn commits_that_the_checkpoint_proves_are_missed() {
+    let (place, _) = overlapping();
+    let mut files = read_files(&place.data());
+    let checkpoint = verify(&place.data()).checkpoint.unwrap();
+    let name = segment_name(checkpoint.segment);
+    let frames = format::frames(&files[&name]);
+    let proven = frames.iter().filter(|frame| frame.revision <= checkpoint.revision).count();
+    assert!(proven > 0);
+    // Without what comes after it, as if nothing had.
+    files.retain(|other, _| *other <= name);
+    let whole = files[&name].clone();
+    for frame in &frames[..(proven + 2).min(frames.len())] {
+        files.insert(name.clone(), whole[..frame.range.start].to_vec());
+        agree(&place, &files, &format!("cut at {}", frame.range.start));
+    }
+    files.insert(name.clone(), whole[..frames[0].range.start].to_vec());
+    write_files(&place.data(), &files);
+    assert!(!verify(&place.data()).is_sound());
+}
+
+/// Two lives of one store, from a copy on, have segments of the same number.
+#[test]
+fn a_segment_of_another_life_does_not_continue_a_checkpoint() {
+    let past = Past::new(Shape::Segments, false);
+    let [one, other] = ["one", "other"].map(|life| {
+        let place = Place::new(&past.files);
+        let store = builder().open(place.data()).unwrap();
+        store.put(life, String::new()).unwrap();
+        store.compact().unwrap();
+        store.put(life, String::new()).unwrap();
+        store.close().unwrap();
+        read_files(&place.data())
+    });
+    let place = Place::new(&one);
+    assert!(verify(&place.data()).is_sound());
+    let mixed = |from_other: &dyn Fn(&str) -> bool| -> Files {
+        let pick = |(name, bytes): (&String, &Vec<u8>)| {
+            let bytes = if from_other(name) { &other[name] } else { bytes };
+            (name.clone(), bytes.clone())
+        };
+        one.iter().map(pick).collect()
+    };
+    for suffix in ["segment", "checkpoint"] {
+        let files = mixed(&|name| name.ends_with(suffix));
+        assert!(files != one && files != other);
+        agree(&place, &files, suffix);
+        assert!(!verify(&place.data()).is_sound());
+    }
+}
+
+#[test]
+fn a_mark_that_names_another_segment_is_damage() {
+    let past = Past::new(Shape::Segments, true);
+    let mut files = past.files.clone();
+    let bytes = files.get_mut(&segment_name(1)).unwrap();
+    let start = format::end(bytes);
+    let (header, payload) = bytes[start..].split_at_mut(format::FRAME_HEADER);
+    assert_eq!((header[4], payload[0]), (4, 2), "the mark that segment 2 follows");
+    payload[0] = 3;
+    header[40..44].copy_from_slice(&crc32c::crc32c(&payload[..16]).to_le_bytes());
+    format::seal(header);
+    let place = Place::new(&files);
+    agree(&place, &files, "forged");
+    assert!(!verify(&place.data()).is_sound());
+}
+
+/// Whatever else is done to a log: a store opens on it only if it is sound, and is refused only if it is not.
+#[test]
+fn it_says_what_opening_says_of_any_damage() {
+    let mut random = Random(from_env("IFMATCH_SEED", 1));
+    let pasts = SHAPES.map(|shape| [true, false].map(|clean| Past::new(shape, clean)));
+    let place = Place::new(&Files::new());
+    for case in 0..from_env("IFMATCH_CASES", 400) {
+        let past = random.pick(random_pair(&pasts, case));
+        let mut files = past.files.clone();
+        let mut what = Vec::new();
+        for _ in 0..=random.below(3) {
+            what.push(damage(&mut files, &mut random));
+        }
+        write_files(&place.data(), &files);
+        let found = maintenance::verify(place.data(), &mut |_| {});
+        let opened = builder().open(place.data());
+        let case = format!("case {case}, {what:?}: {found:?}, {:?}", opened.as_ref().err());
+        match (found, opened) {
+            (Ok(found), Ok(store)) => {
+                assert!(found.is_sound(), "{case}");
+                assert!(found.next_revision() > store.revision().get(), "{case}");
+            }
+            (Ok(found), Err(OpenError::Decode { .. })) => assert!(found.is_sound(), "{case}"),
+            // Another codec in all headers is no damage.
+            (Ok(_), Err(OpenError::OtherCodec { .. })) => {}
+            (Ok(found), Err(_)) => assert!(!found.is_sound(), "{case}"),
+            (Err(MaintenanceError::NewerFormat { .. }), Err(_)) => {}
+            // Nothing is left: a store would begin anew.
+            (Err(MaintenanceError::NoLog { .. }), Ok(_)) => assert!(files.is_empty(), "{case}"),
+            (Err(error), _) => panic!("{case}: {error}"),
+        }
+    }
+}
+
+fn random_pair(pasts: &[[Past; 2]; 2], case: u64) -> &[Past; 2] {
+    &pasts[usize::try_from(case % 2).unwrap()]
+}
+
+/// Does something to the files, and says what.
+fn damage(files: &mut Files, random: &mut Random) -> String {
+    let names: Vec<String> = files.keys().cloned().collect();
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    let name = random.pick(&names).clone();
+    let bytes = files.get_mut(&name).unwrap();
+    let at = usize::try_from(random.below(format::at(bytes.len()))).unwrap();
+    match random.below(6) {
+        0 => {
+            let len = usize::try_from(random.below(600)).unwrap().min(bytes.len() - at);
+            bytes[at..at + len].fill(0);
+            format!("{len} zeros at {at} of {name}")
+        }
+        1 => {
+            bytes.truncate(at);
+            format!("{name} cut at {at}")
+        }
+        2 => {
+            let other = random.pick(&names).clone();
+            let (one, two) = (files[&name].clone(), files[&other].clone());
+            files.insert(name.clone(), two);
+            files.insert(other.clone(), one);
+            format!("{name} and {other} swapped")
+        }
+        3 => {
+            files.remove(&name);
+            format!("{name} removed")
+        }
+        4 => {
+            // A header that was forged: its checksum holds.
+            let frames = format::frames(bytes);
+            let range = match random.below(3) {
+                0 => 0..format::SEGMENT_HEADER,
+                _ if frames.is_empty() => 0..format::SEGMENT_HEADER,
+                _ => {
+                    let start = random.pick(&frames).range.start;
+                    start..start + format::FRAME_HEADER
+                }
+            };
+            let Some(header) = bytes.get_mut(range.clone()) else { return "nothing".to_owned() };
+            let field = usize::try_from(random.below(format::at(header.len() - 4))).unwrap();
+            header[field] = header[field].wrapping_add(1 + random.next().to_le_bytes()[0] % 3);
+            format::seal(header);
+            format!("byte {field} of the header at {} of {name} forged", range.start)
+        }
+        _ => {
+            bytes[at] ^= 1 << random.below(8);
+            format!("a bit of byte {at} of {name}")
         }
     }
 }

@@ -83,6 +83,8 @@ pub struct CheckpointFile {
     pub revision: u64,
     /// How many entries it has, of those that can be read.
     pub entries: u64,
+    /// How many more it has that cannot be read; `None` if that cannot be read either.
+    pub lost_entries: Option<u64>,
     /// How many bytes the file has.
     pub bytes: u64,
 }

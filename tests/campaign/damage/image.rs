@@ -131,8 +131,16 @@ pub(crate) fn last_segment(files: &Files) -> String {
     last.expect("there is one").clone()
 }
 
+/// The last segment has frames, and will have more.
 fn in_the_middle(files: &Files) -> bool {
-    format::end(&files[&last_segment(files)]) > SEGMENT_BYTES / 3
+    (1_000..3_000).contains(&format::end(&files[&last_segment(files)]))
+}
+
+/// The last frame is half written.
+fn tear(files: &mut Files) {
+    let last = files.get_mut(&last_segment(files)).expect("it is there");
+    let frame = format::frames(last).pop().expect("it has frames");
+    last[frame.range.start + 100..frame.range.end].fill(0);
 }
 
 /// Three segments, a checkpoint in their place, and more until there are 64 KiB; stopped twice on the way.
@@ -159,14 +167,12 @@ fn history(seed: u64, stop: Stop) -> History {
 impl Image {
     pub(crate) fn new(seed: u64, stop: Stop) -> Self {
         let history = history(seed, stop);
-        let mut files = files(&history.disk);
+        let other = self::history(seed, stop);
+        let (mut files, mut foreign) = (files(&history.disk), self::files(&other.disk));
         if stop == Stop::Torn {
-            let last = files.get_mut(&last_segment(&files)).expect("it is there");
-            let frame = format::frames(last).pop().expect("it has frames");
-            last[frame.range.start + 100..frame.range.end].fill(0);
+            tear(&mut files);
+            tear(&mut foreign);
         }
-        let foreign = self::history(seed, stop);
-        let foreign = self::files(&foreign.disk);
         // Only now, because it closes the store.
         let History { states, earlier, .. } = history;
         Self { stop, files, states, earlier, foreign }

@@ -50,8 +50,8 @@ pub(crate) fn recover(disk: &Disk) -> Result<Opened, OpenError> {
 }
 
 /// What the report says of damage.
-fn damage(report: &Recovery) -> (bool, Option<ifmatch::Cut>, u64, u64) {
-    (report.clean, report.cut, report.ignored, report.removed)
+fn damage(report: &Recovery) -> (bool, Option<ifmatch::Cut>, [u64; 3]) {
+    (report.clean, report.cut, [report.ignored, report.unmarked, report.removed])
 }
 
 /// The undamaged image opens, and says what it should.
@@ -60,9 +60,9 @@ pub(crate) fn sound(image: &Image) -> Result<Recovery, String> {
         recover(&Disk::with_files(image.files.clone())).map_err(|error| error.to_string())?;
     let Opened { state, report } = found;
     let torn = image.stop == Stop::Torn;
-    let expected = (image.stop == Stop::Clean, torn, 0, 0);
-    let said = (report.clean, report.cut.is_some(), report.ignored, report.removed);
-    if state != *image.whole() || said != expected {
+    let expected = (image.stop == Stop::Clean, torn, [0; 3]);
+    let (clean, cut, rest) = damage(&report);
+    if state != *image.whole() || (clean, cut.is_some(), rest) != expected {
         return Err(format!("the undamaged log opens as {report:?}"));
     }
     Ok(report)

@@ -24,6 +24,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     yes: bool,
 
+    /// If only entries of the checkpoint are damaged: keep all others, and what comes after it
+    #[arg(long)]
+    without_lost_entries: bool,
+
     #[command(flatten)]
     bump: Bump,
 }
@@ -33,26 +37,49 @@ pub(super) struct Arguments {
 struct Plan<'a> {
     damage: &'a [ifmatch::maintenance::Damage],
     whole_to: Option<u64>,
+    /// The revision of the state that would be kept.
+    revision: u64,
     keys: u64,
+    lost_entries: Option<u64>,
     beyond: ifmatch::maintenance::Beyond,
 }
 
 pub(super) fn run(arguments: &Arguments, options: &ServerOptions) -> Result<(), Failure> {
     let progress = Progress::of_work(options, "reading");
-    let plan = Repair::plan(&arguments.directory, &mut |at| progress.work(at))?;
+    let directory = &arguments.directory;
+    let watch = &mut |at| progress.work(at);
+    let plan = match arguments.without_lost_entries {
+        true => Repair::plan_without_lost_entries(directory, watch)?,
+        false => Repair::plan(directory, watch)?,
+    };
     drop(progress);
     let mut lines = Lines::new();
     let found = plan.inspection();
+    let lost_entries = found.checkpoint.as_ref().and_then(|checkpoint| checkpoint.lost_entries);
     if options.json {
-        let (damage, whole_to) = (&found.damage, found.whole_to);
-        lines.json(&Plan { damage, whole_to, keys: plan.keys(), beyond: found.beyond })?;
+        lines.json(&Plan {
+            damage: &found.damage,
+            whole_to: found.whole_to,
+            revision: plan.revision(),
+            keys: plan.keys(),
+            lost_entries,
+            beyond: found.beyond,
+        })?;
     } else {
         for line in shown::loss(found) {
             lines.text(&line)?;
         }
+        if arguments.without_lost_entries {
+            let lost =
+                lost_entries.map_or("nobody knows how many".to_owned(), |lost| lost.to_string());
+            lines.text(&format!(
+                "lost:       {lost} entries of the checkpoint, and nobody knows which"
+            ))?;
+        }
         lines.text(&format!(
-            "repair:     would keep {} keys in a new store, and move the damaged one aside",
-            plan.keys()
+            "repair:     would keep {} keys of revision {} in a new store, and move the damaged one aside",
+            plan.keys(),
+            plan.revision()
         ))?;
     }
     if !arguments.yes && !agreed(options)? {

@@ -67,7 +67,7 @@ pub(super) fn loss(found: &Inspection) -> Vec<String> {
     let mut lines: Vec<String> = found.damage.iter().map(damage).collect();
     lines.push(match found.whole_to {
         Some(revision) => format!("whole:      everything up to revision {revision}"),
-        None => "whole:      nothing, because the damage is in what the log begins with".to_owned(),
+        None => "whole:      nothing: the damage is in what the log begins with".to_owned(),
     });
     let beyond = &found.beyond;
     lines.push(match (beyond.first, beyond.last) {
