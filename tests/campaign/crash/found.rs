@@ -266,7 +266,7 @@ fn follow(store: &Store, commits: &[Commit], revision: u64, lost: bool) -> Resul
             return Err(format!("a watch goes on since revision {revision}, which was lost"));
         }
         Ok(watch) => watch,
-        Err(WatchError::Compacted { oldest }) => {
+        Err(WatchError::Compacted { oldest, .. }) => {
             // The window is read back from the log, as far as it reaches.
             let changes: usize =
                 commits[up_to(commits, revision)..].iter().map(|commit| commit.changes.len()).sum();
