@@ -163,8 +163,8 @@ where
             }
         };
         let log = opened.start(frontier, Box::new(follow), Arc::new(compact))?;
-        let encode =
-            (encode::<K, V, C> as Encode<K, V>, encode_entry::<K, V, C> as EncodeEntry<K, V>);
+        let encode: (Encode<K, V>, EncodeEntry<K, V>) =
+            (encode::<K, V, C>, encode_entry::<K, V, C>);
         Ok(Store::from_inner(Inner {
             map,
             journal: Some(Journal::new(log, encode, log_settings.max_record_bytes)),

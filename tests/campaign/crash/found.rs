@@ -50,7 +50,7 @@ pub(super) struct Checker<'a> {
 }
 
 /// What is looked at beside what is there is looked at once in so many times.
-const SELDOM: u64 = 16;
+const SELDOM: u64 = 8;
 
 impl Checker<'_> {
     /// `levels` is how many crashes within the recovery of one another may follow.
@@ -112,9 +112,9 @@ impl Checker<'_> {
         }
         if self.random.one_in(SELDOM) {
             self.go_on(&store, &picture.disk, commits, bounds)?;
-        } else if self.random.one_in(SELDOM / 4) {
+        } else if self.random.one_in(SELDOM / 2) {
             let seed = self.random.next();
-            let again = if seed % 2 == 0 {
+            let again = if seed.is_multiple_of(2) {
                 picture.disk.as_synced()
             } else {
                 picture.disk.after_power_cut(seed)
