@@ -3,7 +3,10 @@
 use crate::log::Durability;
 use crate::storage::disk::{Call, Disk, Fault};
 use crate::store::Store;
+use crate::sync::{AtomicU64, Ordering};
 use crate::{Builder, CompactError, OpenError, Precondition, WriteError};
+
+use super::eventually;
 
 type Numbers = Store<u64, u64>;
 
@@ -134,4 +137,32 @@ fn a_segment_that_lacks_what_the_checkpoint_has_is_damaged() {
             assert!(matches!(error, OpenError::Corrupt { offset, .. } if offset == at), "{error}");
         }
     }
+}
+
+/// As much as makes a compaction worth it is written while there is one, and then nothing more.
+#[test]
+fn what_was_written_during_a_compaction_is_compacted_though_nothing_follows() {
+    let disk = Disk::new().with_threads();
+    let builder = Numbers::builder().segment_bytes(4096).compact_after(16 << 10);
+    let store = builder.durability(Durability::Buffered).open_on(&disk).unwrap();
+    let (writer, once) = (store.clone(), AtomicU64::new(0));
+    disk.on_call(move |_, step| {
+        if step.call == Call::Write
+            && step.file.ends_with(".checkpoint.new")
+            && once.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            for n in 0..1_000 {
+                writer.put(n % 5, n).unwrap();
+            }
+        }
+    });
+    let log = || store.stats().log().unwrap();
+    for n in 0.. {
+        store.put(n % 5, n).unwrap();
+        if log().compactions.succeeded > 0 {
+            break;
+        }
+    }
+    eventually("the rest is compacted", || log().compactions.succeeded >= 2);
+    eventually("the disk is bounded", || log().bytes < (16 << 10) + 3 * 4096);
 }
