@@ -170,9 +170,10 @@ fn may_be_cut(
     let frames = format::frames(was);
     let hit = frames.iter().find(|frame| !intact(frame.range.clone()));
     let offset = hit.ok_or("no frame was hit")?.range.start;
-    let proof = frames.iter().filter(|frame| frame.range.start > offset && frame.synced > offset);
+    let mut proof =
+        frames.iter().filter(|frame| frame.range.start > offset && frame.synced > offset);
     if let Some(proof) =
-        proof.filter(|frame| intact(frame.range.start..frame.range.start + FRAME_HEADER)).next()
+        proof.find(|frame| intact(frame.range.start..frame.range.start + FRAME_HEADER))
     {
         return Err(format!("the frame at {} proves what was at {offset}", proof.range.start));
     }
