@@ -89,7 +89,7 @@ impl<K, V, S, C> Builder<K, V, S, C> {
     /// When the log is [compacted](Store::compact) by itself: when the segments that are full have at least so many bytes,
     /// and at least as many as the last checkpoint. Default: 64 MiB; `u64::MAX`: never.
     ///
-    /// So with a checkpoint of `c` bytes and segments of `s` bytes the log takes at rest at most `c + max(c, bytes) + 2 s`; while
+    /// So with a checkpoint of `c` bytes and segments of `s` bytes the log takes at most `c + max(c, bytes) + 2 s`; while
     /// it is compacted in addition the new checkpoint, and what is written meanwhile.
     #[must_use]
     pub fn compact_after(mut self, bytes: u64) -> Self {

@@ -594,6 +594,7 @@ impl Run {
 
     /// What is found is the history from now on.
     fn adopt(&mut self, store: Store) -> Result<(), String> {
+        self.points += 1;
         let bounds = self.camera.inside().bounds;
         let required = match self.ended {
             None => bounds.told,
