@@ -247,6 +247,10 @@ impl Drop for Compaction {
             self.shared.frontier.compaction_failed();
         }
         housekeeping.running.lock().now = false;
+        if self.succeeded {
+            // So much may have been written meanwhile, and then nothing for long.
+            self.shared.compact_if_worth_it();
+        }
     }
 }
 
