@@ -62,7 +62,7 @@ fn workloads(seed: u64, points: &mut u64) -> Result<Vec<Workload>, String> {
     let mut workloads = Vec::new();
     for operations in operations::fixed() {
         for durability in durabilities {
-            let setup = Setup { durability };
+            let setup = Setup { durability, revision_block: 16 };
             let mut run = new_run(seed, workloads.len(), setup);
             run.camera.inside().trace = Some(Vec::new());
             let played = run.play(&operations);

@@ -15,6 +15,8 @@ pub(super) type Store = ifmatch::Store<u64, Value>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setup {
     pub(super) durability: Durability,
+    /// How many revisions are reserved at once.
+    pub(super) revision_block: u64,
 }
 
 impl Setup {
@@ -25,7 +27,8 @@ impl Setup {
             .segment_bytes(4096)
             .watch_window(64)
             .compact_after(u64::MAX)
-            .durability(self.durability);
+            .durability(self.durability)
+            .revision_block(self.revision_block);
         catch_unwind(AssertUnwindSafe(|| builder.open_on(disk)))
             .map_err(|_| "opening panicked".to_owned())
     }
