@@ -68,6 +68,12 @@
 //! [`Store`]. What the log does after a crash, or with damage, is written down with its byte format in
 //! [`src/log/FORMAT.md`](https://docs.rs/crate/ifmatch/latest/source/src/log/FORMAT.md).
 //!
+//! # Running it
+//!
+//! [`maintenance`] looks after a log's directory, whatever is stored there: verify, dump, statistics, online backups, restore
+//! into a new store, repair. [`maintenance::guide`] is the page for whoever runs a store: memory, disks, backups, and what to do
+//! when it does not open.
+//!
 //! # Features
 //!
 //! The default is the store and the log (`log`), without an async runtime; a write can still be awaited ([`Pending`]).

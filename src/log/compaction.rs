@@ -164,8 +164,16 @@ pub(crate) struct Compaction {
 
 impl Compaction {
     pub(super) fn claim(shared: Arc<Shared>) -> Result<Self, CompactError> {
-        let now = std::mem::replace(&mut shared.housekeeping.running.lock().now, true);
-        if now { Err(CompactError::Running) } else { Ok(Self { shared, succeeded: false }) }
+        let mut running = shared.housekeeping.running.lock();
+        if running.now {
+            return Err(CompactError::Running);
+        }
+        if shared.housekeeping.lease.lock().ended {
+            return Err(CompactError::Closed);
+        }
+        running.now = true;
+        drop(running);
+        Ok(Self { shared, succeeded: false })
     }
 
     /// Starts the next segment; what is shown from now on has all that is before. `None` if there is nothing to replace.
@@ -248,7 +256,7 @@ impl Drop for Compaction {
         }
         housekeeping.running.lock().now = false;
         if self.succeeded {
-            // So much may have been written meanwhile, and then nothing for long.
+            // As much may have been written meanwhile, and nothing after it.
             self.shared.compact_if_worth_it();
         }
     }

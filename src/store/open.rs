@@ -89,7 +89,7 @@ impl<K, V, S, C> Builder<K, V, S, C> {
     /// When the log is [compacted](Store::compact) by itself: when the segments that are full have at least so many bytes,
     /// and at least as many as the last checkpoint. Default: 64 MiB; `u64::MAX`: never.
     ///
-    /// So with a checkpoint of `c` bytes and segments of `s` bytes the log takes at rest at most `c + max(c, bytes) + 2 s`; while
+    /// So with a checkpoint of `c` bytes and segments of `s` bytes the log takes at most `c + max(c, bytes) + 2 s`; while
     /// it is compacted in addition the new checkpoint, and what is written meanwhile.
     #[must_use]
     pub fn compact_after(mut self, bytes: u64) -> Self {
@@ -163,8 +163,8 @@ where
             }
         };
         let log = opened.start(frontier, Box::new(follow), Arc::new(compact))?;
-        let encode =
-            (encode::<K, V, C> as Encode<K, V>, encode_entry::<K, V, C> as EncodeEntry<K, V>);
+        let encode: (Encode<K, V>, EncodeEntry<K, V>) =
+            (encode::<K, V, C>, encode_entry::<K, V, C>);
         Ok(Store::from_inner(Inner {
             map,
             journal: Some(Journal::new(log, encode, log_settings.max_record_bytes)),

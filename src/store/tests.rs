@@ -1,6 +1,7 @@
 //! What the store promises while its log waits, fails or is full.
 
 mod compaction;
+mod compaction_crashes;
 mod found;
 mod interval;
 mod time;

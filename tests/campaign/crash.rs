@@ -68,11 +68,10 @@ fn random_run(seed: u64, number: u64) -> (u64, Option<String>) {
         3 => Durability::Buffered,
         _ => Durability::Interval(Duration::ZERO),
     };
-    // With the least, revisions are reserved again and again in the middle of the work.
-    let setup = Setup { durability, revision_block: *random.pick(&[16, 16, 1 << 20]) };
+    let block = *random.pick(&[16, 64, 1 << 20]);
     let steps = 10 + random.below(40);
     let operations = operations::random(&mut random, steps);
-    let mut run = Run::new(random, setup, 1);
+    let mut run = Run::new(random, Setup { durability, block }, 1);
     run.crashes_in_recovery = true;
     let violation = run.play(&operations).err().map(|what| {
         format!(

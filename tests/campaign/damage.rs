@@ -28,7 +28,11 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
 
 fn campaign(options: &Options) -> Outcome {
     let (seed, only) = (options.seed, options.only.as_deref());
-    let step = if matches!(options.size, Size::Test) { 997 } else { 1 };
+    let step = match options.size {
+        Size::Test => 997,
+        Size::Usual | Size::Until(_) => 1,
+        Size::Count(count) => usize::try_from(2_200_000 / count.clamp(1, 2_200_000)).unwrap(),
+    };
     let last = Mutex::new(Instant::now());
     let (table, violations) = run(seed, step, only, |done, of| {
         let mut last = last.lock().unwrap();

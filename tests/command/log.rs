@@ -229,3 +229,39 @@ fn nobody_has_to_read_a_dump_to_its_end() {
     assert_eq!(output.text().lines().count(), 1, "{output:?}");
     assert_eq!(output.err, "");
 }
+
+/// Whenever it is killed: a backup or a restore is there as a whole or not at all, and works when it is begun anew.
+#[test]
+fn what_is_killed_half_way_leaves_nothing_under_its_name() {
+    let mut site = Site::start();
+    for number in 0..50 {
+        site.server.ok(&["put", &format!("large/{number}"), &"x".repeat(20_000)]);
+    }
+    site.server.kill();
+    site.log(&["backup", "data", "copy"]).ok();
+    let mut cut = 0;
+    for round in 0..60_u64 {
+        let name = format!("new-{round}");
+        let from = if round % 2 == 0 { ["backup", "data"] } else { ["restore", "copy"] };
+        let mut child = command()
+            .current_dir(site.folder.path())
+            .arg("log")
+            .args(from)
+            .arg(&name)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if !site.path(&name).exists() {
+            cut += 1;
+            site.log(&[&from[..], &[&name]].concat()).ok();
+        }
+        let found = only_line(&site.log(&["verify", &name, "--json"]));
+        assert_eq!(found["sound"], true, "{from:?}, round {round}: {found}");
+        assert!(!site.path(&format!("{name}.partial")).exists(), "round {round}");
+        fs::remove_dir_all(site.path(&name)).unwrap();
+    }
+    assert!(cut > 0, "none was cut");
+}

@@ -103,7 +103,7 @@ fn agree(place: &Place, files: &Files, case: &str) {
 #[test]
 fn it_says_what_opening_says_of_every_flipped_bit() {
     // Every bit is `IFMATCH_STEP=1`.
-    let step = usize::try_from(from_env("IFMATCH_STEP", 37)).unwrap();
+    let step = usize::try_from(from_env("IFMATCH_STEP", 61)).unwrap();
     for shape in SHAPES {
         for clean in [true, false] {
             let past = Past::new(shape, clean);
@@ -123,7 +123,7 @@ fn it_says_what_opening_says_of_every_flipped_bit() {
 
 #[test]
 fn it_says_what_opening_says_of_every_cut_and_every_missing_file() {
-    let step = usize::try_from(from_env("IFMATCH_STEP", 37)).unwrap();
+    let step = usize::try_from(from_env("IFMATCH_STEP", 61)).unwrap();
     for shape in SHAPES {
         let past = Past::new(shape, true);
         let place = Place::new(&past.files);

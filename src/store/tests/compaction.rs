@@ -1,12 +1,12 @@
 //! Compaction on a disk that loses what was not synced.
 
-use std::sync::mpsc;
-
 use crate::log::Durability;
 use crate::storage::disk::{Call, Disk, Fault};
 use crate::store::Store;
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 use crate::{Builder, CompactError, OpenError, Precondition, WriteError};
+
+use super::eventually;
 
 type Numbers = Store<u64, u64>;
 
@@ -139,6 +139,34 @@ fn a_segment_that_lacks_what_the_checkpoint_has_is_damaged() {
     }
 }
 
+/// As much as makes a compaction worth it is written while there is one, and then nothing more.
+#[test]
+fn what_was_written_during_a_compaction_is_compacted_though_nothing_follows() {
+    let disk = Disk::new().with_threads();
+    let builder = Numbers::builder().segment_bytes(4096).compact_after(16 << 10);
+    let store = builder.durability(Durability::Buffered).open_on(&disk).unwrap();
+    let (writer, once) = (store.clone(), AtomicU64::new(0));
+    disk.on_call(move |_, step| {
+        if step.call == Call::Write
+            && step.file.ends_with(".checkpoint.new")
+            && once.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            for n in 0..1_000 {
+                writer.put(n % 5, n).unwrap();
+            }
+        }
+    });
+    let log = || store.stats().log().unwrap();
+    for n in 0.. {
+        store.put(n % 5, n).unwrap();
+        if log().compactions.succeeded > 0 {
+            break;
+        }
+    }
+    eventually("the rest is compacted", || log().compactions.succeeded >= 2);
+    eventually("the disk is bounded", || log().bytes < (16 << 10) + 3 * 4096);
+}
+
 /// After a close in good order nothing is set aside, and the mark that the segment is continued needs room, too.
 #[test]
 fn a_disk_with_room_for_the_next_segment_only_refuses_a_compaction_and_the_log_goes_on() {
@@ -155,133 +183,5 @@ fn a_disk_with_room_for_the_next_segment_only_refuses_a_compaction_and_the_log_g
         disk.set_capacity(None);
         store.put(1, 2).unwrap_or_else(|error| panic!("{room}: {error}"));
         assert_eq!(*open(&disk.as_synced()).get(1).unwrap(), 2, "{room}");
-    }
-}
-
-/// A value that writes to the store while it is encoded, if that is asked for.
-#[derive(Clone, Debug)]
-struct Writes(u64);
-
-type WhileEncoding = Box<dyn FnMut()>;
-
-std::thread_local! {
-    static WHILE_ENCODING: std::cell::RefCell<Option<WhileEncoding>> = const { std::cell::RefCell::new(None) };
-}
-
-impl serde::Serialize for Writes {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // What it writes is encoded without it.
-        if let Some(mut write) = WHILE_ENCODING.take() {
-            write();
-            WHILE_ENCODING.set(Some(write));
-        }
-        self.0.serialize(serializer)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Writes {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        u64::deserialize(deserializer).map(Self)
-    }
-}
-
-/// A disk as a crash left it, how many writes were acknowledged by then, and the newest revision that was.
-type Picture = (Disk, u64, u64, String);
-
-const KEYS: u64 = 9;
-
-fn open_writes(disk: &Disk, durability: Durability) -> Store<u64, Writes> {
-    let builder = Store::<u64, Writes>::builder().segment_bytes(4096).shards(1);
-    builder.compact_after(u64::MAX).durability(durability).open_on(disk).unwrap()
-}
-
-/// The write `n` puts `n` under `n % KEYS`. Says how many writes there are, if what is there is a prefix of them.
-fn prefix(store: &Store<u64, Writes>) -> u64 {
-    let writes = store.iter().map(|(_, value)| value.0 + 1).max().unwrap_or(0);
-    let expected = (0..KEYS).filter_map(|key| {
-        let last = (0..writes).rev().find(|n| n % KEYS == key)?;
-        Some((key, last, last / KEYS + 1, key))
-    });
-    let found =
-        store.iter().map(|(key, value)| (key, value.0, value.write_count(), value.0 % KEYS));
-    assert!(found.eq(expected), "of {writes} writes");
-    writes
-}
-
-/// Takes pictures of every call until the observer is replaced.
-fn take_pictures(
-    disk: &Disk,
-    told: &Arc<AtomicU64>,
-    newest: &Arc<AtomicU64>,
-    kill: bool,
-) -> mpsc::Receiver<Picture> {
-    let (taken, pictures) = mpsc::channel();
-    let (told, newest) = (Arc::clone(told), Arc::clone(newest));
-    disk.on_call(move |disk, step| {
-        for seed in 0..2 {
-            let seed = seed + 100 * step.number;
-            let found = if kill { disk.after_kill(seed) } else { disk.after_power_cut(seed) };
-            let (told, newest) = (told.load(Ordering::SeqCst), newest.load(Ordering::SeqCst));
-            let _taken = taken.send((found, told, newest, step.to_string()));
-        }
-    });
-    pictures
-}
-
-#[test]
-fn what_is_written_while_a_checkpoint_is_written_survives_a_crash_at_every_call() {
-    for durability in [Durability::Sync, Durability::Buffered] {
-        for kill in [true, false] {
-            let disk = Disk::new();
-            let store = open_writes(&disk, durability);
-            let (told, newest) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-            let write = {
-                let (store, told, newest) = (store.clone(), Arc::clone(&told), Arc::clone(&newest));
-                move || {
-                    let n = told.load(Ordering::SeqCst);
-                    let revision = store.put(n % KEYS, Writes(n)).unwrap();
-                    told.store(n + 1, Ordering::SeqCst);
-                    newest.store(revision.get(), Ordering::SeqCst);
-                }
-            };
-            (0..20).for_each(|_| write());
-            let pictures = take_pictures(&disk, &told, &newest, kill);
-            for round in 0..3_u64 {
-                // Some rounds start segments within, some write little.
-                let count = [1, 3, 12][usize::try_from(round).unwrap()];
-                let write = write.clone();
-                WHILE_ENCODING.set(Some(Box::new(move || (0..count).for_each(|_| write()))));
-                store.compact().unwrap();
-                WHILE_ENCODING.set(None);
-            }
-            disk.on_call(|_, _| {});
-            let mut with_a_tail = 0;
-            for (number, (found, told, newest, step)) in pictures.try_iter().enumerate() {
-                let case = format!("{durability:?}, kill: {kill}, before {step}");
-                // Now and then there is another power cut while it is opened.
-                let (told_too, newest_too) =
-                    (Arc::new(AtomicU64::new(told)), Arc::new(AtomicU64::new(newest)));
-                let again = take_pictures(&found, &told_too, &newest_too, false);
-                let opened = open_writes(&found, durability);
-                found.on_call(|_, _| {});
-                let recovery = opened.recovery().unwrap();
-                with_a_tail += u64::from(recovery.checkpoint.is_some() && recovery.commits > 0);
-                let writes = prefix(&opened);
-                let keeps = durability == Durability::Sync || kill;
-                assert!(!keeps || writes >= told, "{case}: {writes} of {told}");
-                assert!(opened.revision().get() > newest, "{case}: a revision again");
-                let again: Vec<Picture> = again.try_iter().collect();
-                if number % 31 == 0 {
-                    for (found, _, _, inner) in again {
-                        let reopened = open_writes(&found, durability);
-                        let again = prefix(&reopened);
-                        let keeps = durability == Durability::Sync;
-                        assert!(!keeps || again >= told, "{case}, then {inner}");
-                        assert!(reopened.revision().get() > newest, "{case}, then {inner}");
-                    }
-                }
-            }
-            assert!(with_a_tail > 0);
-        }
     }
 }

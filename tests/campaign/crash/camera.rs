@@ -73,11 +73,12 @@ pub(super) struct Plan {
     pub(super) pictures_after: u64,
 }
 
+/// Something to be done at a moment, once.
+pub(super) type Errand = Box<dyn FnOnce() + Send>;
+
 /// Takes of each call so many pictures.
-#[derive(Debug)]
 pub(super) struct Camera(Mutex<Inside>);
 
-#[derive(Debug)]
 pub(super) struct Inside {
     random: Random,
     pub(super) phase: Phase,
@@ -95,6 +96,8 @@ pub(super) struct Inside {
     pub(super) after: Option<Crash>,
     /// A call has failed since the store was opened, or the disk was halted.
     pub(super) failed: bool,
+    /// What somebody else does meanwhile.
+    pub(super) when_a_segment_is_named: Option<Errand>,
     /// The calls, if they are wanted.
     pub(super) trace: Option<Vec<(Call, Phase)>>,
 }
@@ -113,6 +116,7 @@ impl Camera {
             pictures: Vec::new(),
             after: None,
             failed: false,
+            when_a_segment_is_named: None,
             trace: None,
         })))
     }
@@ -123,12 +127,18 @@ impl Camera {
 
     pub(super) fn watch(self: &Arc<Self>, disk: &Disk) {
         let camera = Arc::clone(self);
-        disk.on_call(move |disk, step| camera.inside().look(disk, step));
+        disk.on_call(move |disk, step| {
+            let errand = camera.inside().look(disk, step);
+            if let Some(errand) = errand {
+                errand();
+            }
+        });
     }
 }
 
 impl Inside {
-    fn look(&mut self, disk: &Disk, step: &Step<'_>) {
+    /// Returns what is to be done now, if this is the moment.
+    fn look(&mut self, disk: &Disk, step: &Step<'_>) -> Option<Errand> {
         let phase = self.phase_of(step);
         if let Some(trace) = &mut self.trace {
             trace.push((step.call, phase));
@@ -152,6 +162,8 @@ impl Inside {
             self.failed = true;
             self.bounds.sync_failed |= step.call == Call::Sync;
         }
+        let named = step.call == Call::Rename && step.file.ends_with(".segment.new");
+        if named { self.when_a_segment_is_named.take() } else { None }
     }
 
     /// Lets the next call of the disk, `number`, go wrong if it is the one.

@@ -62,7 +62,8 @@ fn workloads(seed: u64, points: &mut u64) -> Result<Vec<Workload>, String> {
     let mut workloads = Vec::new();
     for operations in operations::fixed() {
         for durability in durabilities {
-            let setup = Setup { durability, revision_block: 16 };
+            // So few that some are reserved on the way.
+            let setup = Setup { durability, block: 16 };
             let mut run = new_run(seed, workloads.len(), setup);
             run.camera.inside().trace = Some(Vec::new());
             let played = run.play(&operations);

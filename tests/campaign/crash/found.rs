@@ -15,9 +15,12 @@ pub(super) type Store = ifmatch::Store<u64, Value>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setup {
     pub(super) durability: Durability,
-    /// How many revisions are reserved at once.
-    pub(super) revision_block: u64,
+    /// How many revisions are reserved at a time.
+    pub(super) block: u64,
 }
+
+/// Of how many changes a watch can be told later.
+const WINDOW: usize = 64;
 
 impl Setup {
     /// A panic is told as an error that has no place in [`OpenError`].
@@ -25,10 +28,10 @@ impl Setup {
         let builder = Store::builder()
             .shards(1)
             .segment_bytes(4096)
-            .watch_window(64)
+            .watch_window(WINDOW)
             .compact_after(u64::MAX)
-            .durability(self.durability)
-            .revision_block(self.revision_block);
+            .revision_block(self.block)
+            .durability(self.durability);
         catch_unwind(AssertUnwindSafe(|| builder.open_on(disk)))
             .map_err(|_| "opening panicked".to_owned())
     }
@@ -53,7 +56,10 @@ pub(super) struct Checker<'a> {
 }
 
 /// What is looked at beside what is there is looked at once in so many times.
-const SELDOM: u64 = 16;
+const SELDOM: u64 = 6;
+
+/// A recovery makes some thirty calls, and each of them is a place for another crash.
+const RECOVERIES: u64 = 32;
 
 impl Checker<'_> {
     /// `levels` is how many crashes within the recovery of one another may follow.
@@ -74,7 +80,7 @@ impl Checker<'_> {
         levels: u32,
     ) -> Result<(), String> {
         *self.points += 1;
-        let nested = levels > 0 && self.random.one_in(SELDOM);
+        let nested = levels > 0 && self.random.one_in(RECOVERIES);
         let camera = nested.then(|| {
             let camera = Camera::new(Random(self.random.next()), 1);
             camera.inside().bounds = picture.bounds;
@@ -115,9 +121,9 @@ impl Checker<'_> {
         }
         if self.random.one_in(SELDOM) {
             self.go_on(&store, &picture.disk, commits, bounds)?;
-        } else if self.random.one_in(SELDOM / 4) {
+        } else if self.random.one_in(SELDOM) {
             let seed = self.random.next();
-            let again = if seed % 2 == 0 {
+            let again = if seed.is_multiple_of(2) {
                 picture.disk.as_synced()
             } else {
                 picture.disk.after_power_cut(seed)
@@ -260,7 +266,18 @@ fn follow(store: &Store, commits: &[Commit], revision: u64, lost: bool) -> Resul
             return Err(format!("a watch goes on since revision {revision}, which was lost"));
         }
         Ok(watch) => watch,
-        Err(WatchError::Compacted { .. }) => return Ok(()),
+        Err(WatchError::Compacted { oldest, .. }) => {
+            // The window is read back from the log, as far as it reaches.
+            let changes: usize =
+                commits[up_to(commits, revision)..].iter().map(|commit| commit.changes.len()).sum();
+            let begins = store.recovery().and_then(|recovery| recovery.checkpoint);
+            if lost || changes > WINDOW - 8 || begins.is_some_and(|begins| since < begins) {
+                return Ok(());
+            }
+            return Err(format!(
+                "a watch cannot go on since {revision}, of which {changes} changes are to be told, but since {oldest}"
+            ));
+        }
         Err(error) => return Err(format!("a watch since {revision}: {}", chain(&error))),
     };
     let mut expected = commits[up_to(commits, revision)..].iter();

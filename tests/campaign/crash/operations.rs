@@ -59,6 +59,11 @@ pub(super) enum Operation {
     Watch,
     Sync,
     Compact,
+    /// While others write.
+    CompactBeside {
+        keys: Vec<u64>,
+        size: usize,
+    },
     /// Closes in good order, and opens again.
     Reopen,
     /// Drops the store without a word, and opens again.
@@ -105,7 +110,8 @@ fn step(random: &mut Random, faulty: bool) -> Operation {
         69..=70 => Operation::Snapshot,
         71..=72 => Operation::Watch,
         73..=76 => Operation::Sync,
-        77..=82 => Operation::Compact,
+        77..=79 => Operation::Compact,
+        80..=82 => Operation::CompactBeside { keys: keys(random), size },
         83..=85 => Operation::Reopen,
         86 => Operation::Drop,
         87..=91 => {
@@ -186,7 +192,12 @@ pub(super) fn fixed() -> Vec<Vec<Operation>> {
         O::Crash { crash: Crash::Kill, after: 0 },
         O::Compact,
         O::Delete { key: 3 },
+        O::CompactBeside { keys: keys(), size: 50 },
         O::Reopen,
+        put(3, 10),
+        O::CompactBeside { keys: keys(), size: 300 },
+        O::Crash { crash: Crash::PowerCut, after: 0 },
+        put(3, 10),
         O::Compact,
         O::Scan,
     ];

@@ -1,10 +1,11 @@
 //! One run: a workload on a disk, with crashes on the way, and a look at every picture that was taken.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use ifmatch::testing::disk::{Call, Disk, Fault};
 use ifmatch::{
-    CommitError, Precondition, Reason, Revision, Snapshot, Txn, Watch, WatchError, WriteError,
+    CommitError, Pending, Precondition, Reason, Revision, Snapshot, Txn, Watch, WatchError,
+    WriteError, Written,
 };
 
 use super::camera::{Camera, Crash, Phase, Plan};
@@ -215,6 +216,7 @@ impl Run {
                 let compacted = self.store().compact();
                 self.possible(compacted.map_err(|error| chain(&error)))
             }
+            Operation::CompactBeside { keys, size } => self.compact_beside(keys, *size),
             Operation::Reopen => {
                 self.let_go();
                 self.camera.inside().phase = Phase::Close;
@@ -331,14 +333,28 @@ impl Run {
             .collect();
         let deleting = store.submit_delete_if(last, Precondition::Any);
         self.show()?;
-        let mut outcomes: Vec<(Changes, Outcome)> = Vec::new();
+        let mut outcomes = Vec::new();
         for ((pending, key), value) in pending.into_iter().zip(puts).zip(&values) {
-            let outcome = of_write(pending.wait().map(|written| written.revision()))?;
-            self.note(&outcome);
-            outcomes.push((vec![(*key, Some(value.id))], outcome));
+            outcomes.push(self.await_put(pending, *key, value.id)?);
         }
         let deleted = deleting.wait().map(|deleted| deleted.map(|deleted| deleted.revision()));
         outcomes.push((vec![(*last, None)], of_delete(deleted)?));
+        self.settle_all(outcomes)
+    }
+
+    fn await_put(
+        &self,
+        pending: Pending<u64, Value, Written>,
+        key: u64,
+        value: u64,
+    ) -> Result<(Changes, Outcome), String> {
+        let outcome = of_write(pending.wait().map(|written| written.revision()))?;
+        self.note(&outcome);
+        Ok((vec![(key, Some(value))], outcome))
+    }
+
+    /// In the order of their revisions, which need not be that of their submission.
+    fn settle_all(&mut self, mut outcomes: Vec<(Changes, Outcome)>) -> Result<(), String> {
         outcomes.sort_by_key(|(_, outcome)| match outcome {
             Outcome::Committed(revision) | Outcome::Unknown(Some(revision)) => *revision,
             _ => 0,
@@ -346,8 +362,33 @@ impl Run {
         outcomes.into_iter().try_for_each(|(changes, outcome)| self.settle(changes, Ok(outcome)))
     }
 
+    /// What is written between the start of a segment and the checkpoint before it, both have.
+    fn compact_beside(&mut self, keys: &[u64], size: usize) -> Result<(), String> {
+        let values: Vec<_> = keys.iter().map(|key| (*key, self.value(size))).collect();
+        let ids: Vec<_> = values.iter().map(|(key, value)| (*key, value.id)).collect();
+        let store = self.store.clone().expect("one is open");
+        let (submit, submitted) = mpsc::channel();
+        self.camera.inside().when_a_segment_is_named = Some(Box::new(move || {
+            for (key, value) in values {
+                submit.send(store.submit_put_if(key, value, Precondition::Any)).unwrap();
+            }
+        }));
+        let compacted = self.operate(&Operation::Compact);
+        self.camera.inside().when_a_segment_is_named = None;
+        let mut outcomes = Vec::new();
+        for (pending, (key, value)) in submitted.try_iter().zip(ids) {
+            outcomes.push(self.await_put(pending, key, value)?);
+        }
+        self.settle_all(outcomes)?;
+        compacted
+    }
+
     /// Somebody was told of a revision.
     fn tell(&mut self, revision: u64) {
+        if self.disk.is_halted() {
+            // Nobody hears what a process says after its machine has stopped.
+            return;
+        }
         let bounds = &mut self.camera.inside().bounds;
         bounds.told = bounds.told.max(revision);
         bounds.used = bounds.used.max(revision);
@@ -361,12 +402,14 @@ impl Run {
         if shown < told {
             return Err(format!("the newest revision is {shown}, and {told} was told"));
         }
-        let bounds = &mut self.camera.inside().bounds;
-        bounds.told = shown;
+        self.note(&Outcome::Committed(shown));
         Ok(shown)
     }
 
     fn note(&self, outcome: &Outcome) {
+        if self.disk.is_halted() {
+            return;
+        }
         let bounds = &mut self.camera.inside().bounds;
         match outcome {
             Outcome::Committed(revision) | Outcome::Conflict(Some(revision)) => {
@@ -416,7 +459,7 @@ impl Run {
     }
 
     fn synced(&mut self, result: Result<(), String>) -> Result<(), String> {
-        if result.is_ok() {
+        if result.is_ok() && !self.disk.is_halted() {
             let bounds = &mut self.camera.inside().bounds;
             bounds.synced = bounds.told;
         }
@@ -551,6 +594,7 @@ impl Run {
 
     /// What is found is the history from now on.
     fn adopt(&mut self, store: Store) -> Result<(), String> {
+        self.points += 1;
         let bounds = self.camera.inside().bounds;
         let required = match self.ended {
             None => bounds.told,

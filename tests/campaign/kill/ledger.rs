@@ -186,8 +186,10 @@ impl Ledger {
             let state = State { revision, id: change.puts.then_some(id) };
             let newest = self.newest.entry(change.key).or_insert(state);
             if newest.revision < revision {
+                // Of what was not there a delete is not to be seen.
+                let is_seen = change.puts || newest.id.is_some();
                 ensure!(
-                    revision > self.settled,
+                    revision > self.settled || !is_seen,
                     "{id} at {revision} was lost, when {} was found, and is back",
                     self.settled
                 );
