@@ -5,7 +5,7 @@
 //!
 //! - all files are opened at once, so that what a clean-up removes can still be read (`pinned`);
 //! - what the newest of these segments ends with is read again before anything is said of it: a read that overlaps a write
-//!   may see the later part of it and not the earlier one, a second read does not;
+//!   may see the later part of it and not the earlier one, one after it does not;
 //! - a segment that comes later is not read. So the reading ends, however fast somebody writes; and what was acknowledged
 //!   before it began is in it.
 

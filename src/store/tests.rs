@@ -1,10 +1,10 @@
 //! What the store promises while its log waits, fails or is full.
 
 mod compaction;
-mod compaction_crashes;
 mod found;
 mod interval;
 mod time;
+mod while_compacting;
 
 use std::future::Future;
 use std::pin::pin;

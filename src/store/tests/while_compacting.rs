@@ -131,3 +131,53 @@ fn what_is_written_while_a_checkpoint_is_written_survives_a_crash_at_every_call(
         }
     }
 }
+
+fn unfinished(disk: &Disk) -> usize {
+    disk.files().keys().filter(|name| name.ends_with(".new")).count()
+}
+
+#[test]
+fn a_value_that_panics_while_it_is_encoded_ends_the_compaction_and_nothing_else() {
+    let disk = Disk::new();
+    let store = open_writes(&disk, Durability::Sync);
+    for n in 0..20 {
+        store.put(n % KEYS, Writes(n)).unwrap();
+    }
+    WHILE_ENCODING.set(Some(Box::new(|| panic!("as it is asked to"))));
+    let compacted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| store.compact()));
+    assert!(compacted.is_err() && unfinished(&disk) == 0);
+    WHILE_ENCODING.set(None);
+    let compactions = || store.stats().log().unwrap().compactions;
+    assert_eq!((compactions().succeeded, compactions().failed), (0, 1));
+    store.put(20 % KEYS, Writes(20)).unwrap();
+    store.compact().unwrap();
+    assert_eq!((compactions().succeeded, compactions().failed), (1, 1));
+    assert_eq!(prefix(&open_writes(&disk.as_synced(), Durability::Sync)), 21);
+}
+
+#[test]
+fn a_value_may_use_the_store_and_close_it_while_it_is_encoded() {
+    let disk = Disk::new();
+    let store = open_writes(&disk, Durability::Buffered);
+    for n in 0..20 {
+        store.put(n % KEYS, Writes(n)).unwrap();
+    }
+    let handle = store.clone();
+    WHILE_ENCODING.set(Some(Box::new(move || {
+        assert!(matches!(handle.compact(), Err(crate::CompactError::Running)));
+        assert_eq!(handle.iter().count(), 9);
+        // With the second value it is closed.
+        assert!(matches!(handle.sync(), Ok(()) | Err(SyncError::Closed)));
+        handle.close().unwrap();
+    })));
+    let compacted = store.compact();
+    WHILE_ENCODING.set(None);
+    assert!(matches!(compacted, Err(crate::CompactError::Closed)), "{compacted:?}");
+    assert_eq!(unfinished(&disk), 0);
+    let closed = disk.files();
+    drop(store);
+    assert_eq!(disk.files(), closed, "nothing is touched after the close");
+    let store = open_writes(&disk.as_synced(), Durability::Sync);
+    assert!(store.recovery().unwrap().clean);
+    assert_eq!(prefix(&store), 20);
+}
