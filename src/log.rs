@@ -193,6 +193,8 @@ impl Opened {
             log.start_thread("ifmatch-log", Shared::run_log_thread)?;
             log.start_thread("ifmatch-notice", Shared::run_notice_thread)?;
         }
+        // Each unclean stop leaves a segment that is not full, and no full one may ever come.
+        log.shared.compact_if_worth_it();
         Ok(log)
     }
 }

@@ -15,6 +15,10 @@
 //!
 //! The first four change nothing, not even the lock file.
 //!
+//! To bytes two keys are the same if their encodings are. Of a store whose keys can be equal and encoded differently (names
+//! whatever their case, `-0.0` and `0.0`), [`restore`], [`compact`] and [`Repair`] may bring back what was deleted under the
+//! other encoding: compact such a store by [`Store::compact`](crate::Store::compact), and export it instead.
+//!
 //! ```
 //! # let folder = tempfile::tempdir()?;
 //! # let (data, copy, restored) = (folder.path().join("data"), folder.path().join("copy"), folder.path().join("restored"));

@@ -34,6 +34,20 @@ pub(crate) struct Entry<'a> {
     pub(crate) value: &'a [u8],
 }
 
+/// What is wrong with a block that has an entry which [cannot be](Entry::can_be).
+pub(super) const IMPOSSIBLE_ENTRY: &str = "an entry's revisions or its number of writes cannot be";
+
+impl Entry<'_> {
+    /// Whether the state at the revision `newest` can have it: each write took a revision of its own, from the one that
+    /// created the key to the last.
+    pub(super) fn can_be(&self, newest: u64) -> bool {
+        let Self { revision, created, write_count, .. } = *self;
+        let revisions = revision.checked_sub(created).map(|more| more + 1);
+        let in_order = created >= 1 && revision <= newest;
+        in_order && revisions.is_some_and(|most| (1..=most).contains(&write_count))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Entries,

@@ -98,6 +98,9 @@ pub(super) struct Continued {
 }
 
 impl Continued {
+    /// What the frame takes in the file, in bytes.
+    pub(super) const FRAME_LEN: usize = HEADER_LEN + 16;
+
     /// The whole frame, for a segment of `epoch` that is synced up to its `end`, with `newest` its newest revision.
     pub(super) fn encode(&self, epoch: u64, end: End, newest: u64) -> Vec<u8> {
         let payload = [self.number.to_le_bytes(), self.epoch.to_le_bytes()].concat();

@@ -87,7 +87,8 @@ impl Frontier {
     /// Whether what a checkpoint would replace is at least so many bytes, and at least as many as the last one has.
     pub(super) fn is_worth_compacting(&self, least: u64) -> bool {
         let footprint = &self.rest.lock().footprint;
-        footprint.closed_bytes() >= least.max(footprint.checkpoint_bytes())
+        let bytes = footprint.closed_bytes();
+        bytes > 0 && bytes >= least.max(footprint.checkpoint_bytes())
     }
 
     /// Tells what the log has done where nothing becomes durable.

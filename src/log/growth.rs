@@ -1,12 +1,14 @@
 //! Space: growing the open segment ahead of need, and starting the next one.
 
+use std::io;
+
 use crate::error::LogFailure;
 use crate::sync::Arc;
 
 use super::frame::Continued;
 use super::group::{Aftermath, NoSpace, Shared};
 use super::header::{self, End, Header, Kind};
-use super::tail::{Growth, Position, least_allocation};
+use super::tail::{Growth, MARKS, Position, least_allocation};
 use super::writer::Writer;
 
 impl Shared {
@@ -80,7 +82,9 @@ impl Shared {
         allocated: usize,
         aftermath: &mut Aftermath,
     ) -> Result<Option<NoSpace>, LogFailure> {
-        let next = match writer.prepare_next(allocated) {
+        let prepared =
+            self.make_room_for_mark(writer).and_then(|()| writer.prepare_next(allocated));
+        let next = match prepared {
             Ok(next) => next,
             Err(error) => return Ok(Some(Arc::new(error))),
         };
@@ -123,5 +127,17 @@ impl Shared {
         self.frontier.publish(writer.stats());
         self.compact_if_worth_it();
         Ok(None)
+    }
+
+    /// Sets space aside for the mark that ends the open segment, if there is none: after a clean open there is not. When the
+    /// mark is written it is too late to refuse anything.
+    fn make_room_for_mark(&self, writer: &mut Writer) -> io::Result<()> {
+        let Position { offset, allocated, .. } = self.tail.lock().position();
+        if offset + Continued::FRAME_LEN > allocated {
+            let to = offset + MARKS;
+            writer.extend(allocated, to)?;
+            self.tail.lock().extended_to(to);
+        }
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! - all files are opened at once, so that what a clean-up removes can still be read (`pinned`);
 //! - what the newest of these segments ends with is read again before anything is said of it: a read that overlaps a write
-//!   may see the later part of it and not the earlier one, a second read does not;
+//!   may see the later part of it and not the earlier one, one after it does not;
 //! - a segment that comes later is not read. So the reading ends, however fast somebody writes; and what was acknowledged
 //!   before it began is in it.
 
@@ -25,7 +25,7 @@ use crate::storage::{Directory, File, read_at_most};
 
 use self::pinned::{Files, Pinned};
 pub use self::report::{Beyond, CheckpointFile, Damage, Inspection};
-use super::checkpoint::{self, Entry, Fault};
+use super::checkpoint::{self, Entry, Fault, IMPOSSIBLE_ENTRY};
 use super::header::{self, Header, Kind, Unreadable};
 use super::record::Operation;
 
@@ -296,11 +296,9 @@ impl Walk<'_> {
             let fault = match reader.next_block() {
                 Ok(None) => break,
                 Ok(Some(entries)) => {
-                    let in_order = |entry: &Entry<'_>| {
-                        entry.created <= entry.revision
-                            && (epoch.is_none() || entry.revision <= self.covered)
-                    };
-                    if entries.iter().all(in_order) {
+                    // Without the header its revision is not known.
+                    let newest = epoch.map_or(Revision::MAX.get(), |_| self.covered);
+                    if entries.iter().all(|entry| entry.can_be(newest)) {
                         for entry in entries {
                             self.report.highest = self.report.highest.max(entry.revision);
                             let place = Place { file: &name, codec: &self.report.codec, offset };
@@ -308,7 +306,7 @@ impl Walk<'_> {
                         }
                         None
                     } else {
-                        Some("its revisions are out of order")
+                        Some(IMPOSSIBLE_ENTRY)
                     }
                 }
                 Err(Fault::Damaged(what)) => {

@@ -7,6 +7,9 @@ const NEW: &str = ".new";
 
 pub(super) const LOCK: &str = "LOCK";
 
+/// The numbers that files have. The largest is out of reach, and has successors.
+const NUMBERS: std::ops::RangeInclusive<u64> = 1..=u64::MAX >> 1;
+
 /// What a name in the log's directory stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
@@ -34,7 +37,8 @@ impl Name {
         let number = |suffix| {
             let digits: &str = published.strip_suffix(suffix)?;
             let all_digits = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
-            if all_digits { digits.parse().ok() } else { None }
+            let number = if all_digits { digits.parse().ok()? } else { 0 };
+            NUMBERS.contains(&number).then_some(number)
         };
         match (number(SEGMENT), number(CHECKPOINT)) {
             (Some(_), _) | (_, Some(_)) if is_new => Self::Unfinished,
@@ -77,7 +81,9 @@ mod tests {
         assert_eq!(Name::of("LOCK"), Name::Lock);
         let foreign =
             ["7.segment", "lock", "0000000000000000000x.segment", "notes.txt", "", "LOCK.new"];
-        for foreign in foreign {
+        let foreign = foreign.map(str::to_owned);
+        let numbers = [0, NUMBERS.end() + 1, u64::MAX];
+        for foreign in foreign.iter().chain(&numbers.map(segment)).chain(&numbers.map(checkpoint)) {
             assert_eq!(Name::of(foreign), Name::Foreign, "{foreign:?}");
         }
     }

@@ -93,7 +93,11 @@ pub(super) fn recover(
     let failed = |action| move |source| io_error(&**directory, action, source);
     directory.create().map_err(failed("create"))?;
     // Before the lock file is created: another program's directory stays as it is.
-    Survey::of(&**directory)?;
+    match Survey::of(&**directory) {
+        // Or somebody who has the log open replaces segments just now.
+        Ok(_) | Err(OpenError::MissingSegment { .. }) => {}
+        Err(error) => return Err(error),
+    }
     let lock = super::lock(&**directory)?;
     let survey = Survey::of(&**directory)?;
 

@@ -7,7 +7,7 @@ use crate::identity::Identity;
 use crate::revision::Revision;
 use crate::storage::{Directory, File, read_all, read_at_most};
 
-use super::checkpoint::{Entry, Fault, Reader};
+use super::checkpoint::{Entry, Fault, IMPOSSIBLE_ENTRY, Reader};
 use super::frame::{self, Continued};
 use super::header::{self, End, Header, Kind, Unreadable};
 use super::record::{self, Operation};
@@ -134,8 +134,8 @@ pub(super) fn read_checkpoint(
             Ok(None) => break,
             Ok(Some(entries)) => {
                 for entry in entries {
-                    if entry.revision > header.newest || entry.created > entry.revision {
-                        return Err(corrupt(name, offset, "its revisions are out of order"));
+                    if !entry.can_be(header.newest) {
+                        return Err(corrupt(name, offset, IMPOSSIBLE_ENTRY));
                     }
                     let applied = apply(Item::Entry(entry));
                     applied.map_err(|source| undecodable(name, offset, source))?;

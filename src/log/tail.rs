@@ -20,7 +20,7 @@ pub(super) fn next_floor(newest: u64, block: u64) -> u64 {
 const MAX_BATCH_BYTES: usize = 8 << 20;
 
 /// Kept free in the file for a reserve and a close frame, or a mark that the next segment exists.
-const MARKS: usize = 128;
+pub(super) const MARKS: usize = 128;
 
 /// The least and the most that a segment's file grows at a time, in bytes.
 const MIN_GROWTH: usize = 64 << 10;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::log::is_log_file;
+use crate::log::{self, is_log_file};
 use crate::storage::{self, Directory, Files};
 use crate::sync::Arc;
 
@@ -12,6 +12,8 @@ use super::MaintenanceError;
 pub(super) struct Building {
     destination: PathBuf,
     path: PathBuf,
+    /// The same, and which directories above had to be made for it.
+    files: Files,
 }
 
 impl Building {
@@ -25,11 +27,10 @@ impl Building {
     pub(super) fn beside(destination: &Path) -> Result<Self, MaintenanceError> {
         let mut name = destination.file_name().unwrap_or_default().to_owned();
         name.push(".partial");
-        let building =
-            Self { destination: destination.to_owned(), path: destination.with_file_name(name) };
-        building.clear()?;
-        let failed = MaintenanceError::io("create", &building.path);
-        Files::new(&building.path).create().map_err(failed)?;
+        let path = destination.with_file_name(name);
+        clear(&path)?;
+        let building = Self { destination: destination.to_owned(), files: Files::new(&path), path };
+        building.files.create().map_err(MaintenanceError::io("create", &building.path))?;
         Ok(building)
     }
 
@@ -41,27 +42,11 @@ impl Building {
         Arc::new(Files::new(&self.path))
     }
 
-    /// Removes what an earlier attempt, or this one, has left.
-    pub(super) fn clear(&self) -> Result<(), MaintenanceError> {
-        let failed = |action| MaintenanceError::io(action, &self.path);
-        if !storage::exists(&self.path).map_err(failed("look for"))? {
-            return Ok(());
-        }
-        let directory = Files::new(&self.path);
-        let names = directory.list().map_err(failed("list"))?;
-        if !names.iter().all(|name| is_log_file(name)) {
-            return Err(MaintenanceError::NotEmpty { path: self.path.clone() });
-        }
-        for name in names {
-            directory.remove(&name).map_err(failed("clean up"))?;
-        }
-        Ok(())
-    }
-
     /// It is whole: gives it its name, durably.
     pub(super) fn finish(&self) -> Result<(), MaintenanceError> {
         let failed = |action| MaintenanceError::io(action, &self.path);
-        self.directory().sync().map_err(failed("sync"))?;
+        self.files.sync().map_err(failed("sync"))?;
+        self.files.sync_parents().map_err(failed("sync the parents of"))?;
         refuse_unless_empty(&self.destination)?;
         let failed = MaintenanceError::io("give the copy its name", &self.destination);
         storage::move_directory(&self.path, &self.destination).map_err(failed)
@@ -71,9 +56,27 @@ impl Building {
 impl Drop for Building {
     /// What was not finished is of no use to anybody.
     fn drop(&mut self) {
-        let _left_over = self.clear();
+        let _left_over = clear(&self.path);
         let _gone_already = storage::remove_directory(&self.path);
     }
+}
+
+/// Removes what an attempt has left, unless a store has it open: somebody may have given one such a name.
+fn clear(path: &Path) -> Result<(), MaintenanceError> {
+    let failed = |action| MaintenanceError::io(action, path);
+    if !storage::exists(path).map_err(failed("look for"))? {
+        return Ok(());
+    }
+    let directory = Files::new(path);
+    let names = || directory.list().map_err(failed("list"));
+    if !names()?.iter().all(|name| is_log_file(name)) {
+        return Err(MaintenanceError::NotEmpty { path: path.to_owned() });
+    }
+    let _lock = log::lock(&directory)?;
+    for name in names()? {
+        directory.remove(&name).map_err(failed("clean up"))?;
+    }
+    Ok(())
 }
 
 fn refuse_unless_empty(path: &Path) -> Result<(), MaintenanceError> {

@@ -182,13 +182,17 @@ pub(super) fn wake(wakers: Vec<Waker>) {
 }
 
 impl<K: AsKey<K> + Clone + Ord, V, S: BuildHasher> Content<K, V, S> {
-    /// Installs what recovery read from a checkpoint. Returns whether the key existed before.
+    /// Installs what recovery read from a checkpoint. Returns whether the key existed before: whoever compacts a log as bytes
+    /// does not know that keys with two encodings are equal, and then the newer entry is the one.
     pub(super) fn restore_entry(&self, key: K, entry: Versioned<V>) -> bool {
         let hash = self.shards.hash(&key);
         let mut table = self.shards.write(hash);
         match table.find_entry(hash, |slot| key.is_key(&slot.key)) {
             Ok(mut slot) => {
-                slot.get_mut().versions = Versions::One(entry);
+                let versions = &mut slot.get_mut().versions;
+                if versions.newest().0 < entry.revision() {
+                    *versions = Versions::One(entry);
+                }
                 true
             }
             Err(_) => {

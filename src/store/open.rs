@@ -90,7 +90,8 @@ impl<K, V, S, C> Builder<K, V, S, C> {
     /// and at least as many as the last checkpoint. Default: 64 MiB; `u64::MAX`: never.
     ///
     /// So with a checkpoint of `c` bytes and segments of `s` bytes the log takes at most `c + max(c, bytes) + 2 s`; while
-    /// it is compacted in addition the new checkpoint, and what is written meanwhile.
+    /// it is compacted in addition the new checkpoint, and what is written meanwhile. A record that is larger than a segment
+    /// has one of its own, and counts as `s`.
     #[must_use]
     pub fn compact_after(mut self, bytes: u64) -> Self {
         self.log.compact_after = bytes;

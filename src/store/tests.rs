@@ -4,6 +4,7 @@ mod compaction;
 mod found;
 mod interval;
 mod time;
+mod while_compacting;
 
 use std::future::Future;
 use std::pin::pin;

@@ -10,6 +10,8 @@ mod common;
 
 mod expected;
 mod make;
+#[cfg(feature = "testing")]
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ifmatch::{Builder, CompactError, Durability, OpenError, Store, Txn, Versioned};
 
-use crate::common::{Random, disk, read_files, scratch, together, within, write_files};
+use crate::common::{Random, disk, eventually, read_files, scratch, together, within, write_files};
 
 type Numbers = Store<u64, String>;
 
@@ -248,4 +248,28 @@ fn a_checkpoint_is_not_continued_by_a_segment_of_a_copy() {
     let error = builder().open(one.path()).unwrap_err();
     assert!(matches!(error, OpenError::Corrupt { offset: 0, .. }), "{error}");
     assert_eq!(read_files(one.path()), files);
+}
+
+/// Only a segment that was full had the log looked at: a store that is killed before it has filled one starts another each
+/// time, and its log grew without bound.
+#[test]
+fn a_log_of_many_unclean_stops_is_compacted_when_it_is_opened() {
+    let scratch = scratch();
+    let directory = scratch.path().join("data");
+    let builder = || Store::<u64, String>::builder().durability(Durability::Buffered);
+    for _ in 0..20 {
+        let store = builder().open(&directory).unwrap();
+        for n in 0..20 {
+            store.put(n % 5, "x".repeat(200)).unwrap();
+        }
+        let files = read_files(&directory);
+        drop(store);
+        write_files(&directory, &files);
+    }
+    assert!(names(&directory, ".segment").len() >= 20);
+    let store = builder().compact_after(64 << 10).open(&directory).unwrap();
+    eventually("it is compacted", || store.stats().log().unwrap().compactions.succeeded == 1);
+    assert_eq!(store.len(), 5);
+    store.close().unwrap();
+    assert_eq!(names(&directory, ".segment").len(), 1);
 }

@@ -13,6 +13,7 @@ mod crash;
 mod directory;
 mod frame;
 mod history;
+mod hostile;
 mod reservation;
 mod rotation;
 mod segment;

@@ -165,3 +165,18 @@ fn a_store_backs_itself_up() {
     assert!(matches!(in_memory, Err(MaintenanceError::InMemory)), "{in_memory:?}");
     assert_eq!(place.names(), ["copy", "data"]);
 }
+
+/// It was taken for what an interrupted backup had left, and removed under the store that had it open.
+#[test]
+fn a_store_that_has_such_a_name_is_not_taken_for_a_left_over() {
+    let past = Past::new(Shape::Checkpoint, true);
+    let place = Place::new(&past.files);
+    let store = Store::<u64, u64>::builder().open(place.path("copy.partial")).unwrap();
+    store.put(1, 1).unwrap();
+    let files = read_files(&place.path("copy.partial"));
+    let made = maintenance::backup(place.data(), place.path("copy"), &mut |_| {});
+    assert!(matches!(made, Err(MaintenanceError::Locked { .. })), "{made:?}");
+    assert_eq!(read_files(&place.path("copy.partial")), files);
+    store.put(1, 2).unwrap();
+    store.close().unwrap();
+}

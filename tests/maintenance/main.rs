@@ -8,6 +8,7 @@ mod common;
 mod backup;
 mod compact;
 mod dump;
+mod keys;
 mod past;
 mod repair;
 mod restore;

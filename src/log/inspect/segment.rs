@@ -10,6 +10,10 @@ use crate::storage::read_all;
 use super::pinned::{Files, Pinned};
 use super::{Damage, Found, InspectError, Place, Walk, failed};
 
+/// How often the newest segment is read again at one place before that is said to be damaged. A writer that was held up within
+/// a write may be so during a second read, too.
+const REREADS: u32 = 4;
+
 /// Where a segment's frames end.
 #[derive(Clone, Copy)]
 enum Until {
@@ -171,7 +175,7 @@ impl Walk<'_> {
 
     /// Reads frames to the end, to a mark that the segment is continued, or to what may be a torn tail.
     fn frames(&mut self, reading: &mut Reading<'_>, until: Until) -> Result<(), InspectError> {
-        let mut reread_at = None;
+        let mut reread = (reading.at, 0);
         loop {
             if let Until::Stated(end, _) = until
                 && reading.at.offset >= end.offset
@@ -193,8 +197,8 @@ impl Walk<'_> {
                 Err(_) if !matches!(until, Until::Stated(..)) && !reading.is_written() => {
                     return Ok(());
                 }
-                Err(_) if matches!(until, Until::Open) && reread_at != Some(at) => {
-                    reread_at = Some(at);
+                Err(_) if matches!(until, Until::Open) && reread != (at, REREADS) => {
+                    reread = (at, if reread.0 == at { reread.1 + 1 } else { 1 });
                     self.reload(reading)?;
                 }
                 Err(what) => {

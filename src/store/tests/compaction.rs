@@ -166,3 +166,22 @@ fn what_was_written_during_a_compaction_is_compacted_though_nothing_follows() {
     eventually("the rest is compacted", || log().compactions.succeeded >= 2);
     eventually("the disk is bounded", || log().bytes < (16 << 10) + 3 * 4096);
 }
+
+/// After a close in good order nothing is set aside, and the mark that the segment is continued needs room, too.
+#[test]
+fn a_disk_with_room_for_the_next_segment_only_refuses_a_compaction_and_the_log_goes_on() {
+    for room in 0..800 {
+        let disk = Disk::new();
+        let store = open(&disk);
+        store.put(1, 1).unwrap();
+        store.close().unwrap();
+        drop(store);
+        let store = open(&disk);
+        disk.set_capacity(Some(disk.used() + room));
+        let compacted = store.compact();
+        assert!(matches!(compacted, Ok(()) | Err(CompactError::Io(_))), "{room}: {compacted:?}");
+        disk.set_capacity(None);
+        store.put(1, 2).unwrap_or_else(|error| panic!("{room}: {error}"));
+        assert_eq!(*open(&disk.as_synced()).get(1).unwrap(), 2, "{room}");
+    }
+}
