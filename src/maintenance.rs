@@ -5,18 +5,18 @@
 //!
 //! | function | what it does | beside a running store |
 //! | --- | --- | --- |
-//! | [`verify`] | reads everything, and says what is not as it was written | yes |
-//! | [`dump`] | shows every commit and entry, also past damage | yes |
-//! | [`stats`] | what is live, what is dead, how large it is | yes |
-//! | [`backup`] | copies one consistent state | yes, as [`Store::backup`](crate::Store::backup), too |
-//! | [`restore`] | makes a new store of a backup | into a directory of its own |
-//! | [`compact`] | replaces the log by a checkpoint | no: [`Store::compact`](crate::Store::compact) does it there |
+//! | [`verify()`] | reads everything, and says what is not as it was written | yes |
+//! | [`dump()`] | shows every commit and entry, also past damage | yes |
+//! | [`stats()`] | what is live, what is dead, how large it is | yes |
+//! | [`backup()`] | copies one consistent state | yes, as [`Store::backup`](crate::Store::backup), too |
+//! | [`restore()`] | makes a new store of a backup | into a directory of its own |
+//! | [`compact()`] | replaces the log by a checkpoint | no: [`Store::compact`](crate::Store::compact) does it there |
 //! | [`Repair`] | keeps what is whole before damage, in a new store | no |
 //!
 //! The first four change nothing, not even the lock file.
 //!
 //! To bytes two keys are the same if their encodings are. Of a store whose keys can be equal and encoded differently (names
-//! whatever their case, `-0.0` and `0.0`), [`restore`], [`compact`] and [`Repair`] may bring back what was deleted under the
+//! whatever their case, `-0.0` and `0.0`), [`restore()`], [`compact()`] and [`Repair`] may bring back what was deleted under the
 //! other encoding: compact such a store by [`Store::compact`](crate::Store::compact), and export it instead.
 //!
 //! ```

@@ -35,7 +35,7 @@ pub struct BackedUp {
 /// compact; the copy is one consistent state, that of a revision which is not below what was acknowledged before.
 ///
 /// It is made beside `destination`, under its name with `.partial` added, read back, and then renamed, so that what has the
-/// name is whole, and durable. The copy has the identity of the original: it is to be [restored](super::restore), not
+/// name is whole, and durable. The copy has the identity of the original: it is to be [restored](super::restore()), not
 /// opened.
 ///
 /// # Errors

@@ -139,7 +139,7 @@ pub enum Item<'a> {
 
 /// Has `see` see what is in the log, in order, until it breaks off. A store may have it open.
 ///
-/// Returns what [`verify`](super::verify) returns, or `None` if `see` broke off. Without
+/// Returns what [`verify`](super::verify()) returns, or `None` if `see` broke off. Without
 /// [`past_damage`](DumpOptions::past_damage) the first damage is the last thing that is seen.
 ///
 /// # Errors

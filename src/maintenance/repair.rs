@@ -120,7 +120,7 @@ impl Repair {
 
     /// Puts a new store in the place of the damaged log: with the state at the revision up to which all is whole, an identity
     /// of its own, and revisions more than `bump` above everything that was seen anywhere, as a
-    /// [restored](super::restore) one. The original is moved aside, as `<directory>.damaged-<seconds since 1970>`.
+    /// [restored](super::restore()) one. The original is moved aside, as `<directory>.damaged-<seconds since 1970>`.
     ///
     /// # Errors
     /// If a store has the log open, it has changed since, or the file system refuses. The original is then where it was.

@@ -14,7 +14,7 @@ where
 {
     /// Copies the log to `destination`, which does not exist or is empty, on this thread; reads, writes and compactions go
     /// on meanwhile. The copy is one consistent state, with all that was acknowledged before, and is to be
-    /// [restored](crate::maintenance::restore), not opened: see [`maintenance::backup`](crate::maintenance::backup), which does the same
+    /// [restored](crate::maintenance::restore()), not opened: see [`maintenance::backup`](crate::maintenance::backup()), which does the same
     /// from outside.
     ///
     /// ```
