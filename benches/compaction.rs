@@ -145,15 +145,21 @@ fn megabytes(bytes: f64) -> String {
     format!("{:.0}", bytes / 1e6)
 }
 
-/// How many bytes the files have together, and whether a checkpoint is being written.
+/// How many bytes the files have together, and whether the log is being compacted: a checkpoint is unfinished, or what it
+/// replaces is still there.
 fn used(directory: &Path) -> (f64, bool) {
-    let (mut bytes, mut is_compacting) = (0, false);
+    let (mut bytes, mut names) = (0, Vec::new());
     for entry in std::fs::read_dir(directory).expect("it is there").flatten() {
         // It may have been removed just now.
         bytes += entry.metadata().map_or(0, |metadata| metadata.len());
-        is_compacting |= entry.file_name().to_string_lossy().ends_with(".checkpoint.new");
+        names.push(entry.file_name().to_string_lossy().into_owned());
     }
-    (bytes as f64, is_compacting)
+    // Names begin with numbers of the same length.
+    names.sort();
+    let oldest = names.iter().find(|name| name.contains('.'));
+    let newest = names.iter().rfind(|name| name.ends_with(".checkpoint"));
+    let is_unfinished = names.iter().any(|name| name.ends_with(".checkpoint.new"));
+    (bytes as f64, is_unfinished || newest.is_some_and(|newest| Some(newest) != oldest))
 }
 
 /// Runs `work` and looks at the directory meanwhile: the most bytes at rest, and while a checkpoint is written.

@@ -316,9 +316,10 @@ impl Opening<'_> {
 }
 
 impl Last {
-    /// Whether the log was closed in good order.
+    /// Whether the log was closed in good order: the close mark ends the file. If there is anything behind it, and be it zeros,
+    /// somebody went on after that close.
     fn is_clean(&self) -> bool {
-        self.scan.closed && self.cut.is_none()
+        self.scan.closed && usize::try_from(self.scan.end.offset) == Ok(self.bytes.len())
     }
 
     /// Writes what nothing proves to be synced once more, and syncs. After a failed sync the kernel may hold

@@ -65,6 +65,10 @@ pub(crate) fn parse(
 ) -> Result<Invocation, String> {
     let mut arguments = arguments.peekable();
     let named = arguments.peek().and_then(|name| campaigns.iter().find(|c| c.name == *name));
+    // Set by the alias; without it this is a test run, in which names are filters.
+    if std::env::var_os("IFMATCH_CAMPAIGN").is_none() {
+        return Ok(test_invocation(arguments));
+    }
     match named {
         Some(campaign) => {
             arguments.next();
@@ -73,10 +77,7 @@ pub(crate) fn parse(
                 options(arguments).map_err(|what| usage(&what, campaigns))?,
             ))
         }
-        None if std::env::var_os("IFMATCH_CAMPAIGN").is_some() => {
-            Err(usage("which campaign?", campaigns))
-        }
-        None => Ok(test_invocation(arguments)),
+        None => Err(usage("which campaign?", campaigns)),
     }
 }
 

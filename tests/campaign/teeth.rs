@@ -115,6 +115,7 @@ fn campaign(tree: &Path, runs: u64) -> Output {
             ])
             .args(arguments)
             .current_dir(tree)
+            .env("IFMATCH_CAMPAIGN", "1")
             .env("CARGO_TARGET_DIR", tree.parent().unwrap().join("teeth-build"))
             .env("CARGO_INCREMENTAL", "1");
         command.output().unwrap()

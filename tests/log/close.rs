@@ -2,7 +2,7 @@
 
 use ifmatch::{Durability, Precondition, Reason, Store, SyncError, WriteError};
 
-use crate::common::{block_on, read_files, scratch, within};
+use crate::common::{block_on, read_files, scratch, within, write_files};
 use crate::history::{DURABILITIES, open};
 
 #[test]
@@ -132,4 +132,25 @@ fn sync_makes_buffered_writes_durable_and_may_be_called_any_time() {
     in_memory.sync().unwrap();
     in_memory.close().unwrap();
     in_memory.put(1, 1).unwrap();
+}
+
+/// A block that was lost behind the mark of an earlier close took all that came after it, and the log passed for closed.
+#[test]
+fn a_log_whose_close_mark_is_followed_by_zeros_was_not_closed() {
+    let directory = scratch();
+    let open = || Store::<u8, u8>::builder().open(directory.path()).unwrap();
+    let store = open();
+    store.put(1, 1).unwrap();
+    store.close().unwrap();
+    let mut files = read_files(directory.path());
+    let store = open();
+    store.put(2, 2).unwrap();
+    store.close().unwrap();
+    for bytes in files.values_mut() {
+        bytes.resize(4096, 0);
+    }
+    write_files(directory.path(), &files);
+    let store = open();
+    assert!(!store.recovery().unwrap().clean, "nobody is told that something is missing");
+    assert!(store.contains(1));
 }

@@ -313,7 +313,7 @@ impl Walk<'_> {
             let ignored = rest.iter().filter(|byte| **byte != 0).count();
             self.report.ignored += u64::try_from(ignored).unwrap_or(u64::MAX);
         } else {
-            self.report.clean = reading.closed && written == 0;
+            self.report.clean = reading.closed && rest.is_empty();
             let later = reading.later_headers().map(|(_, header)| header.revision).max();
             self.report.highest = self.report.highest.max(later.unwrap_or(0));
             if written > 0 && !reading.lost {

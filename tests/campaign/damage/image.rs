@@ -127,7 +127,7 @@ fn segments(files: &Files) -> usize {
 }
 
 pub(crate) fn last_segment(files: &Files) -> String {
-    let last = files.keys().filter(|name| name.ends_with(".segment")).next_back();
+    let last = files.keys().rfind(|name| name.ends_with(".segment"));
     last.expect("there is one").clone()
 }
 
@@ -187,7 +187,7 @@ impl Image {
         let last = &self.files[&self.last()];
         let frames = format::frames(last);
         let commits = |frame: &&Frame| frame.kind == Kind::Commit && frame.range.end <= bytes;
-        let newest = frames.iter().filter(commits).next_back();
+        let newest = frames.iter().rfind(commits);
         // What the header says was the newest before.
         let newest = newest.map_or_else(|| u64_at(last, 72), |frame| frame.revision);
         self.states.range(..=newest).next_back().expect("it begins with the first").1

@@ -170,10 +170,11 @@ fn may_be_cut(
     let frames = format::frames(was);
     let hit = frames.iter().find(|frame| !intact(frame.range.clone()));
     let offset = hit.ok_or("no frame was hit")?.range.start;
-    let proof = frames.iter().filter(|frame| frame.range.start > offset && frame.synced > offset);
-    if let Some(proof) =
-        proof.filter(|frame| intact(frame.range.start..frame.range.start + FRAME_HEADER)).next()
-    {
+    let proof = frames.iter().find(|frame| {
+        let header = frame.range.start..frame.range.start + FRAME_HEADER;
+        frame.range.start > offset && frame.synced > offset && intact(header)
+    });
+    if let Some(proof) = proof {
         return Err(format!("the frame at {} proves what was at {offset}", proof.range.start));
     }
     if *state != *image.state_at(offset) {
