@@ -318,3 +318,25 @@ fn a_close_after_nothing_but_a_sync_or_a_refused_compaction_is_one_in_good_order
         }
     }
 }
+
+/// As the page for operators has it.
+#[test]
+fn on_a_full_disk_opens_what_was_closed_in_good_order() {
+    for (closes, room, opens) in [(true, 0, true), (false, 0, false), (false, 64 << 10, true)] {
+        let disk = Disk::new();
+        let store = warm(&disk);
+        if closes {
+            store.close().unwrap();
+        }
+        let found = disk.after_kill(0);
+        drop(store);
+        let files = found.files();
+        found.set_capacity(Some(found.used() + room));
+        let opened = open(&found, Durability::Sync);
+        assert_eq!(opened.is_ok(), opens, "closes: {closes}, room: {room}");
+        assert!(opens || found.files() == files, "it is as it was");
+        found.set_capacity(None);
+        drop(opened);
+        assert!(open(&found, Durability::Sync).unwrap().contains("warm"));
+    }
+}
