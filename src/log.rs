@@ -81,8 +81,8 @@ pub enum Durability {
     /// A commit is acknowledged, and shown, after `write`: it survives the process being killed, and a crash of the
     /// operating system or a power cut once it is that old.
     ///
-    /// It is synced at the latest this long after it was written, plus the time that a batch then being written and the
-    /// sync itself take. Nothing is synced when nothing has been written since the last sync. The log's thread syncs, or
+    /// It is synced at the latest this long after it was written, plus the time that the sync takes, and what the log is just
+    /// then doing: writing a batch, or starting a segment, which is four syncs. Nothing is synced when nothing has been written since the last sync. The log's thread syncs, or
     /// whoever writes at that moment. Zero syncs as often as the disk can, without anybody waiting for it; what is too long
     /// for a clock is as good as [`Buffered`](Self::Buffered). A failed sync ends the log as any other does.
     Interval(Duration),

@@ -363,10 +363,14 @@ impl Shared {
     fn try_close(&self, writer: &mut Writer, aftermath: &mut Aftermath) -> Result<(), LogFailure> {
         let batch = {
             let mut tail = self.tail.lock();
-            if !tail.close() {
-                return Ok(());
+            if tail.close() { Ok(tail.take()) } else { Err(tail.position().offset) }
+        };
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(end) => {
+                let cut = writer.cut_to(end);
+                return cut.map_err(|error| LogFailure::new("closing the log", error));
             }
-            tail.take()
         };
         self.write(writer, batch, true, aftermath)?;
         let mark = self.tail.lock().close_mark();

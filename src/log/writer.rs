@@ -104,6 +104,15 @@ impl Writer {
         Ok(())
     }
 
+    /// Takes back, durably, what was set aside after `len`, also in part by an attempt that failed.
+    pub(super) fn cut_to(&mut self, len: usize) -> io::Result<()> {
+        if self.file.len()? > file_offset(len) {
+            self.truncate(len)?;
+            self.sync()?;
+        }
+        Ok(())
+    }
+
     /// The segment after this one, unnamed, with `allocated` bytes set aside.
     pub(super) fn prepare_next(&self, allocated: usize) -> io::Result<NextSegment> {
         NextSegment::prepare(&self.directory, self.number + 1, self.signature, allocated)

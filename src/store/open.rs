@@ -87,7 +87,8 @@ impl<K, V, S, C> Builder<K, V, S, C> {
     }
 
     /// When the log is [compacted](Store::compact) by itself: when the segments that are full have at least so many bytes,
-    /// and at least as many as the last checkpoint. Default: 64 MiB; `u64::MAX`: never.
+    /// and at least as many as the last checkpoint. That is looked at when a segment is full, after each compaction and when the
+    /// store is opened. Default: 64 MiB; `u64::MAX`: never.
     ///
     /// So with a checkpoint of `c` bytes and segments of `s` bytes the log takes at most `c + max(c, bytes) + 2 s`; while
     /// it is compacted in addition the new checkpoint, and what is written meanwhile. A record that is larger than a segment

@@ -3,6 +3,7 @@
 mod compaction;
 mod found;
 mod interval;
+mod threads;
 mod time;
 mod while_compacting;
 

@@ -290,3 +290,53 @@ fn what_a_killed_process_has_named_is_durable_before_anything_builds_on_it() {
         }
     }
 }
+
+/// Space was set aside behind the mark of the last close, and as nothing had been written the next close left it there: the log
+/// looked like one that was not closed, a block of revisions was skipped, and on a full disk, where opening such a log needs
+/// room, it did not open.
+#[test]
+fn a_close_after_nothing_but_a_sync_or_a_refused_compaction_is_one_in_good_order() {
+    type Meanwhile = fn(&Disk, &Numbers);
+    let sync: Meanwhile = |_, store| store.sync().unwrap();
+    let compact: Meanwhile = |disk, store| {
+        disk.set_capacity(Some(disk.used() + 200));
+        assert!(store.compact().is_err());
+    };
+    let put: Meanwhile = |disk, store| {
+        disk.set_capacity(Some(disk.used() + 200));
+        assert!(matches!(reason(&store.put("a", 1).unwrap_err()), Reason::NoSpace(_)));
+    };
+    for (number, meanwhile) in [sync, compact, put].into_iter().enumerate() {
+        let disk = Disk::new();
+        warm(&disk).close().unwrap();
+        for round in 0..2 {
+            let store = open(&disk, Durability::Sync).unwrap();
+            assert!(store.recovery().unwrap().clean, "{number}, {round}");
+            assert_eq!(store.revision().get(), 2, "{number}, {round}");
+            meanwhile(&disk, &store);
+            store.close().unwrap();
+        }
+    }
+}
+
+/// As the page for operators has it.
+#[test]
+fn on_a_full_disk_opens_what_was_closed_in_good_order() {
+    for (closes, room, opens) in [(true, 0, true), (false, 0, false), (false, 64 << 10, true)] {
+        let disk = Disk::new();
+        let store = warm(&disk);
+        if closes {
+            store.close().unwrap();
+        }
+        let found = disk.after_kill(0);
+        drop(store);
+        let files = found.files();
+        found.set_capacity(Some(found.used() + room));
+        let opened = open(&found, Durability::Sync);
+        assert_eq!(opened.is_ok(), opens, "closes: {closes}, room: {room}");
+        assert!(opens || found.files() == files, "it is as it was");
+        found.set_capacity(None);
+        drop(opened);
+        assert!(open(&found, Durability::Sync).unwrap().contains("warm"));
+    }
+}

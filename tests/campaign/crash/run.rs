@@ -213,7 +213,13 @@ impl Run {
             }
             Operation::Compact => {
                 self.camera.inside().phase = Phase::Checkpoint;
+                // What was told before is synced by the time when a checkpoint takes its place, whatever the durability.
+                let told = self.camera.inside().bounds.told;
                 let compacted = self.store().compact();
+                if compacted.is_ok() && !self.disk.is_halted() {
+                    let bounds = &mut self.camera.inside().bounds;
+                    bounds.synced = bounds.synced.max(told);
+                }
                 self.possible(compacted.map_err(|error| chain(&error)))
             }
             Operation::CompactBeside { keys, size } => self.compact_beside(keys, *size),
