@@ -301,7 +301,7 @@ pub enum CompactError {
     /// The file system refused: there may be no space for the checkpoint.
     #[error("cannot write the checkpoint, or remove what it replaces")]
     Io(#[source] io::Error),
-    /// A key or a value cannot be encoded any more.
+    /// A key or a value cannot be encoded any more, or not read back.
     #[error("cannot encode an entry")]
     Encode(#[source] CodecError),
 }

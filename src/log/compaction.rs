@@ -226,6 +226,7 @@ impl Compaction {
             number,
             blocks: Blocks::new(header.epoch),
             len: 0,
+            synced: 0,
         };
         checkpoint.write(0, &header.encode().0)?;
         Ok(checkpoint)
@@ -269,6 +270,10 @@ pub(crate) struct Continuation {
     epoch: u64,
 }
 
+/// A checkpoint is synced each time so many bytes were written, so that no sync has much to do: writers share the disk, and
+/// a close waits for the call that is under way.
+const SYNC_EACH: u64 = 16 << 20;
+
 /// A checkpoint that is being written.
 pub(crate) struct Checkpoint<'a> {
     compaction: &'a mut Compaction,
@@ -277,6 +282,8 @@ pub(crate) struct Checkpoint<'a> {
     number: u64,
     blocks: Blocks,
     len: u64,
+    /// How much of that is synced.
+    synced: u64,
 }
 
 impl Checkpoint<'_> {
@@ -297,8 +304,13 @@ impl Checkpoint<'_> {
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), CompactError> {
         let file = &*self.file;
-        self.compaction.shared.housekeeping.call(|_, _| write_all_at(file, bytes, offset))?;
+        let housekeeping = &self.compaction.shared.housekeeping;
+        housekeeping.call(|_, _| write_all_at(file, bytes, offset))?;
         self.len = offset + super::writer::count(bytes.len());
+        if self.len >= self.synced + SYNC_EACH {
+            housekeeping.call(|_, _| file.sync())?;
+            self.synced = self.len;
+        }
         Ok(())
     }
 

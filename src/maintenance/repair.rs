@@ -123,7 +123,8 @@ impl Repair {
     /// [restored](super::restore()) one. The original is moved aside, as `<directory>.damaged-<seconds since 1970>`.
     ///
     /// # Errors
-    /// If a store has the log open, it has changed since, or the file system refuses. The original is then where it was.
+    /// If a store has the log open, it has changed since, or the file system refuses. The original is then where it was; or, if
+    /// a new store was begun in its place in the moment between two renames, where it was moved to.
     pub fn apply(
         self,
         bump: u64,

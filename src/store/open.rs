@@ -200,13 +200,33 @@ where
     Ok(record)
 }
 
-fn encode_entry<K: Serialize, V: Serialize, C: Codec>(
+/// Decodes it again, too: it takes the place of what was read back when it was written.
+fn encode_entry<K, V, C>(
     checkpoint: &mut Checkpoint<'_>,
     key: &K,
     entry: &Versioned<V>,
-) -> Result<(), CompactError> {
+) -> Result<(), CompactError>
+where
+    K: Serialize + DeserializeOwned,
+    V: Serialize + DeserializeOwned,
+    C: Codec,
+{
     let numbers = [entry.revision().get(), entry.created_revision().get(), entry.write_count()];
-    checkpoint.push(numbers, |out| C::encode(key, out), |out| C::encode(entry.value(), out))
+    checkpoint.push(
+        numbers,
+        |out| encode_checked::<K, C>(key, out),
+        |out| encode_checked::<V, C>(entry.value(), out),
+    )
+}
+
+fn encode_checked<T, C>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError>
+where
+    T: Serialize + DeserializeOwned,
+    C: Codec,
+{
+    let start = out.len();
+    C::encode(value, out)?;
+    C::decode::<T>(&out[start..]).map(drop)
 }
 
 fn check<K, V, C>(record: &Record) -> Result<(), CodecError>
