@@ -47,7 +47,9 @@ fn run(options: &Options) -> Outcome {
     let (depth, end) = match options.size {
         Size::Test => (Depth { pictures: 1, after_fault: 2, one_in: 61 }, End::After(10)),
         Size::Usual => (USUAL, End::After(10_000)),
-        Size::Count(count) => (Depth { pictures: 8, after_fault: 6, one_in: 1 }, End::After(count)),
+        Size::Count(count) => {
+            (Depth { pictures: 8, after_fault: 30, one_in: 1 }, End::After(count))
+        }
         Size::Until(time) => (USUAL, End::At(time)),
     };
     let enumerated = fixed::enumerate(seed, depth, workers, None);
