@@ -334,6 +334,13 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// The directory is a [backup](crate::maintenance::backup()): a store that was opened on it would use revisions again that
+    /// its original has used since. [`restore`](crate::maintenance::restore()) makes a store of it.
+    #[error("{} is a backup: it is to be restored, not opened", path.display())]
+    IsBackup {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The log was written by a newer version of the crate.
     #[error("the log has format {found}, this version reads up to {supported}")]
     NewerFormat {

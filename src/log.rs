@@ -53,7 +53,7 @@ use self::group::Shared;
 pub(crate) use self::group::{Follow, RoomRefused};
 pub use self::inspect::{Beyond, CheckpointFile, Damage, Inspection};
 pub(crate) use self::inspect::{Found, InspectError, Place, Stopped, Visitor, inspect};
-pub(crate) use self::names::is_log_file;
+pub(crate) use self::names::{BACKUP, is_log_file};
 pub(crate) use self::record::{Operation, Record, RecordBuilder, operations};
 pub use self::recovery::{Cut, Recovery};
 pub(crate) use self::scan::{Apply, Codec, Item};

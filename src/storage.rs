@@ -18,7 +18,9 @@ use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 
-pub(crate) use self::files::{Files, exists, move_directory, real_path, remove_directory};
+pub(crate) use self::files::{
+    Files, copy_permissions, exists, move_directory, real_path, remove_directory,
+};
 
 /// One directory, in which all names are plain file names.
 pub(crate) trait Directory: Debug + Send + Sync {

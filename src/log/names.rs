@@ -7,6 +7,9 @@ const NEW: &str = ".new";
 
 pub(super) const LOCK: &str = "LOCK";
 
+/// Says of a directory that it is a backup, so that no store is opened on it.
+pub(crate) const BACKUP: &str = "BACKUP";
+
 /// The numbers that files have. The largest is out of reach, and has successors.
 const NUMBERS: std::ops::RangeInclusive<u64> = 1..=u64::MAX >> 1;
 
@@ -18,6 +21,7 @@ pub(super) enum Name {
     /// A segment or a checkpoint whose creation was interrupted.
     Unfinished,
     Lock,
+    Backup,
     /// Not the log's, but to be expected in a directory that is a mount point.
     Tolerated,
     Foreign,
@@ -27,6 +31,7 @@ impl Name {
     pub(super) fn of(name: &str) -> Self {
         match name {
             LOCK => return Self::Lock,
+            BACKUP => return Self::Backup,
             "lost+found" => return Self::Tolerated,
             _ => {}
         }
@@ -79,6 +84,7 @@ mod tests {
         assert_eq!(Name::of(&unfinished(&segment(7))), Name::Unfinished);
         assert_eq!(Name::of(&unfinished(&checkpoint(7))), Name::Unfinished);
         assert_eq!(Name::of("LOCK"), Name::Lock);
+        assert_eq!(Name::of("BACKUP"), Name::Backup);
         let foreign =
             ["7.segment", "lock", "0000000000000000000x.segment", "notes.txt", "", "LOCK.new"];
         let foreign = foreign.map(str::to_owned);

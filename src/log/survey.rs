@@ -30,6 +30,9 @@ impl Survey {
                 Name::Checkpoint(number) => checkpoint = checkpoint.max(Some(number)),
                 Name::Unfinished => left_over.push(name.clone()),
                 Name::Lock | Name::Tolerated => {}
+                Name::Backup => {
+                    return Err(OpenError::IsBackup { path: directory.path().to_owned() });
+                }
                 Name::Foreign => {
                     return Err(OpenError::ForeignFile { path: directory.path().join(name) });
                 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::log::{InspectError, Stopped, Visitor, inspect};
+use crate::log::{BACKUP, InspectError, Stopped, Visitor, inspect};
 use crate::storage::{Directory, File, Files, read_at_most, write_all_at};
 use crate::sync::Arc;
 
@@ -35,8 +35,8 @@ pub struct BackedUp {
 /// compact; the copy is one consistent state, that of a revision which is not below what was acknowledged before.
 ///
 /// It is made beside `destination`, under its name with `.partial` added, read back, and then renamed, so that what has the
-/// name is whole, and durable. The copy has the identity of the original: it is to be [restored](super::restore()), not
-/// opened.
+/// name is whole, and durable. The copy has the identity of the original: it is to be [restored](super::restore()), and refuses
+/// to be opened ([`IsBackup`](crate::OpenError::IsBackup)). It has the permissions of the original directory.
 ///
 /// # Errors
 /// If there is no log, it is damaged, the destination is not empty or within `directory`, or the file system refuses. Nothing is
@@ -58,7 +58,7 @@ pub(crate) fn backup_of(
 ) -> Result<BackedUp, MaintenanceError> {
     let path = directory.path();
     refuse_inside(path, destination)?;
-    let building = Building::begin(destination)?;
+    let building = Building::begin(destination, path)?;
     let mut copying =
         Copying { target: building.directory(), failure: None, bytes: 0, files: 0, progress };
     let found = match inspect(directory, &mut copying) {
@@ -81,8 +81,19 @@ pub(crate) fn backup_of(
     if !copied.is_sound() || copied.newest != found.newest {
         return Err(MaintenanceError::Damaged(Box::new(copied)));
     }
+    mark(&*building.directory())?;
     building.finish()?;
     Ok(BackedUp { revision: found.newest, bytes, files })
+}
+
+/// Makes a directory one that is not opened.
+fn mark(directory: &dyn Directory) -> Result<(), MaintenanceError> {
+    let path = directory.path().join(BACKUP);
+    let failed = |action| MaintenanceError::io(action, &path);
+    let file = directory.create_file(BACKUP).map_err(failed("create"))?;
+    let text = b"A backup of an ifmatch store: `ifmatch log restore` makes a store of it.\n";
+    write_all_at(&*file, text, 0).map_err(failed("write"))?;
+    file.sync().map_err(failed("sync"))
 }
 
 struct Copying<'a, 'b> {

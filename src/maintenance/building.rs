@@ -17,20 +17,24 @@ pub(super) struct Building {
 }
 
 impl Building {
-    /// Begins to make `destination`, which does not exist or is empty.
-    pub(super) fn begin(destination: &Path) -> Result<Self, MaintenanceError> {
+    /// Begins to make `destination`, which does not exist or is empty, with the permissions of the directory that it is made
+    /// of.
+    pub(super) fn begin(destination: &Path, like: &Path) -> Result<Self, MaintenanceError> {
         refuse_unless_empty(destination)?;
-        Self::beside(destination)
+        Self::beside(destination, like)
     }
 
     /// Begins to make what will take the place of `destination` once that is empty or gone.
-    pub(super) fn beside(destination: &Path) -> Result<Self, MaintenanceError> {
+    pub(super) fn beside(destination: &Path, like: &Path) -> Result<Self, MaintenanceError> {
         let mut name = destination.file_name().unwrap_or_default().to_owned();
         name.push(".partial");
         let path = destination.with_file_name(name);
         clear(&path)?;
         let building = Self { destination: destination.to_owned(), files: Files::new(&path), path };
         building.files.create().map_err(MaintenanceError::io("create", &building.path))?;
+        // Before there is anything in it for others to read.
+        storage::copy_permissions(like, &building.path)
+            .map_err(MaintenanceError::io("set the permissions of", &building.path))?;
         Ok(building)
     }
 

@@ -56,7 +56,8 @@ pub enum MaintenanceError {
     },
     /// The checkpoint is damaged, or what the log begins with: no state is whole.
     #[error(
-        "nothing before the damage is whole: {entries} entries and {commits} commits can still be read one by one"
+        "nothing before the damage is whole: {entries} entries and {commits} commits can still be read one by one; if only \
+         entries of the checkpoint are lost, all others can be kept (--without-lost-entries)"
     )]
     NothingWhole {
         /// How many entries of the checkpoint can be read.

@@ -81,7 +81,9 @@ impl Repair {
         may_have_holes: bool,
         progress: &mut OnProgress<'_>,
     ) -> Result<Self, MaintenanceError> {
-        let directory = directory.to_owned();
+        // `.` cannot be moved aside, and of a link only the link would be.
+        let directory =
+            storage::real_path(directory).map_err(MaintenanceError::io("look for", directory))?;
         let mut replay = Replay::new(progress).past_damage(may_have_holes);
         let inspection = look(&directory, &mut replay)?;
         if inspection.is_sound() {
@@ -136,7 +138,7 @@ impl Repair {
         if look(&directory, &mut replay)? != inspection {
             return Err(MaintenanceError::Changed { path: directory });
         }
-        let building = Building::beside(&directory)?;
+        let building = Building::beside(&directory, &directory)?;
         let store = write(&building, &inspection, (&replay.state, revision), bump)?;
         let original = aside(&directory);
         let failed = MaintenanceError::io("move aside", &directory);

@@ -51,7 +51,7 @@ pub fn restore(
     progress: &mut OnProgress<'_>,
 ) -> Result<Restored, MaintenanceError> {
     refuse_inside(backup.as_ref(), directory.as_ref())?;
-    let building = Building::begin(directory.as_ref())?;
+    let building = Building::begin(directory.as_ref(), backup.as_ref())?;
     let mut replay = Replay::new(progress);
     let found = look(backup.as_ref(), &mut replay)?;
     if !found.damage.is_empty() {

@@ -155,6 +155,15 @@ impl File for fs::File {
     }
 }
 
+/// Gives `to` the permissions that `from` has, if that is there.
+pub(crate) fn copy_permissions(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::metadata(from) {
+        Ok(found) => fs::set_permissions(to, found.permissions()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether there is something at `path`.
 pub(crate) fn exists(path: &Path) -> io::Result<bool> {
     path.try_exists()

@@ -1,13 +1,24 @@
 //! A backup is one consistent state, not below what was acknowledged before it began, whatever the store does meanwhile.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ifmatch::maintenance::{self, MaintenanceError};
-use ifmatch::{Durability, Store, Txn};
+use ifmatch::{Durability, OpenError, Store, Txn};
 
 use crate::common::format::{self, segment_name};
 use crate::common::{Raises, from_env, read_files, scratch};
 use crate::past::{Past, Place, SHAPES, Shape, builder, names, state, verify};
+
+/// A backup refuses to be opened. Without its mark it shows what it has.
+fn opened(copy: &Path) -> Store<String, String> {
+    let files = read_files(copy);
+    let refused = builder().open(copy).unwrap_err();
+    assert!(matches!(refused, OpenError::IsBackup { .. }), "{refused}");
+    assert_eq!(read_files(copy), files);
+    std::fs::remove_file(copy.join("BACKUP")).unwrap();
+    builder().open(copy).unwrap()
+}
 
 #[test]
 fn a_copy_has_what_the_original_has() {
@@ -25,8 +36,8 @@ fn a_copy_has_what_the_original_has() {
             let (found, original) = (verify(&copy), verify(&place.data()));
             assert_eq!((found.bytes, found.clean), (made.bytes, clean), "{case}");
             assert_eq!((found.commits, found.floor), (original.commits, original.floor), "{case}");
-            assert_eq!(made.files, format::at(names(&copy).len()), "{case}");
-            let store = builder().open(&copy).unwrap();
+            assert_eq!(made.files + 1, format::at(names(&copy).len()), "{case}: and its mark");
+            let store = opened(&copy);
             assert_eq!(state(&store), past.at(past.newest()), "{case}");
         }
     }
@@ -47,9 +58,9 @@ fn neither_zeros_nor_a_torn_tail_nor_left_overs_are_copied() {
     maintenance::backup(place.data(), &copy, &mut |_| {}).unwrap();
     let copied = read_files(&copy);
     assert_eq!(copied[&name], files[&name][..end]);
-    assert_eq!(copied.len(), files.len() - 1);
+    assert_eq!(copied.len(), files.len(), "the left-over went, the mark came");
     assert_eq!(verify(&copy).torn_tail, None);
-    assert_eq!(state(&builder().open(&copy).unwrap()), past.at(past.newest()));
+    assert_eq!(state(&opened(&copy)), past.at(past.newest()));
 }
 
 #[test]
@@ -130,7 +141,7 @@ fn while_writers_and_compactions_run_each_backup_is_a_prefix_with_all_that_was_a
                 let backup = maintenance::backup(&data, &copy, &mut |_| {})
                     .unwrap_or_else(|error| panic!("{durability:?}, round {round}: {error:?}"));
                 assert!(backup.revision >= shown, "{backup:?} is below {shown}");
-                let copied = builder().open(&copy).unwrap();
+                let copied = opened(&copy);
                 for (writer, before) in before.into_iter().enumerate() {
                     let number = |half| {
                         let found = copied.get(format!("{writer}/{half}"));
@@ -158,7 +169,7 @@ fn a_store_backs_itself_up() {
     let newest = store.put("one more", "v".to_owned()).unwrap();
     let made = store.backup(place.path("copy"), &mut |_| {}).unwrap();
     assert_eq!(made.revision, newest.get());
-    assert_eq!(state(&builder().open(place.path("copy")).unwrap()), state(&store));
+    assert_eq!(state(&opened(&place.path("copy"))), state(&store));
     let inside = store.backup(place.data().join("copy"), &mut |_| {});
     assert!(matches!(inside, Err(MaintenanceError::Inside { .. })), "{inside:?}");
     let in_memory = builder().build().backup(place.path("another"), &mut |_| {});
@@ -179,4 +190,21 @@ fn a_store_that_has_such_a_name_is_not_taken_for_a_left_over() {
     assert_eq!(read_files(&place.path("copy.partial")), files);
     store.put(1, 2).unwrap();
     store.close().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_others_may_not_read_they_may_not_read_in_a_copy() {
+    use std::os::unix::fs::PermissionsExt;
+    let past = Past::new(Shape::Segments, true);
+    let place = Place::new(&past.files);
+    let mode =
+        |name: &str| std::fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o777;
+    for allowed in [0o700, 0o750] {
+        std::fs::set_permissions(place.data(), PermissionsExt::from_mode(allowed)).unwrap();
+        let (copy, restored) = (format!("copy{allowed}"), format!("restored{allowed}"));
+        maintenance::backup(place.data(), place.path(&copy), &mut |_| {}).unwrap();
+        maintenance::restore(place.path(&copy), place.path(&restored), 1, &mut |_| {}).unwrap();
+        assert_eq!((mode(&copy), mode(&restored)), (allowed, allowed));
+    }
 }

@@ -236,3 +236,19 @@ fn write_files_under(place: &Place, files: &Files) {
         std::fs::write(place.data().join(name), bytes).unwrap();
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn through_a_link_the_directory_itself_is_repaired() {
+    let past = Past::new(Shape::Segments, true);
+    let mut files = past.files.clone();
+    let (_, bytes) = files.iter_mut().next().unwrap();
+    bytes[format::SEGMENT_HEADER + 60] ^= 1;
+    let place = Place::new(&files);
+    std::os::unix::fs::symlink(place.data(), place.path("link")).unwrap();
+    let plan = Repair::plan(place.path("link"), &mut |_| {}).unwrap();
+    plan.apply(DEFAULT_BUMP, &mut |_| {}).unwrap();
+    assert!(std::fs::symlink_metadata(place.path("link")).unwrap().is_symlink());
+    assert!(std::fs::symlink_metadata(place.data()).unwrap().is_dir());
+    assert!(builder().open(place.path("link")).unwrap().recovery().unwrap().checkpoint.is_some());
+}

@@ -1,5 +1,6 @@
 //! What the store's errors are as problems.
 
+use std::error::Error as _;
 use std::fmt::Display;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -46,6 +47,14 @@ impl Problem {
     /// A write of which nobody knows whether it took place: without Retry-After, which would ask for it to be repeated
     /// blindly.
     pub(in crate::http) fn unknown(unknown: &OutcomeUnknown) -> Self {
+        // The client is not told, and whoever runs the server has to know why, even if it is killed next.
+        let mut why = String::new();
+        let mut cause = unknown.source();
+        while let Some(error) = cause {
+            why = if why.is_empty() { error.to_string() } else { format!("{why}: {error}") };
+            cause = error.source();
+        }
+        tracing::error!(cause = why, "the outcome of a write is unknown");
         Self::new(ProblemKind::OutcomeUnknown, unknown.to_string())
     }
 }

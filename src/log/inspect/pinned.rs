@@ -66,7 +66,7 @@ impl Files {
                 Name::Segment(number) => segments.push(number),
                 Name::Checkpoint(number) => checkpoints.push(number),
                 Name::Unfinished => all.left_over.push(name),
-                Name::Lock | Name::Tolerated => {}
+                Name::Lock | Name::Backup | Name::Tolerated => {}
                 Name::Foreign => all.foreign.push(name),
             }
         }

@@ -33,8 +33,8 @@ pub(crate) enum Failure {
     Tls { cert: PathBuf, key: PathBuf, source: TlsError },
     #[error("cannot listen on {address}")]
     Listen { address: String, source: io::Error },
-    #[error("cannot open the store")]
-    Open(#[from] OpenError),
+    #[error("cannot open the store in {}{}", directory.display(), advice(source))]
+    Open { directory: PathBuf, source: OpenError },
     #[error("cannot start the server")]
     Start(#[source] io::Error),
     #[error("the store could not be closed in good order: what was not yet durable may be lost")]
@@ -53,9 +53,24 @@ impl Failed for Failure {
             | Self::Tokens { .. }
             | Self::Tls { .. }
             | Self::Listen { .. }
-            | Self::Open(_)
             | Self::Start(_)
             | Self::Close(_) => Exit::Failed,
+            Self::Open { source, .. } => match source {
+                OpenError::Locked { .. } => Exit::Unreachable,
+                OpenError::Corrupt { .. } | OpenError::MissingSegment { .. } => Exit::Damaged,
+                _ => Exit::Failed,
+            },
         }
+    }
+}
+
+/// Where to go on.
+fn advice(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Corrupt { .. } | OpenError::MissingSegment { .. } => {
+            " (`ifmatch log verify` says all that is damaged, `log repair` what can be kept; a backup is better)"
+        }
+        OpenError::IsBackup { .. } => " (`ifmatch log restore` makes a store of it)",
+        _ => "",
     }
 }

@@ -69,7 +69,10 @@ pub(super) fn open(arguments: &Arguments, log: &Log) -> Result<DocumentStore, Fa
         return Ok(builder.first_revision(revision_of_now()).build());
     };
     let record = (arguments.max_body + RECORD_OVERHEAD_BYTES).max(16 << 20);
-    let store = builder.max_record_bytes(record).open(directory)?;
+    let store = builder
+        .max_record_bytes(record)
+        .open(directory)
+        .map_err(|source| Failure::Open { directory: directory.clone(), source })?;
     if let Some(report) = store.recovery().and_then(|recovery| unclean(directory, recovery)) {
         log.warn(&report);
     }
