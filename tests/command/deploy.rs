@@ -91,7 +91,7 @@ fn the_page_names_no_flag_that_there_is_not() {
     let page = include_str!("../../src/operations.md");
     let help: String = [&["serve"][..], &["log", "verify"], &["log", "dump"], &["log", "restore"]]
         .iter()
-        .chain([&["log", "repair"][..], &["log", "backup"]].iter())
+        .chain([&["log", "repair"][..], &["log", "backup"], &["import"]].iter())
         .map(|words| run(command().args(*words).arg("--help"), b"").ok())
         .collect();
     let flags = page.split(|letter: char| letter.is_whitespace() || "`(),.=".contains(letter));
