@@ -185,3 +185,16 @@ fn a_disk_with_room_for_the_next_segment_only_refuses_a_compaction_and_the_log_g
         assert_eq!(*open(&disk.as_synced()).get(1).unwrap(), 2, "{room}");
     }
 }
+
+/// It was worth it for ever, and one thread started the next.
+#[test]
+fn where_there_is_nothing_to_replace_no_compaction_is_started() {
+    let disk = Disk::new().with_threads();
+    let store = Numbers::builder().compact_after(0).open_on(&disk).unwrap();
+    store.put(1, 1).unwrap();
+    store.compact().unwrap();
+    let calls = disk.calls();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(disk.calls(), calls);
+    assert_eq!(store.stats().log().unwrap().compactions.failed, 0);
+}
