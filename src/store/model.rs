@@ -10,10 +10,12 @@
 //! wakes it, such as the store's end.
 
 mod compaction;
+mod conflicts;
 mod durable;
 mod past;
 mod snapshots;
 mod transactions;
+mod updates;
 mod watches;
 mod writes;
 
