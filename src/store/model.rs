@@ -12,6 +12,7 @@
 mod compaction;
 mod conflicts;
 mod durable;
+mod failures;
 mod past;
 mod snapshots;
 mod transactions;

@@ -41,7 +41,8 @@ fn run(options: &Options) -> Outcome {
             Err(what) => violations.push(what),
         }
     }
-    let tree = Tree::copy(root);
+    let name = if matches!(options.size, Size::Test) { "teeth-fit" } else { "teeth" };
+    let tree = Tree::copy(root, name);
     let (points, found) = match options.size {
         Size::Test => (patches.len(), all_fit(&tree, &patches)),
         Size::Count(runs) => all_bite(&tree, patches, Effort { runs }, None),
@@ -101,7 +102,10 @@ fn all_bite(
                 break;
             }
             tried += 1;
-            violations.extend(bites(tree, &build, patch, effort).err());
+            if let Err(what) = bites(tree, &build, patch, effort) {
+                eprintln!("teeth: {what}");
+                violations.push(what);
+            }
             if let Err(what) = tree.is_sound() {
                 violations.push(what);
                 return (tried, violations);

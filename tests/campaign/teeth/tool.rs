@@ -142,10 +142,15 @@ impl Tool {
                 told.lines().find(|line| line.starts_with(&violation))?.to_owned()
             }
             Self::Model(_) | Self::Test(..) => {
-                // The words of a panic come after its place.
+                // The words of a panic come after its place, and what was expected after them.
                 let mut lines = told.lines().skip_while(|line| !line.contains(" panicked at "));
-                let words = lines.nth(1).filter(|words| !words.is_empty());
-                words.or_else(|| told.lines().rfind(|line| !line.is_empty()))?.to_owned()
+                match lines.nth(1).filter(|words| !words.is_empty()) {
+                    Some(words) => {
+                        let more = lines.take_while(|line| line.starts_with(' ')).map(str::trim);
+                        std::iter::once(words).chain(more).collect::<Vec<_>>().join(", ")
+                    }
+                    None => told.lines().rfind(|line| !line.is_empty())?.to_owned(),
+                }
             }
         };
         Some(line.chars().take(200).collect())

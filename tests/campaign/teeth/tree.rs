@@ -14,8 +14,9 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn copy(from: &Path) -> Self {
-        let root = from.join("target/teeth");
+    /// A copy of its own name, so that a test run does not meet a campaign.
+    pub(super) fn copy(from: &Path, name: &str) -> Self {
+        let root = from.join("target").join(name);
         let _may_not_exist = fs::remove_dir_all(&root);
         copy(from, &root);
         Self { root, target: from.join("target/teeth-build"), broken_for_good: false.into() }
