@@ -16,7 +16,8 @@ use crate::versioned::Versioned;
 /// assert!(store.put_if("n", 4, revision).is_err());
 /// # Ok::<(), ifmatch::WriteError<String, u32>>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Precondition {
     /// No demand: the write always takes place.
     Any,

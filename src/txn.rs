@@ -42,7 +42,8 @@ pub struct Txn<K, V> {
 }
 
 /// A precondition of a transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Requirement<K> {
     /// This holds for the key.
     Key(K, Precondition),

@@ -1,0 +1,287 @@
+//! Makes a history that is not linearizable small enough for a person to see why.
+//!
+//! Only steps that keep the violation one of the history that was checked: whatever the smaller history contradicts, the
+//! larger one did. So calls that read only may go, and what one object went through may stand alone. The beginning of a
+//! history may become the state that it leads to, if revisions leave no other. Its end may go, if calls under way are left
+//! open. Any other call may go only if the history contradicts itself without it, and also when it is left open: else it might
+//! be the loss of the call that makes the contradiction.
+
+use std::collections::BTreeMap;
+
+use super::search::{CallOf, Found, Prepared, Search, is_read, revision};
+use super::violation::{Blocked, Violation};
+use crate::testing::history::Call;
+use crate::testing::model::{Model, Step};
+
+/// What a smaller history may take to be found contradictory: otherwise it is left as it was.
+const MAX_CHOICES: u64 = 1 << 12;
+
+/// Checks of all calls, divided by how many calls there are.
+const WORK: usize = 1 << 22;
+
+pub(super) fn shrink<M: Model>(
+    model: &M,
+    prepared: &Prepared<'_, M>,
+    max_choices: u64,
+) -> Violation<M::Operation, M::Outcome> {
+    let calls: Vec<_> = prepared.calls.iter().copied().cloned().collect();
+    let total = calls.len();
+    let mut piece = Piece { model, start: model.initial(), calls, max_choices };
+    piece.keep_one_part();
+    piece.cut_start();
+    piece.cut_end();
+    piece.drop_reads();
+    piece.drop_others();
+    piece.into_violation(total)
+}
+
+struct Piece<'a, M: Model> {
+    model: &'a M,
+    start: M::State,
+    /// In the order in which they began.
+    calls: Vec<CallOf<M>>,
+    max_choices: u64,
+}
+
+/// A dead end: the longest beginning of an order, the state after it, and the calls that cannot go on.
+struct Stuck<S> {
+    order: Vec<usize>,
+    state: S,
+    blocked: Vec<usize>,
+    is_forced: bool,
+}
+
+impl<M: Model> Piece<'_, M> {
+    fn stuck<'c>(
+        &self,
+        calls: impl Iterator<Item = &'c CallOf<M>>,
+        max_choices: u64,
+    ) -> Option<Stuck<M::State>>
+    where
+        CallOf<M>: 'c,
+    {
+        let prepared = Prepared::new(self.model, calls);
+        match Search::new(self.model, self.start.clone(), &prepared, max_choices).run() {
+            Found::Nothing { order, state, blocked, is_forced } => {
+                Some(Stuck { order, state, blocked, is_forced })
+            }
+            Found::Order(_) | Found::Undecided => None,
+        }
+    }
+
+    fn is_violated_by<'c>(&self, calls: impl Iterator<Item = &'c CallOf<M>>) -> bool
+    where
+        CallOf<M>: 'c,
+    {
+        self.stuck(calls, MAX_CHOICES).is_some()
+    }
+
+    /// Keeps what one object went through, if that alone is contradictory.
+    fn keep_one_part(&mut self) {
+        let mut parts = BTreeMap::<u64, Vec<CallOf<M>>>::new();
+        for call in &self.calls {
+            match self.model.part(&call.operation) {
+                Some(part) => parts.entry(part).or_default().push(call.clone()),
+                None if is_read(self.model, call) => {}
+                None => return,
+            }
+        }
+        let mut parts: Vec<_> = parts.into_values().collect();
+        parts.sort_by_key(Vec::len);
+        if let Some(part) = parts.into_iter().find(|part| self.is_violated_by(part.iter())) {
+            self.calls = part;
+        }
+    }
+
+    /// Puts the state in the place of those changes that come before whatever cannot go on.
+    fn cut_start(&mut self) {
+        let Some(stuck) =
+            self.stuck(self.calls.iter(), MAX_CHOICES).filter(|stuck| stuck.is_forced)
+        else {
+            return;
+        };
+        let Some(begin) = stuck.blocked.iter().map(|call| self.calls[*call].called).min() else {
+            return;
+        };
+        let prepared = Prepared::new(self.model, self.calls.iter());
+        let is_before =
+            |call: &&usize| self.calls[**call].returned.is_some_and(|returned| returned < begin);
+        let before: Vec<_> = prepared.told.iter().take_while(is_before).copied().collect();
+        let mut start = self.start.clone();
+        for call in &before {
+            let Call { operation, outcome, .. } = &self.calls[*call];
+            if self.model.step(&mut start, operation, outcome.as_ref()) == Step::Impossible {
+                return;
+            }
+        }
+        let end = before.iter().filter_map(|call| self.calls[*call].returned).max().unwrap_or(0);
+        let mut is_before = vec![false; self.calls.len()];
+        before.iter().for_each(|call| is_before[*call] = true);
+        let stays = |number: usize, call: &CallOf<M>| {
+            !is_before[number] && (prepared.was_told(number) || call.called > end)
+        };
+        let calls = self.calls.iter().enumerate();
+        let calls = calls.filter(|(number, call)| stays(*number, call));
+        let calls: Vec<_> = calls.map(|(_, call)| call.clone()).collect();
+        let smaller = Self { model: self.model, start, calls, max_choices: self.max_choices };
+        if smaller.is_violated_by(smaller.calls.iter()) {
+            *self = smaller;
+        }
+    }
+
+    /// Forgets what comes after the contradiction.
+    fn cut_end(&mut self) {
+        let mut ends: Vec<_> = self.calls.iter().filter_map(|call| call.returned).collect();
+        ends.sort_unstable();
+        let Some(stuck) = self.stuck(self.calls.iter(), MAX_CHOICES) else { return };
+        let first = stuck.blocked.iter().filter_map(|call| self.calls[*call].returned).min();
+        let first = first.and_then(|first| ends.binary_search(&first).ok());
+        let violates = |last: usize| self.is_violated_by(self.until(ends[last]).iter());
+        // From where it is likely, in growing steps down to where there is none; then by halves.
+        let mut high = match first {
+            Some(first) if violates(first) => first,
+            _ => ends.len() - 1,
+        };
+        let (mut low, mut step) = (0, 1);
+        while low < high {
+            let middle = high.saturating_sub(step).max(low);
+            if violates(middle) {
+                (high, step) = (middle, step * 2);
+            } else {
+                (low, step) = (middle + 1, (high - middle).div_ceil(2));
+            }
+        }
+        let calls = self.until(ends[high]);
+        if self.is_violated_by(calls.iter()) {
+            self.calls = calls;
+        }
+    }
+
+    /// What was known at this moment.
+    fn until(&self, end: u64) -> Vec<CallOf<M>> {
+        let calls = self.calls.iter().filter(|call| call.called <= end).cloned();
+        calls
+            .map(|call| {
+                if call.returned.is_some_and(|returned| returned > end) {
+                    open(&call)
+                } else {
+                    call
+                }
+            })
+            .collect()
+    }
+
+    fn drop_reads(&mut self) {
+        let goes =
+            |piece: &Self, call: &CallOf<M>| is_read(piece.model, call) || call.outcome.is_none();
+        self.drop_some(goes, |piece, rest, _| piece.is_violated_by(rest.iter()));
+    }
+
+    fn drop_others(&mut self) {
+        let mut hidden = Vec::new();
+        self.drop_some(
+            |_, _| true,
+            |piece, rest, dropped| {
+                let opened: Vec<_> = dropped.iter().map(open).collect();
+                let with_opened = || rest.iter().chain(&hidden).chain(&opened);
+                let is_sound =
+                    piece.is_violated_by(rest.iter()) && piece.is_violated_by(with_opened());
+                if is_sound {
+                    hidden.extend(opened);
+                }
+                is_sound
+            },
+        );
+    }
+
+    /// Drops as many as may go, in large pieces first (Zeller's delta debugging).
+    fn drop_some(
+        &mut self,
+        may_go: impl Fn(&Self, &CallOf<M>) -> bool,
+        mut is_sound: impl FnMut(&Self, &[CallOf<M>], &[CallOf<M>]) -> bool,
+    ) {
+        let mut work = WORK;
+        let mut size = self.calls.len().div_ceil(2);
+        while size > 0 {
+            let mut begin = 0;
+            while begin < self.calls.len() {
+                if work < self.calls.len() {
+                    return;
+                }
+                work -= self.calls.len();
+                let end = (begin + size).min(self.calls.len());
+                let goes = |number: usize, call: &CallOf<M>| {
+                    (begin..end).contains(&number) && may_go(self, call)
+                };
+                let (mut rest, mut dropped) = (Vec::new(), Vec::new());
+                for (number, call) in self.calls.iter().enumerate() {
+                    if goes(number, call) { &mut dropped } else { &mut rest }.push(call.clone());
+                }
+                if !dropped.is_empty() && is_sound(self, &rest, &dropped) {
+                    // What comes next is at the same place now.
+                    begin = end - dropped.len();
+                    self.calls = rest;
+                } else {
+                    begin = end;
+                }
+            }
+            size /= 2;
+        }
+    }
+
+    fn into_violation(self, total: usize) -> Violation<M::Operation, M::Outcome> {
+        let stuck = self
+            .stuck(self.calls.iter(), self.max_choices)
+            .expect("it was found to be contradictory");
+        let prepared = Prepared::new(self.model, self.calls.iter());
+        let next = prepared.told.iter().find(|call| !stuck.order.contains(call)).copied();
+        let blocked = stuck.blocked.iter().map(|call| Blocked {
+            call: *call,
+            reason: self.reason(*call, next, prepared.was_told(*call), &stuck.state),
+        });
+        let start = (self.start != self.model.initial()).then(|| format!("{:?}", self.start));
+        Violation {
+            blocked: blocked.collect(),
+            state: format!("{:?}", stuck.state),
+            left_out: total - self.calls.len(),
+            start,
+            order: stuck.order,
+            history: self.calls.into_iter().collect(),
+        }
+    }
+
+    /// Why a call cannot be the next.
+    fn reason(&self, call: usize, next: Option<usize>, was_told: bool, state: &M::State) -> String {
+        let blocked = &self.calls[call];
+        let revision = |call: &CallOf<M>| revision(self.model, call);
+        match next {
+            Some(next) if was_told && next != call => {
+                let (own, lower) = (revision(blocked), revision(&self.calls[next]));
+                match (own, lower) {
+                    (Some(own), Some(lower)) if own == lower => {
+                        self.model.explain(state, &blocked.operation, blocked.outcome.as_ref())
+                    }
+                    (Some(own), Some(lower)) if blocked.precedes(&self.calls[next]) => format!(
+                        "it was told revision {own:?}, and was over before call {next} began, which was told revision {lower:?}"
+                    ),
+                    (Some(own), Some(lower)) => {
+                        format!("it was told revision {own:?}, and revision {lower:?} comes first")
+                    }
+                    _ => String::new(),
+                }
+            }
+            _ => self.model.explain(state, &blocked.operation, blocked.outcome.as_ref()),
+        }
+    }
+}
+
+/// The same call, but that nobody knows what it came to.
+fn open<O: Clone, T>(call: &Call<O, T>) -> Call<O, T> {
+    Call {
+        client: call.client,
+        operation: call.operation.clone(),
+        called: call.called,
+        returned: None,
+        outcome: None,
+    }
+}

@@ -1,0 +1,220 @@
+//! A store whose calls are recorded, for threads.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+
+use super::transaction::TransactionClient;
+use super::{commit, deleted, settle, settle_commit, written};
+use crate::commit_error::{CommitError, TransactError, TxError};
+use crate::error::WriteError;
+use crate::key::AsKey;
+use crate::precondition::Precondition;
+use crate::range::AsRange;
+use crate::revision::Revision;
+use crate::store::{Deleted, FastHash, Store};
+use crate::testing::recorder::Client;
+use crate::testing::store_model::{Entry, StoreOperation, StoreOutcome};
+use crate::txn::Txn;
+use crate::versioned::Versioned;
+
+type Operation<K, V> = StoreOperation<K, V>;
+type Outcome<K, V> = StoreOutcome<K, V>;
+
+/// A [`Store`] whose calls are recorded by a [`Client`]: the same methods, with the same answers.
+///
+/// A write whose outcome is unknown stays open; one that was refused is left out of the history.
+pub struct StoreClient<K, V, S = FastHash> {
+    client: Client<Operation<K, V>, Outcome<K, V>>,
+    store: Store<K, V, S>,
+}
+
+impl<K, V> Client<Operation<K, V>, Outcome<K, V>> {
+    /// This client's view of a store.
+    #[must_use]
+    pub fn of<S>(self, store: &Store<K, V, S>) -> StoreClient<K, V, S> {
+        StoreClient { client: self, store: store.clone() }
+    }
+}
+
+impl<K, V, S> fmt::Debug for StoreClient<K, V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreClient").field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+impl<K, V, S> StoreClient<K, V, S>
+where
+    K: Clone + Hash + Ord,
+    V: Clone,
+    S: BuildHasher,
+{
+    /// The store itself: what is done there is not recorded.
+    #[must_use]
+    pub fn store(&self) -> &Store<K, V, S> {
+        &self.store
+    }
+
+    /// [`Store::get`].
+    #[must_use]
+    pub fn get(&self, key: impl AsKey<K>) -> Option<Versioned<V>> {
+        let key = key.into_key();
+        let open = self.client.begin(Operation::Get(key.clone()));
+        let entry = self.store.get(key);
+        open.end(Outcome::Read(entry.as_ref().map(Entry::from)));
+        entry
+    }
+
+    /// [`Store::revision`].
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        let open = self.client.begin(Operation::Revision);
+        let revision = self.store.revision();
+        open.end(Outcome::Revision(revision));
+        revision
+    }
+
+    /// [`Store::range`], all of it.
+    #[must_use]
+    pub fn scan(&self, range: impl AsRange<K>) -> Vec<(K, Versioned<V>)> {
+        let range = range.into_range();
+        let open = self.client.begin(Operation::Scan(range.clone()));
+        let scan = self.store.range(range);
+        let revision = Some(scan.revision());
+        let found: Vec<_> = scan.collect();
+        let entries = found.iter().map(|(key, entry)| (key.clone(), Entry::from(entry)));
+        open.end(Outcome::Scanned { revision, entries: entries.collect() });
+        found
+    }
+
+    /// [`Store::create`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create(&self, key: impl AsKey<K>, value: V) -> Result<Revision, WriteError<K, V>> {
+        self.put_if(key, value, Precondition::Absent)
+    }
+
+    /// [`Store::put`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn put(&self, key: impl AsKey<K>, value: V) -> Result<Revision, WriteError<K, V>> {
+        self.put_if(key, value, Precondition::Any)
+    }
+
+    /// [`Store::put_if`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn put_if(
+        &self,
+        key: impl AsKey<K>,
+        value: V,
+        precondition: impl Into<Precondition>,
+    ) -> Result<Revision, WriteError<K, V>> {
+        let (key, precondition) = (key.into_key(), precondition.into());
+        let operation = Operation::Put { key: key.clone(), value: value.clone(), precondition };
+        let open = self.client.begin(operation);
+        let told = self.store.put_if(key, value, precondition);
+        settle(open, &told, |revision| written(*revision));
+        told
+    }
+
+    /// [`Store::delete`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn delete(&self, key: impl AsKey<K>) -> Result<Option<Deleted<V>>, WriteError<K, V>> {
+        self.delete_if(key, Precondition::Any)
+    }
+
+    /// [`Store::delete_if`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn delete_if(
+        &self,
+        key: impl AsKey<K>,
+        precondition: impl Into<Precondition>,
+    ) -> Result<Option<Deleted<V>>, WriteError<K, V>> {
+        let (key, precondition) = (key.into_key(), precondition.into());
+        let open = self.client.begin(Operation::Delete { key: key.clone(), precondition });
+        let told = self.store.delete_if(key, precondition);
+        settle(open, &told, |told| deleted(told.as_ref()));
+        told
+    }
+
+    /// [`Store::update`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update(
+        &self,
+        key: impl AsKey<K>,
+        mut change: impl FnMut(Option<&V>) -> V,
+    ) -> Result<Revision, WriteError<K, V>> {
+        let key = key.into_key();
+        let mut open = self.client.begin(Operation::Update(key.clone()));
+        let mut last = None;
+        let told = self.store.update(key.clone(), |current| {
+            let value = change(current);
+            last = Some((current.cloned(), value.clone()));
+            value
+        });
+        match (&told, last) {
+            (Ok(revision), Some((read, value))) => {
+                open.end(Outcome::Updated { read, value, revision: *revision });
+            }
+            // It may have written what it made last.
+            (Err(WriteError::OutcomeUnknown(_)), Some((_, value))) => {
+                let precondition = Precondition::Any;
+                open.amend(Operation::Put { key, value, precondition });
+            }
+            _ => open.discard(),
+        }
+        told
+    }
+
+    /// [`Store::commit`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn commit(&self, txn: Txn<K, V>) -> Result<Revision, CommitError<K, V>> {
+        let open = self.client.begin(commit(&txn));
+        let told = self.store.commit(txn);
+        settle_commit(open, &told);
+        told
+    }
+
+    /// [`Store::transact`], which sees what it read and wrote.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn transact<A>(
+        &self,
+        mut body: impl FnMut(&mut TransactionClient<'_, K, V, S>) -> Result<A, TxError>,
+    ) -> Result<A, TransactError<K, V>> {
+        let mut open = self.client.begin(Operation::Transact);
+        let (mut reads, mut changes) = (Vec::new(), Vec::new());
+        let told = self.store.transact_at(|transaction| {
+            let mut recorded = TransactionClient::new(transaction);
+            let answer = body(&mut recorded);
+            (reads, changes) = recorded.into_parts();
+            answer
+        });
+        match told {
+            Ok((answer, revision)) => {
+                open.end(Outcome::Transacted { reads, changes, revision });
+                Ok(answer)
+            }
+            Err(error @ TransactError::Commit(CommitError::OutcomeUnknown(_))) => {
+                open.amend(Operation::Commit { requirements: Vec::new(), changes });
+                Err(error)
+            }
+            Err(error) => {
+                open.discard();
+                Err(error)
+            }
+        }
+    }
+}

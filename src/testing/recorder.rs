@@ -1,0 +1,232 @@
+//! Writes down who asked what when, and what was answered.
+
+use std::fmt;
+use std::future::Future;
+
+use super::history::{Call, History};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
+
+/// Records a [`History`].
+///
+/// Each thread, task or connection records by a [`Client`] of its own, so that they do not meet: all that they share is a
+/// counter, which is the clock. (What is tested runs a little more in step for that: two calls are ordered by it in the
+/// memory model, too. Races within calls are not touched.)
+///
+/// ```
+/// use ifmatch::testing::Recorder;
+///
+/// let recorder = Recorder::new();
+/// let client = recorder.client();
+/// let answer = client.call("add 2 and 2", || 4);
+/// assert_eq!(answer, 4);
+///
+/// // A call that is never ended stays open: it may have taken effect, or may yet.
+/// drop(client.begin("the connection was lost"));
+///
+/// let history = recorder.history();
+/// assert_eq!(history.calls()[0].outcome, Some(4));
+/// assert_eq!(history.calls()[1].outcome, None);
+/// ```
+pub struct Recorder<O, T> {
+    shared: Arc<Shared<O, T>>,
+}
+
+struct Shared<O, T> {
+    clock: AtomicU64,
+    clients: Mutex<Vec<Arc<Calls<O, T>>>>,
+}
+
+/// Those of one client; `None` in place of one that was discarded.
+type Calls<O, T> = Mutex<Vec<Option<Call<O, T>>>>;
+
+impl<O, T> Shared<O, T> {
+    /// The next moment. Whatever happened before is before it, for everybody.
+    fn now(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+impl<O, T> Recorder<O, T> {
+    /// Without clients.
+    #[must_use]
+    pub fn new() -> Self {
+        let shared = Shared { clock: AtomicU64::new(0), clients: Mutex::new(Vec::new()) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Another client.
+    ///
+    /// # Panics
+    /// After 2^32 clients.
+    #[must_use]
+    pub fn client(&self) -> Client<O, T> {
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let mut clients = self.shared.clients.lock();
+        let number = u32::try_from(clients.len()).expect("there are fewer than 2^32 clients");
+        clients.push(Arc::clone(&calls));
+        Client { shared: Arc::clone(&self.shared), calls, number }
+    }
+
+    /// Whatever is under way has no effect after this moment, if it has any: the system was restarted.
+    pub fn end_open_calls(&self) {
+        let clients = self.shared.clients.lock();
+        let now = self.shared.now();
+        for calls in &*clients {
+            calls.lock().iter_mut().flatten().for_each(|call| {
+                call.returned.get_or_insert(now);
+            });
+        }
+    }
+
+    /// All calls until now. Those under way are open.
+    #[must_use]
+    pub fn history(&self) -> History<O, T>
+    where
+        O: Clone,
+        T: Clone,
+    {
+        let clients = self.shared.clients.lock();
+        clients.iter().flat_map(|calls| calls.lock().clone()).flatten().collect()
+    }
+
+    /// All calls until now, forgotten here. Those under way are open, and what they are answered will not be known.
+    #[must_use]
+    pub fn take(&self) -> History<O, T> {
+        let clients = self.shared.clients.lock();
+        clients.iter().flat_map(|calls| std::mem::take(&mut *calls.lock())).flatten().collect()
+    }
+}
+
+impl<O, T> Default for Recorder<O, T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<O, T> Clone for Recorder<O, T> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<O, T> fmt::Debug for Recorder<O, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").finish_non_exhaustive()
+    }
+}
+
+/// One who calls: a line of the timeline.
+///
+/// A clone is the same client, whose calls may overlap then; that is allowed, but a picture is clearer if each who calls has
+/// [its own](Recorder::client).
+pub struct Client<O, T> {
+    shared: Arc<Shared<O, T>>,
+    calls: Arc<Calls<O, T>>,
+    number: u32,
+}
+
+impl<O, T> Client<O, T> {
+    /// Its number, from 0.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Another client of the same recorder.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Recorder { shared: Arc::clone(&self.shared) }.client()
+    }
+
+    /// Records a call. If `work` panics, the call stays open.
+    pub fn call(&self, operation: O, work: impl FnOnce() -> T) -> T
+    where
+        T: Clone,
+    {
+        let open = self.begin(operation);
+        let outcome = work();
+        open.end(outcome.clone());
+        outcome
+    }
+
+    /// Records a call. If the future is dropped before it is ready, the call stays open.
+    pub async fn call_async(&self, operation: O, work: impl Future<Output = T>) -> T
+    where
+        T: Clone,
+    {
+        let open = self.begin(operation);
+        let outcome = work.await;
+        open.end(outcome.clone());
+        outcome
+    }
+
+    /// Records that a call begins: to be called before it can have any effect.
+    #[must_use = "dropped at once, the call stays open"]
+    pub fn begin(&self, operation: O) -> OpenCall<'_, O, T> {
+        let mut calls = self.calls.lock();
+        let index = calls.len();
+        let called = self.shared.now();
+        let client = self.number;
+        calls.push(Some(Call { client, operation, called, returned: None, outcome: None }));
+        OpenCall { client: self, index, called }
+    }
+}
+
+impl<O, T> Clone for Client<O, T> {
+    fn clone(&self) -> Self {
+        let (shared, calls) = (Arc::clone(&self.shared), Arc::clone(&self.calls));
+        Self { shared, calls, number: self.number }
+    }
+}
+
+impl<O, T> fmt::Debug for Client<O, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// A call that has begun. Dropped, it stays open: nobody knows whether it took effect.
+#[derive(Debug)]
+pub struct OpenCall<'a, O, T> {
+    client: &'a Client<O, T>,
+    index: usize,
+    called: u64,
+}
+
+impl<O, T> OpenCall<'_, O, T> {
+    /// Records what was answered: to be called when the answer is there.
+    pub fn end(self, outcome: T) {
+        let returned = self.client.shared.now();
+        self.change(|place| {
+            if let Some(call) = place {
+                (call.returned, call.outcome) = (Some(returned), Some(outcome));
+            }
+        });
+    }
+
+    /// What is asked, if that is better known by now: a closure has run.
+    pub fn amend(&mut self, operation: O) {
+        self.change(|place| {
+            if let Some(call) = place {
+                call.operation = operation;
+            }
+        });
+    }
+
+    /// Takes the call out of the history: it had no effect for certain, and nothing was learned by it. (It was refused.)
+    pub fn discard(self) {
+        self.change(|place| *place = None);
+    }
+
+    /// Unless the history was taken meanwhile.
+    fn change(&self, change: impl FnOnce(&mut Option<Call<O, T>>)) {
+        let mut calls = self.client.calls.lock();
+        let place = calls.get_mut(self.index);
+        let own = |place: &&mut Option<Call<O, T>>| {
+            place.as_ref().is_some_and(|call| call.called == self.called)
+        };
+        if let Some(place) = place.filter(own) {
+            change(place);
+        }
+    }
+}

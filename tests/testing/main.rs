@@ -1,0 +1,13 @@
+//! The testing kit itself, tested: the checker against one that tries all orders, on histories of which it is known what they
+//! are.
+
+#![cfg(not(ifmatch_model))]
+#![allow(clippy::unwrap_used, clippy::panic)] // All of it is tests.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod all_orders;
+mod generated;
+mod recorded;
+mod register;

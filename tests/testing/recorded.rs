@@ -1,0 +1,64 @@
+//! What racing threads were told by a store.
+
+use std::time::Instant;
+
+use ifmatch::testing::{Recorder, StoreModel, check};
+use ifmatch::{Precondition, Store, Txn};
+
+use crate::common::{Random, from_env, together};
+
+fn race(
+    threads: u64,
+    steps: u64,
+    keys: u64,
+    seed: u64,
+) -> ifmatch::testing::History<
+    ifmatch::testing::StoreOperation<u64, u64>,
+    ifmatch::testing::StoreOutcome<u64, u64>,
+> {
+    let store: Store<u64, u64> = Store::new();
+    let recorder = Recorder::new();
+    together(threads, |thread| {
+        let client = recorder.client().of(&store);
+        let mut random = Random::of(seed, thread);
+        for _ in 0..steps {
+            let key = random.below(keys);
+            match random.below(12) {
+                0..=4 => drop(client.get(key)),
+                5..=7 => {
+                    let seen = client.get(key);
+                    let precondition =
+                        seen.as_ref().map_or(Precondition::Absent, |seen| seen.into());
+                    let _conflict = client.put_if(key, random.next(), precondition);
+                }
+                8 => drop(client.delete(key)),
+                9 => drop(client.revision()),
+                10 => {
+                    let txn = Txn::new()
+                        .require(key, Precondition::Present)
+                        .put(key, 1)
+                        .delete((key + 1) % keys);
+                    let _conflict = client.commit(txn);
+                }
+                _ => drop(client.scan(key..key + 4)),
+            }
+        }
+    });
+    recorder.take()
+}
+
+#[test]
+fn what_racing_threads_are_told_is_linearizable() {
+    for seed in 0..from_env("IFMATCH_RACES", 20) {
+        check(&StoreModel::new(), &race(4, 300, 8, seed)).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "it is for a look at the time it takes"]
+fn a_million() {
+    let history = race(4, 250_000, 1000, 1);
+    let started = Instant::now();
+    check(&StoreModel::new(), &history).unwrap();
+    println!("{} calls in {:?}", history.len(), started.elapsed());
+}
