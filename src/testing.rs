@@ -20,6 +20,8 @@ pub use self::model::{Model, Step};
 pub use self::plan::{Expect, Planned, PlannedRequirement, PlannedTxn, Plans, Player};
 pub use self::recorded::{PendingClient, RecordedBackend, StoreClient, TransactionClient};
 pub use self::recorder::{Client, OpenCall, Recorder};
-pub use self::store_model::{Entry, Failing, StoreModel, StoreOperation, StoreOutcome, StoreState};
+pub use self::store_model::{
+    Entry, Failing, RangeRead, StoreModel, StoreOperation, StoreOutcome, StoreState,
+};
 #[cfg(feature = "log")]
 pub use crate::storage::disk;

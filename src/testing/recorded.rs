@@ -55,7 +55,8 @@ fn settle<K: Clone, V: Clone, T>(
         Err(WriteError::Conflict(conflict)) => {
             open.end(conflicts(std::slice::from_ref(conflict)));
         }
-        Err(WriteError::OutcomeUnknown(_)) => drop(open),
+        // The call stays open.
+        Err(WriteError::OutcomeUnknown(_)) => {}
         Err(_) => open.discard(),
     }
 }
@@ -68,7 +69,8 @@ fn settle_commit<K: Clone, V: Clone>(
     match told {
         Ok(revision) => open.end(StoreOutcome::Committed(*revision)),
         Err(error @ CommitError::Conflicts { .. }) => open.end(conflicts(error.conflicts())),
-        Err(CommitError::OutcomeUnknown(_)) => drop(open),
+        // The call stays open.
+        Err(CommitError::OutcomeUnknown(_)) => {}
         Err(_) => open.discard(),
     }
 }
