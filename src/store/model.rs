@@ -10,10 +10,13 @@
 //! wakes it, such as the store's end.
 
 mod compaction;
+mod conflicts;
 mod durable;
+mod failures;
 mod past;
 mod snapshots;
 mod transactions;
+mod updates;
 mod watches;
 mod writes;
 
