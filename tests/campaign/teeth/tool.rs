@@ -149,7 +149,11 @@ impl Tool {
                         let more = lines.take_while(|line| line.starts_with(' ')).map(str::trim);
                         std::iter::once(words).chain(more).collect::<Vec<_>>().join(", ")
                     }
-                    None => told.lines().rfind(|line| !line.is_empty())?.to_owned(),
+                    // It returned an error, or the program came to its end.
+                    None => {
+                        let error = told.lines().find(|line| line.starts_with("Error: "));
+                        error.or(told.lines().rfind(|line| !line.is_empty()))?.to_owned()
+                    }
                 }
             }
         };
