@@ -1,10 +1,12 @@
 //! Stores and backends whose calls are recorded: what they are asked and answer, in the words of the model.
 
 mod backend;
+mod pending;
 mod store;
 mod transaction;
 
 pub use self::backend::RecordedBackend;
+pub use self::pending::PendingClient;
 pub use self::store::StoreClient;
 pub use self::transaction::TransactionClient;
 use super::recorder::OpenCall;

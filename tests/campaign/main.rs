@@ -11,6 +11,7 @@ mod common;
 mod command;
 mod crash;
 mod damage;
+mod histories;
 mod kill;
 mod teeth;
 mod workers;
@@ -21,7 +22,7 @@ use command::{Campaign, Invocation};
 
 /// All campaigns, in the order in which a test run has them. A new one is a file beside this one, and a line here.
 const CAMPAIGNS: &[Campaign] =
-    &[crash::CAMPAIGN, damage::CAMPAIGN, kill::CAMPAIGN, teeth::CAMPAIGN];
+    &[crash::CAMPAIGN, damage::CAMPAIGN, kill::CAMPAIGN, histories::CAMPAIGN, teeth::CAMPAIGN];
 
 fn main() -> ExitCode {
     kill::child::run_if_asked();
