@@ -3,6 +3,7 @@
 //! A seed and a number give the same plans, on the same kind of store. How real threads take turns is not repeatable, so a
 //! violation leaves its history as a file, which can be checked again.
 
+mod crashes;
 mod file;
 mod plan;
 mod setup;
@@ -12,7 +13,7 @@ use crate::command::{Campaign, Options, Outcome, Size};
 use crate::common::Random;
 use crate::workers::{self, End};
 
-use file::Verdict;
+use plan::Verdict;
 
 pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "histories",
@@ -63,8 +64,10 @@ fn run_only(seed: u64, only: &str) -> Outcome {
 /// One history, which is what a seed and a number make of it, but for the turns that threads take.
 fn one(seed: u64, number: u64) -> Verdict {
     let mut random = Random::of(seed, number);
-    let (kind, history) = threads::race(&mut random);
-    file::check(&history, &format!("{seed}-{number}")).map_err(|what| {
+    let (kind, history) =
+        if number % 4 == 3 { crashes::lives(&mut random) } else { threads::race(&mut random) };
+    let checked = history.and_then(|history| file::check(&history, &format!("{seed}-{number}")));
+    checked.map_err(|what| {
         format!(
             "{what}\n{kind}\nthe same plans: cargo campaign histories --seed {seed} --only {number}"
         )

@@ -25,8 +25,8 @@ type Outcome<K, V> = StoreOutcome<K, V>;
 ///
 /// A write whose outcome is unknown stays open; one that was refused is left out of the history.
 pub struct StoreClient<K, V, S = FastHash> {
-    client: Client<Operation<K, V>, Outcome<K, V>>,
-    store: Store<K, V, S>,
+    pub(super) client: Client<Operation<K, V>, Outcome<K, V>>,
+    pub(super) store: Store<K, V, S>,
 }
 
 impl<K, V> Client<Operation<K, V>, Outcome<K, V>> {
