@@ -1,10 +1,11 @@
 //! Random small histories of the store, each checked: what clients were told, in whatever order they came.
 //!
 //! A seed and a number give the same plans, on the same kind of store. How real threads take turns is not repeatable, so a
-//! violation leaves its history as a file, which can be checked again.
+//! violation leaves its history as a file, which can be checked again. `--only million` makes ten histories of a million calls.
 
 mod crashes;
 mod file;
+mod large;
 mod plan;
 mod setup;
 mod threads;
@@ -34,6 +35,9 @@ type Store = ifmatch::Store<String, u64>;
 fn run(options: &Options) -> Outcome {
     let seed = options.seed;
     if let Some(only) = &options.only {
+        if only == "million" {
+            return run_large(seed, &options.size);
+        }
         return run_only(seed, only);
     }
     let end = match options.size {
@@ -44,6 +48,19 @@ fn run(options: &Options) -> Outcome {
     };
     let total = workers::each("histories", options.workers, end, |number, (): &mut ()| {
         (1, one(seed, number).err())
+    });
+    Outcome { points: total.points, violations: total.violations.into_values().collect() }
+}
+
+/// Large ones, one after the other.
+fn run_large(seed: u64, size: &Size) -> Outcome {
+    let end = match size {
+        Size::Count(count) => End::After(*count),
+        Size::Until(time) => End::At(*time),
+        Size::Test | Size::Usual => End::After(10),
+    };
+    let total = workers::each("histories", 1, end, |number, (): &mut ()| {
+        (1, large::million(seed, number).err())
     });
     Outcome { points: total.points, violations: total.violations.into_values().collect() }
 }
