@@ -14,6 +14,7 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "teeth",
     about: "breaks the log in each way that is known, and demands that `crash` finds it (--only PATCH,PATCH for some)",
     unit: "patches",
+    in_tests: true,
     run,
 };
 
