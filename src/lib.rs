@@ -82,7 +82,7 @@
 //! | --- | --- |
 //! | `stream` | a [`Watch`] as a futures `Stream` |
 //! | `backend` | the async trait that a store here and a store elsewhere both meet |
-//! | `testing` | the suite that every backend passes |
+//! | `testing` | for `[dev-dependencies]`: a model, a recorder and a linearizability checker for concurrent compare-and-swap, the suite that every backend passes, a simulated disk |
 //! | `merge` | JSON without loss, three-way merge, merge patch and JSON patch |
 //! | `http` | an axum router that answers a lost race with `409 Conflict`, and its pieces for routers of your own |
 //! | `client` | the typed client of that |

@@ -6,17 +6,22 @@ mod check;
 pub mod conformance;
 mod history;
 mod model;
+mod plan;
 mod recorded;
 mod recorder;
 mod store_model;
+pub mod strategies;
 
 pub use self::check::{
     Blocked, CheckError, CheckErrorOf, Checker, Linearization, Violation, check,
 };
 pub use self::history::{Call, History};
 pub use self::model::{Model, Step};
-pub use self::recorded::{RecordedBackend, StoreClient, TransactionClient};
+pub use self::plan::{Expect, Planned, PlannedRequirement, PlannedTxn, Plans, Player};
+pub use self::recorded::{PendingClient, RecordedBackend, StoreClient, TransactionClient};
 pub use self::recorder::{Client, OpenCall, Recorder};
-pub use self::store_model::{Entry, Failing, StoreModel, StoreOperation, StoreOutcome, StoreState};
+pub use self::store_model::{
+    Entry, Failing, RangeRead, StoreModel, StoreOperation, StoreOutcome, StoreState,
+};
 #[cfg(feature = "log")]
 pub use crate::storage::disk;

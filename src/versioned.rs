@@ -152,7 +152,11 @@ impl<V> Draft<V> {
     ) -> Versioned<V> {
         let (created, write_count) = match previous {
             None => (revision, 1),
-            Some(previous) => (previous.created_revision(), previous.write_count() + 1),
+            Some(previous) => {
+                // A commit is one write, also if a log that was not written by us has a key in it twice.
+                let more = u64::from(previous.revision() < revision);
+                (previous.created_revision(), previous.write_count() + more)
+            }
         };
         debug_assert!(created <= revision, "a key is created before it is overwritten");
         self.0.revision = revision;

@@ -40,9 +40,12 @@ impl State {
         for operation in operations {
             match *operation {
                 Operation::Put { key, value } => {
-                    let before = self.0.get(key).map(|live| (live.created, live.write_count));
-                    let (created, writes) = before.unwrap_or((revision, 0));
-                    let write_count = writes + 1;
+                    let (created, write_count) = match self.0.get(key) {
+                        None => (revision, 1),
+                        // The last of two in one commit, which is one write.
+                        Some(live) if live.revision == revision => (live.created, live.write_count),
+                        Some(live) => (live.created, live.write_count + 1),
+                    };
                     let live = Live { revision, created, write_count, value: value.into() };
                     self.0.insert(key.into(), live);
                 }

@@ -28,9 +28,11 @@
 //! such as the allocator, is taken to work.
 
 mod compaction;
+mod conflicts;
 mod crashes;
 mod durable;
 mod exhaustive;
+mod failures;
 #[cfg(feature = "testing")]
 mod linearizable;
 mod past;
@@ -38,6 +40,7 @@ mod quiet;
 mod schedules;
 mod snapshots;
 mod transactions;
+mod updates;
 mod watches;
 mod writes;
 

@@ -194,6 +194,27 @@ fn an_absence_is_told_only_when_the_delete_is_durable() {
     thread.join().unwrap();
 }
 
+/// Readers are shown the older one still. A watch is told the same.
+#[test]
+fn a_delete_tells_what_it_deleted_though_that_was_never_shown() {
+    let disk = Disk::new().with_threads();
+    let store = warm(&disk);
+    store.put("a", 1).unwrap();
+    let mut watch = store.watch().with_previous().open().unwrap();
+    disk.hold_syncs();
+    let put = store.submit_put_if("a", 2, Precondition::Present);
+    let deleting = store.submit_delete_if("a", Precondition::Present);
+    assert_eq!(store.get("a").map(|entry| *entry), Some(1));
+    disk.release_syncs();
+    let put = put.wait().unwrap().revision();
+    let deleted = deleting.wait().unwrap().expect("it was there");
+    assert_eq!((deleted.previous().revision(), **deleted.previous()), (put, 2));
+    for previous in [1, 2] {
+        let commit = watch.recv().unwrap();
+        assert_eq!(commit.events()[0].previous().map(|entry| **entry), Some(previous));
+    }
+}
+
 #[test]
 fn versions_that_nobody_can_see_are_given_back() {
     let disk = Disk::new().with_threads();

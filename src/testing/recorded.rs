@@ -1,10 +1,12 @@
 //! Stores and backends whose calls are recorded: what they are asked and answer, in the words of the model.
 
 mod backend;
+mod pending;
 mod store;
 mod transaction;
 
 pub use self::backend::RecordedBackend;
+pub use self::pending::PendingClient;
 pub use self::store::StoreClient;
 pub use self::transaction::TransactionClient;
 use super::recorder::OpenCall;
@@ -53,7 +55,8 @@ fn settle<K: Clone, V: Clone, T>(
         Err(WriteError::Conflict(conflict)) => {
             open.end(conflicts(std::slice::from_ref(conflict)));
         }
-        Err(WriteError::OutcomeUnknown(_)) => drop(open),
+        // The call stays open.
+        Err(WriteError::OutcomeUnknown(_)) => {}
         Err(_) => open.discard(),
     }
 }
@@ -66,7 +69,8 @@ fn settle_commit<K: Clone, V: Clone>(
     match told {
         Ok(revision) => open.end(StoreOutcome::Committed(*revision)),
         Err(error @ CommitError::Conflicts { .. }) => open.end(conflicts(error.conflicts())),
-        Err(CommitError::OutcomeUnknown(_)) => drop(open),
+        // The call stays open.
+        Err(CommitError::OutcomeUnknown(_)) => {}
         Err(_) => open.discard(),
     }
 }

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 
 use smallvec::SmallVec;
 
-pub use self::operation::{Entry, Failing, StoreOperation, StoreOutcome};
+pub use self::operation::{Entry, Failing, RangeRead, StoreOperation, StoreOutcome};
 use self::revisions::{At, Revisions};
 pub use self::state::StoreState;
 use super::model::{Model, Step};
@@ -198,7 +198,7 @@ where
                 self.commit(could, borrowed(changes), Some(*revision))
             }
             (Asked::Transact, Told::Transacted { reads, changes, revision }) => {
-                let could = reads.iter().all(|(range, entries)| self.are_entries(range, entries));
+                let could = reads.iter().all(|read| self.are_entries(&read.range, &read.entries));
                 self.commit(could, borrowed(changes), Some(*revision))
             }
             (

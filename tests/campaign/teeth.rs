@@ -1,152 +1,167 @@
-//! Whether the crash campaign bites: each patch in `teeth/` breaks the log, and the campaign has to find out.
+//! Whether our tools bite: each patch in `teeth/` puts a bug into the crate, and the tool that it names has to find it.
 //!
-//! A copy of the crate in `target/teeth` is patched, built and run, one patch after the other. In a test suite there is no time
-//! for that: there it is checked that the patches still fit.
+//! A copy of the crate in `target/teeth` is patched, built and run, one patch after the other; patches of one kind of build
+//! together, and first the tools on the sound code, which they have to pass. In a test suite there is no time for that:
+//! there it is checked that the patches still fit, and that what they name is there.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::Instant;
+mod build;
+mod patch;
+mod tool;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::command::{Campaign, Options, Outcome, Size};
+use crate::common::Random;
+
+use build::Build;
+use patch::Patch;
+use tool::{Effort, Tool, Verdict};
+use tree::Tree;
 
 pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "teeth",
-    about: "breaks the log in each way that is known, and demands that `crash` finds it (--only PATCH,PATCH for some)",
+    about: "puts each known bug into the crate, and demands that the tool for it finds it (--only PATCH,PATCH for some)",
     unit: "patches",
     in_tests: true,
     run,
 };
 
-/// Runs of the campaign for each patch, if it is not said how many.
-const RUNS: u64 = 1000;
-
 fn run(options: &Options) -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut patches: Vec<_> = fs::read_dir(root.join("tests/campaign/teeth"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| match &options.only {
-            Some(only) => only.split(',').any(|part| name(path).contains(part)),
-            None => true,
-        })
-        .collect();
-    patches.sort();
-    let tree = root.join("target/teeth");
-    let _may_not_exist = fs::remove_dir_all(&tree);
-    copy(root, &tree);
-    let result = match options.size {
-        Size::Test => all_fit(&tree, &patches),
-        Size::Count(runs) => all_bite(&tree, &patches, options.only.is_none(), runs),
-        Size::Usual | Size::Until(_) => all_bite(&tree, &patches, options.only.is_none(), RUNS),
+    let (mut patches, mut violations) = (Vec::new(), Vec::new());
+    for patch in patch::all(&root.join("tests/campaign/teeth")) {
+        match patch {
+            Ok(patch) if options.only.as_ref().is_none_or(|only| patch.is_named(only)) => {
+                patches.push(patch);
+            }
+            Ok(_) => {}
+            Err(what) => violations.push(what),
+        }
+    }
+    let name = if matches!(options.size, Size::Test) { "teeth-fit" } else { "teeth" };
+    let tree = Tree::copy(root, name);
+    let (points, found) = match options.size {
+        Size::Test => (patches.len(), all_fit(&tree, &patches)),
+        Size::Count(runs) => all_bite(&tree, patches, Effort { runs }, None),
+        Size::Usual => all_bite(&tree, patches, Effort::USUAL, None),
+        Size::Until(end) => all_bite(&tree, patches, Effort::SHORT, Some((end, options.seed))),
     };
-    let points = u64::try_from(patches.len()).unwrap();
-    Outcome { points, violations: result }
+    violations.extend(found);
+    Outcome { points: u64::try_from(points).unwrap(), violations }
 }
 
-fn all_fit(tree: &Path, patches: &[PathBuf]) -> Vec<String> {
+fn all_fit(tree: &Tree, patches: &[Patch]) -> Vec<String> {
     if Command::new("git").arg("--version").output().is_err() {
         eprintln!("teeth: there is no git to apply patches with");
         return Vec::new();
     }
-    patches.iter().filter_map(|patch| apply(tree, patch, &["--check"]).err()).collect()
-}
-
-fn all_bite(tree: &Path, patches: &[PathBuf], sound_first: bool, runs: u64) -> Vec<String> {
-    let mut violations = Vec::new();
-    if sound_first {
-        let sound = campaign(tree, runs);
-        if !sound.status.success() {
-            return vec![format!("without a patch:\n{}", text(&sound))];
-        }
-    }
-    for patch in patches {
-        if let Err(what) = apply(tree, patch, &[]) {
-            violations.push(what);
-            continue;
-        }
-        let outcome = campaign(tree, runs);
-        let told = text(&outcome);
-        let found = told.lines().find(|line| line.starts_with("crash: violation"));
-        let last = told.lines().rfind(|line| line.starts_with("crash: ")).unwrap_or("did not run");
-        match found {
-            Some(found) => println!("{}: {last}\n    {found}", name(patch)),
-            None => violations.push(format!("{} was not found: {last}\n{told}", name(patch))),
-        }
-        if let Err(what) = apply(tree, patch, &["--reverse"]) {
-            violations.push(what);
-            break;
-        }
-    }
-    violations
-}
-
-fn name(patch: &Path) -> String {
-    patch.file_stem().unwrap().to_str().unwrap().to_owned()
-}
-
-fn apply(tree: &Path, patch: &Path, flags: &[&str]) -> Result<(), String> {
-    let output = Command::new("git")
-        .arg("apply")
-        .args(flags)
-        .arg(patch)
-        .current_dir(tree)
-        // Else it looks for the repository around, and applies nothing that is ignored there.
-        .env("GIT_CEILING_DIRECTORIES", tree.parent().unwrap())
-        .output()
-        .map_err(|error| format!("git: {error}"))?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(format!("{}: {}", name(patch), text(&output)))
-    }
-}
-
-/// Builds the crash campaign of the tree, and runs it.
-fn campaign(tree: &Path, runs: u64) -> Output {
-    let cargo = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO"));
-        command
-            .args(["test", "--release", "--features", "testing", "--test", "campaign"])
-            .args([
-                "--config",
-                "profile.release.lto=false",
-                "--config",
-                "profile.release.debug=false",
-            ])
-            .args(arguments)
-            .current_dir(tree)
-            .env("IFMATCH_CAMPAIGN", "1")
-            .env("CARGO_TARGET_DIR", tree.parent().unwrap().join("teeth-build"))
-            .env("CARGO_INCREMENTAL", "1");
-        command.output().unwrap()
+    let sources = tree.sources();
+    let misfit = |patch: &Patch| {
+        let unknown = patch.tool.names_in_vain(&sources);
+        let unknown = unknown.map(|name| format!("{}: there is no {name}", patch.name));
+        unknown.or_else(|| tree.check(patch).err())
     };
-    let started = Instant::now();
-    let built = cargo(&["--no-run", "-q"]);
-    if !built.status.success() {
-        return built;
+    patches.iter().filter_map(misfit).collect()
+}
+
+/// Tries them; if there is an end, in an order that the seed gives, as many as there is time for. Tells how many.
+fn all_bite(
+    tree: &Tree,
+    patches: Vec<Patch>,
+    effort: Effort,
+    end: Option<(Instant, u64)>,
+) -> (usize, Vec<String>) {
+    let mut groups: BTreeMap<Build, Vec<Patch>> = BTreeMap::new();
+    for patch in patches {
+        groups.entry(patch.tool.build()).or_default().push(patch);
     }
-    eprintln!("teeth: built in {:.0?}", started.elapsed());
-    cargo(&["-q", "--", "crash", "--count", &runs.to_string()])
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
-}
-
-/// What belongs to the crate, without what was built.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name();
-        if name == "target" || name == ".git" || name == ".cargo" || name == "node_modules" {
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    if let Some((_, seed)) = end {
+        let mut random = Random::of(seed, 0);
+        shuffle(&mut random, &mut groups);
+        groups.iter_mut().for_each(|(_, patches)| shuffle(&mut random, patches));
+    }
+    let (mut tried, mut violations) = (0, Vec::new());
+    let mut left = u32::try_from(groups.len()).unwrap();
+    for (build, patches) in groups {
+        // Each kind of build has its share of what time is left.
+        let share = end.map(|(end, _)| {
+            let now = Instant::now();
+            now + end.saturating_duration_since(now) / left
+        });
+        left -= 1;
+        if let Err(what) = sound_passes(tree, &build, &patches, effort) {
+            violations.push(what);
             continue;
         }
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to.join(name));
-        } else {
-            fs::copy(entry.path(), to.join(name)).unwrap();
+        for patch in &patches {
+            if share.is_some_and(|share| Instant::now() >= share) {
+                break;
+            }
+            tried += 1;
+            if let Err(what) = bites(tree, &build, patch, effort) {
+                eprintln!("teeth: {what}");
+                violations.push(what);
+            }
+            if let Err(what) = tree.is_sound() {
+                violations.push(what);
+                return (tried, violations);
+            }
         }
     }
+    (tried, violations)
+}
+
+fn shuffle<T>(random: &mut Random, items: &mut [T]) {
+    for place in (1..items.len()).rev() {
+        let other = random.below(u64::try_from(place).unwrap() + 1);
+        items.swap(place, usize::try_from(other).unwrap());
+    }
+}
+
+/// Without a patch the tools find nothing. One that fails, or that does not run at all, would find any bug.
+fn sound_passes(
+    tree: &Tree,
+    build: &Build,
+    patches: &[Patch],
+    effort: Effort,
+) -> Result<(), String> {
+    let tools: BTreeSet<&Tool> = patches.iter().map(|patch| &patch.tool).collect();
+    let started = Instant::now();
+    let program = build.make(tree)?;
+    eprintln!("teeth: {build}: built in {:.0?}", started.elapsed());
+    let mut total = Duration::ZERO;
+    for tool in &tools {
+        let (verdict, took) = tool.run(&program, tree, effort);
+        total += took;
+        match verdict {
+            Verdict::Passed => {}
+            Verdict::Found(said) => return Err(format!("{tool}, without a patch: {said}")),
+            Verdict::DidNotRun(said) => return Err(format!("{tool} did not run: {said}")),
+        }
+    }
+    eprintln!("teeth: {build}: {} tools pass the sound code in {total:.0?}", tools.len());
+    Ok(())
+}
+
+fn bites(tree: &Tree, build: &Build, patch: &Patch, effort: Effort) -> Result<(), String> {
+    let Patch { name, tool, .. } = patch;
+    tree.apply(patch)?;
+    let started = Instant::now();
+    let program = build.make(tree);
+    let built = started.elapsed();
+    let told = program.and_then(|program| match tool.run(&program, tree, effort) {
+        (Verdict::Found(said), took) => Ok((said, took)),
+        (Verdict::Passed, took) => Err(format!("was not found by {tool}, in {took:.1?}")),
+        (Verdict::DidNotRun(said), _) => Err(format!("{tool} did not run: {said}")),
+    });
+    tree.take_back(patch)?;
+    let (said, took) = told.map_err(|what| format!("{name}: {what}"))?;
+    let race = if patch.race.is_some() { ", a race" } else { "" };
+    println!("{name}{race}: {tool}: {took:.1?} (built in {built:.0?})\n    {said}");
+    Ok(())
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ifmatch::testing::conformance::{self, Space};
+use ifmatch::testing::{Recorder, StoreModel, check};
 use ifmatch::{Durability, Store, backend_conformance};
 
 use toy::{Lacks, Toy};
@@ -38,6 +39,9 @@ backend_conformance!(store_on_a_log_that_is_synced_in_time, || {
     on_log(Durability::Interval(Duration::from_millis(5)))
 });
 backend_conformance!(store_on_a_buffered_log, || on_log(Durability::Buffered));
+backend_conformance!(recorded_store, || {
+    Space::new(Recorder::new().client().of_backend(Local::new()))
+});
 backend_conformance!(toy_in_full, || Space::new(Toy::new()));
 backend_conformance!(toy_with_a_small_window, || Space::new(Toy::new().keeping(SMALL_WINDOW)));
 backend_conformance!(toy_that_can_do_little, || Space::new(Toy::new().lacking(Lacks::Everything)));
@@ -59,6 +63,25 @@ fn cases_share_a_store_at_the_same_time() {
             });
         }
     });
+}
+
+/// Whatever the suite asks for and is told, on one store, has an order.
+#[test]
+fn what_the_cases_are_told_is_linearizable() {
+    let recorder = Recorder::new();
+    let store = recorder.client().of_backend(Local::new());
+    std::thread::scope(|scope| {
+        for name in conformance::names() {
+            let (store, prefix) = (store.clone(), format!("{name}/"));
+            scope.spawn(move || {
+                conformance::check(name, move || Space::shared(store.clone(), prefix.clone()))
+                    .unwrap_or_else(|failure| panic!("{name}: {failure}"));
+            });
+        }
+    });
+    let history = recorder.take();
+    assert!(history.len() > 1_000, "{} calls were recorded", history.len());
+    check(&StoreModel::new(), &history).unwrap();
 }
 
 #[test]

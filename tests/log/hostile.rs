@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ifmatch::{Builder, OpenError, Store, maintenance};
 
-use crate::common::format::{SEGMENT_HEADER, seal, segment_name};
+use crate::common::format::{FRAME_HEADER, Kind, SEGMENT_HEADER, frames, seal, segment_name};
 use crate::common::{Files, read_files, scratch, write_files};
 
 type Numbers = Store<u64, u64>;
@@ -93,4 +93,41 @@ fn an_entry_that_cannot_be_is_damage() {
         };
         assert_eq!(&file, name);
     }
+}
+
+/// A fuzzer's: such a log opened, and its compaction wrote an entry with more writes than revisions. So the store ended as a
+/// checkpoint that no version opens.
+#[test]
+fn a_key_twice_in_a_commit_is_one_write_and_can_be_compacted() {
+    let mut files = files();
+    let name = segment_name(2);
+    let bytes = files.get_mut(&name).unwrap();
+    let frame = frames(bytes).into_iter().find(|frame| frame.kind == Kind::Commit).unwrap();
+    // Once more in front of it, and nothing behind: it was closed in good order after this.
+    let put = bytes[frame.range.start + FRAME_HEADER..][..11].to_vec();
+    assert_eq!(put, [1, 1, 0, 0, 0, 7, 1, 0, 0, 0, 2]);
+    bytes.truncate(frame.range.start + FRAME_HEADER);
+    bytes.extend([put.clone(), put].concat());
+    let header = &mut bytes[frame.range.start..];
+    header[8..12].copy_from_slice(&22_u32.to_le_bytes());
+    let checksum = crc32c::crc32c(&header[FRAME_HEADER..]);
+    header[40..44].copy_from_slice(&checksum.to_le_bytes());
+    seal(&mut header[..FRAME_HEADER]);
+    bytes.resize(bytes.len().next_multiple_of(16), 0);
+
+    let read = |store: &Numbers| {
+        let entry = store.get(7).unwrap();
+        (*entry, entry.revision().get(), entry.created_revision().get(), entry.write_count())
+    };
+    let directory = scratch();
+    write_files(directory.path(), &files);
+    let store = builder().open(directory.path()).unwrap();
+    assert_eq!(read(&store), (2, 3, 2, 2));
+    store.compact().unwrap();
+    drop(store);
+    assert_eq!(read(&builder().open(directory.path()).unwrap()), (2, 3, 2, 2));
+
+    write_files(directory.path(), &files);
+    maintenance::compact(directory.path(), &mut |_| {}).unwrap();
+    assert_eq!(read(&builder().open(directory.path()).unwrap()), (2, 3, 2, 2));
 }

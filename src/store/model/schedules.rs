@@ -1,6 +1,6 @@
 //! How schedules are chosen, counted, and played again. All that is said to shuttle is said here.
 //!
-//! The environment says which: `IFMATCH_SCHEDULES` how many, `IFMATCH_SEED` which ones, `IFMATCH_SCHEDULE` the one that a
+//! The environment says which: `IFMATCH_SCHEDULES` how many of each kind, `IFMATCH_SEED` which ones, `IFMATCH_SCHEDULE` the one that a
 //! failure has printed. The same seed gives the same schedules. How many ran is printed, for `cargo campaign schedules`
 //! to add up.
 
@@ -15,8 +15,8 @@ use shuttle::scheduler::{
 };
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
-/// So many, if it is not said.
-const USUAL: usize = 8_000;
+/// So many of each kind, if it is not said.
+const USUAL: usize = 4_000;
 
 /// How many preemptions are placed by a schedule that has few of them, and one more.
 const DEPTH: usize = 3;
@@ -42,9 +42,8 @@ pub(crate) fn check(body: impl Fn() + Send + Sync + Clone + 'static) {
     }
     let (seed, count) = (said("IFMATCH_SEED").unwrap_or(1), said("IFMATCH_SCHEDULES"));
     let count = count.unwrap_or(USUAL);
-    let preempting = count / 2;
-    run(RandomScheduler::new_from_seed(seed, count - preempting), body.clone());
-    run(PctScheduler::new_from_seed(seed, DEPTH, preempting), body);
+    run(RandomScheduler::new_from_seed(seed, count), body.clone());
+    run(PctScheduler::new_from_seed(seed, DEPTH, count), body);
 }
 
 /// Every schedule that there is. It ends when there is no other, and not before: there is no limit.

@@ -100,6 +100,32 @@ fn a_transaction_and_its_conflicts_are_told_only_when_they_are_durable() {
 }
 
 /// It was told at once, with values that may have been computed from what was not durable.
+/// On what is shown it would lose against those who wait, again and again, until the disk is done.
+#[test]
+fn a_transaction_reads_what_waits_for_the_disk() {
+    let disk = Disk::new().with_threads();
+    let (store, shown) = ahead(&disk);
+    let transaction = {
+        let store = store.clone();
+        thread::spawn(move || {
+            let mut runs = 0;
+            let read = store.transact(|t| {
+                runs += 1;
+                let read = t.get("a")?.map_or(0, |number| *number);
+                t.put("a", read + 10);
+                Ok(read)
+            });
+            (read.unwrap(), runs)
+        })
+    };
+    let decided = shown.get() + 4;
+    eventually("it commits", || store.inner.map.sequencer.visible() == decided);
+    assert_eq!(store.get("a").map(|entry| *entry), Some(1));
+    disk.release_syncs();
+    assert_eq!(transaction.join().unwrap(), (4, 1));
+    assert_eq!(store.get("a").map(|entry| *entry), Some(14));
+}
+
 #[test]
 fn a_refusal_of_a_transaction_is_told_only_when_what_it_read_is_durable() {
     let disk = Disk::new().with_threads();

@@ -312,13 +312,15 @@ impl<'a, M: Model> Search<'a, M> {
         let mut ordered = vec![false; self.prepared.calls.len()];
         order.iter().for_each(|call| ordered[*call] = true);
         let (mut end, mut blocked) = (u64::MAX, Vec::new());
-        for (call, Call { called, returned, .. }) in self.prepared.calls.iter().enumerate() {
-            if *called > end {
+        for (number, call) in self.prepared.calls.iter().enumerate() {
+            if call.called > end {
                 break;
             }
-            if let (false, Some(returned)) = (ordered[call], returned) {
-                end = end.min(*returned);
-                blocked.push(call);
+            if let (false, Some(_), Some(returned)) =
+                (ordered[number], &call.outcome, call.returned)
+            {
+                end = end.min(returned);
+                blocked.push(number);
             }
         }
         Found::Nothing { order, state, blocked, is_forced: self.is_forced }

@@ -24,7 +24,7 @@ pub(super) fn shrink<M: Model>(
     prepared: &Prepared<'_, M>,
     max_choices: u64,
 ) -> Violation<M::Operation, M::Outcome> {
-    let calls: Vec<_> = prepared.calls.iter().map(|call| CallOf::<M>::clone(call)).collect();
+    let calls: Vec<_> = prepared.calls.iter().copied().cloned().collect();
     let total = calls.len();
     let mut piece = Piece { model, start: model.initial(), calls, max_choices };
     piece.keep_one_part();

@@ -44,6 +44,53 @@ impl<K, V> Client<Operation<K, V>, Outcome<K, V>> {
     }
 }
 
+/// How many entries a page of a scan has at most.
+const PAGE: usize = 1000;
+
+impl<B, K, V> RecordedBackend<B, K, V>
+where
+    B: Backend<K, V>,
+    K: Clone + Hash + Ord + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// All entries of a range, of a snapshot that is taken for it, and its revision.
+    ///
+    /// # Errors
+    /// As for [`Backend::snapshot`].
+    pub async fn scan(&self, range: KeyRange<K>) -> Result<Scanned<K, V>, ReadError> {
+        let open = self.client.begin(Operation::Scan(range.clone()));
+        let told = read_all(&self.backend, range).await;
+        match &told {
+            Ok((revision, found)) => {
+                let entries = found.iter().map(|(key, entry)| (key.clone(), Entry::from(entry)));
+                let (revision, entries) = (Some(*revision), entries.collect());
+                open.end(Outcome::Scanned { revision, entries });
+            }
+            Err(_) => open.discard(),
+        }
+        told
+    }
+}
+
+/// A revision, and what was in a range then.
+type Scanned<K, V> = (Revision, Vec<(K, Versioned<V>)>);
+
+async fn read_all<B, K, V>(backend: &B, range: KeyRange<K>) -> Result<Scanned<K, V>, ReadError>
+where
+    B: Backend<K, V>,
+    K: Send,
+    V: Send,
+{
+    let snapshot = backend.snapshot().await?;
+    let (mut found, mut rest) = (Vec::new(), Some(range));
+    while let Some(range) = rest {
+        let page = snapshot.page(range, PAGE).await?;
+        found.extend(page.entries);
+        rest = page.rest;
+    }
+    Ok((snapshot.revision(), found))
+}
+
 impl<B: Clone, K, V> Clone for RecordedBackend<B, K, V> {
     fn clone(&self) -> Self {
         Self { client: self.client.another(), backend: self.backend.clone() }

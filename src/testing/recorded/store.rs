@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
+use super::pending::PendingClient;
 use super::transaction::TransactionClient;
 use super::{commit, deleted, settle, settle_commit, written};
 use crate::commit_error::{CommitError, TransactError, TxError};
@@ -184,6 +185,12 @@ where
         let told = self.store.commit(txn);
         settle_commit(open, &told);
         told
+    }
+
+    /// [`Store::submit`].
+    pub fn submit(&self, txn: Txn<K, V>) -> PendingClient<'_, K, V, S> {
+        let open = self.client.begin(commit(&txn));
+        PendingClient { open, pending: self.store.submit(txn) }
     }
 
     /// [`Store::transact`], which sees what it read and wrote.

@@ -7,10 +7,7 @@ use crate::commit_error::TxError;
 use crate::key::AsKey;
 use crate::range::{AsPrefix, AsRange, KeyRange};
 use crate::store::{FastHash, Read, Transaction};
-use crate::testing::store_model::Entry;
-
-/// Ranges, and what was in them.
-type Reads<K, V> = Vec<(KeyRange<K>, Vec<(K, Entry<V>)>)>;
+use crate::testing::store_model::{Entry, RangeRead};
 
 /// Puts, and without a value deletes.
 type Changes<K, V> = Vec<(K, Option<V>)>;
@@ -18,7 +15,7 @@ type Changes<K, V> = Vec<(K, Option<V>)>;
 /// A [`Transaction`] whose reads and writes are recorded: the same methods. What it reads of what it wrote itself is not.
 pub struct TransactionClient<'a, K, V, S = FastHash> {
     transaction: &'a mut Transaction<K, V, S>,
-    reads: Reads<K, V>,
+    reads: Vec<RangeRead<K, V>>,
     changes: Changes<K, V>,
 }
 
@@ -38,7 +35,7 @@ where
         Self { transaction, reads: Vec::new(), changes: Vec::new() }
     }
 
-    pub(super) fn into_parts(self) -> (Reads<K, V>, Changes<K, V>) {
+    pub(super) fn into_parts(self) -> (Vec<RangeRead<K, V>>, Changes<K, V>) {
         (self.reads, self.changes)
     }
 
@@ -102,6 +99,6 @@ where
         let entries =
             found.iter().filter_map(|(key, read)| Some((key.clone(), Entry::from(read.stored()?))));
         let entries = entries.collect();
-        self.reads.push((range, entries));
+        self.reads.push(RangeRead { range, entries });
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use super::operation::{Entry, Failing, StoreOperation, StoreOutcome};
+use super::operation::{Entry, Failing, RangeRead, StoreOperation, StoreOutcome};
 use super::state::{StoreState, show};
 use crate::precondition::Precondition;
 use crate::range::KeyRange;
@@ -46,7 +46,7 @@ where
         Some(StoreOutcome::Updated { read: None, .. }) => reasons.push("it read nothing".into()),
         Some(StoreOutcome::Conflicts(failing)) => reasons.extend(failing.iter().map(lost)),
         Some(StoreOutcome::Transacted { reads, .. }) => {
-            for (range, entries) in reads {
+            for RangeRead { range, entries } in reads {
                 reasons.push(view.holds(range));
                 reasons.push(format!("it read {}", listed(entries)));
             }

@@ -83,8 +83,8 @@ pub enum StoreOutcome<K, V> {
     Committed(Revision),
     /// The closure has read and written this, at this revision; if it wrote nothing, it read at this revision.
     Transacted {
-        /// Ranges, and what was in them.
-        reads: Vec<(KeyRange<K>, Vec<(K, Entry<V>)>)>,
+        /// What was read.
+        reads: Vec<RangeRead<K, V>>,
         /// What was written, and without a value deleted.
         changes: Vec<(K, Option<V>)>,
         /// Of the commit.
@@ -101,6 +101,15 @@ pub enum StoreOutcome<K, V> {
     },
     /// The newest revision.
     Revision(Revision),
+}
+
+/// A range that was read: a key, if it is as small as that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeRead<K, V> {
+    /// The range.
+    pub range: KeyRange<K>,
+    /// What was in it, in the order of their keys.
+    pub entries: Vec<(K, Entry<V>)>,
 }
 
 /// An entry as somebody was told it.

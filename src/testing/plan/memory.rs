@@ -1,0 +1,101 @@
+//! What one client knows of revisions.
+
+use std::collections::BTreeMap;
+
+use super::{Expect, PlannedRequirement, PlannedTxn};
+use crate::conflict::Conflict;
+use crate::precondition::Precondition;
+use crate::revision::Revision;
+use crate::txn::Txn;
+
+#[derive(Clone, Debug)]
+pub(super) struct Memory<K> {
+    keys: BTreeMap<K, Seen>,
+    /// The newest revision that it was told.
+    newest: Revision,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// `None`: it was not there.
+    last: Option<Revision>,
+    /// The one before.
+    stale: Revision,
+}
+
+impl<K> Memory<K> {
+    pub(super) fn new() -> Self {
+        Self { keys: BTreeMap::new(), newest: Revision::MIN }
+    }
+
+    pub(super) fn hear(&mut self, revision: Revision) {
+        self.newest = self.newest.max(revision);
+    }
+}
+
+impl<K: Ord + Clone> Memory<K> {
+    pub(super) fn see(&mut self, key: &K, revision: Option<Revision>) {
+        let nothing = Seen { last: None, stale: Revision::MIN };
+        let seen = self.keys.entry(key.clone()).or_insert(nothing);
+        if let Some(before) = seen.last.filter(|before| Some(*before) != revision) {
+            seen.stale = before;
+        }
+        seen.last = revision;
+        if let Some(revision) = revision {
+            self.hear(revision);
+        }
+    }
+
+    pub(super) fn see_conflicts<V>(&mut self, conflicts: &[Conflict<K, V>]) {
+        conflicts.iter().for_each(|conflict| self.see(conflict.key(), conflict.revision()));
+    }
+
+    /// What it wrote at this revision.
+    pub(super) fn see_changes<V>(&mut self, changes: &[(K, Option<V>)], revision: Revision) {
+        self.hear(revision);
+        changes.iter().for_each(|(key, value)| self.see(key, value.is_some().then_some(revision)));
+    }
+
+    pub(super) fn precondition(&self, key: &K, expect: Expect) -> Precondition {
+        let seen = self.keys.get(key);
+        match expect {
+            Expect::Any => Precondition::Any,
+            Expect::Absent => Precondition::Absent,
+            Expect::Present => Precondition::Present,
+            Expect::Seen => {
+                seen.and_then(|seen| seen.last).map_or(Precondition::Absent, Precondition::Revision)
+            }
+            Expect::Stale => Precondition::Revision(seen.map_or(Revision::MIN, |seen| seen.stale)),
+            Expect::Future => Precondition::Revision(self.newest.next().unwrap_or(Revision::MAX)),
+        }
+    }
+}
+
+impl<K: Ord + Clone + std::hash::Hash> Memory<K> {
+    pub(super) fn txn<V: Clone>(&self, planned: &PlannedTxn<K, V>) -> Txn<K, V> {
+        let PlannedTxn { requirements, changes } = planned;
+        let txn = requirements.iter().fold(Txn::new(), |txn, requirement| match requirement {
+            PlannedRequirement::Key(key, expect) => {
+                txn.require(key.clone(), self.precondition(key, *expect))
+            }
+            PlannedRequirement::NoneIn(range) => txn.require_none_in(range),
+            PlannedRequirement::UnchangedIn(range) => txn.require_unchanged_in(range, self.newest),
+        });
+        changes.iter().fold(txn, |txn, (key, value)| match value {
+            Some(value) => txn.put(key.clone(), value.clone()),
+            None => txn.delete(key.clone()),
+        })
+    }
+
+    /// Writes this, if the range is as it was at this revision.
+    pub(super) fn txn_since<V: Clone>(
+        &self,
+        reads: &[(crate::range::KeyRange<K>, Revision)],
+        changes: &[(K, Option<V>)],
+    ) -> Txn<K, V> {
+        let nothing = PlannedTxn { requirements: Vec::new(), changes: changes.to_vec() };
+        reads
+            .iter()
+            .fold(self.txn(&nothing), |txn, (range, at)| txn.require_unchanged_in(range, *at))
+    }
+}
