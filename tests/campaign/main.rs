@@ -1,6 +1,6 @@
-//! Campaigns against the log: far more crashes than a test suite has time for. See `command::USAGE`.
+//! Campaigns against the store: far more crashes, and schedules, than a test suite has time for. See `command::USAGE`.
 //!
-//! Under `cargo test` each of them runs for a moment.
+//! Under `cargo test` each of them runs for a moment, unless it would have to build something for that.
 
 #![cfg(not(ifmatch_model))]
 #![allow(clippy::unwrap_used, clippy::panic)] // All of it is tests.
@@ -13,6 +13,7 @@ mod crash;
 mod damage;
 mod histories;
 mod kill;
+mod schedules;
 mod teeth;
 mod workers;
 
@@ -21,8 +22,14 @@ use std::process::ExitCode;
 use command::{Campaign, Invocation};
 
 /// All campaigns, in the order in which a test run has them. A new one is a file beside this one, and a line here.
-const CAMPAIGNS: &[Campaign] =
-    &[crash::CAMPAIGN, damage::CAMPAIGN, kill::CAMPAIGN, histories::CAMPAIGN, teeth::CAMPAIGN];
+const CAMPAIGNS: &[Campaign] = &[
+    crash::CAMPAIGN,
+    damage::CAMPAIGN,
+    kill::CAMPAIGN,
+    histories::CAMPAIGN,
+    schedules::CAMPAIGN,
+    teeth::CAMPAIGN,
+];
 
 fn main() -> ExitCode {
     kill::child::run_if_asked();
