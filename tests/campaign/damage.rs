@@ -23,6 +23,7 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "damage",
     about: "every truncation and bit flip of three logs, and files swapped, missing, doubled, stale, overwritten",
     unit: "logs",
+    in_tests: true,
     run: campaign,
 };
 

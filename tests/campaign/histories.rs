@@ -18,6 +18,7 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "histories",
     about: "what racing clients are told, checked for linearizability; --only FILE.jsonl checks one again",
     unit: "histories",
+    in_tests: true,
     run,
 };
 

@@ -26,6 +26,7 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "kill",
     about: "real processes, killed at work, in recovery, while closing; without and with compactions",
     unit: "kills",
+    in_tests: true,
     run: campaign,
 };
 

@@ -11,6 +11,7 @@ mod common;
 mod command;
 mod crash;
 mod damage;
+mod fuzz;
 mod histories;
 mod kill;
 mod teeth;
@@ -21,8 +22,14 @@ use std::process::ExitCode;
 use command::{Campaign, Invocation};
 
 /// All campaigns, in the order in which a test run has them. A new one is a file beside this one, and a line here.
-const CAMPAIGNS: &[Campaign] =
-    &[crash::CAMPAIGN, damage::CAMPAIGN, kill::CAMPAIGN, histories::CAMPAIGN, teeth::CAMPAIGN];
+const CAMPAIGNS: &[Campaign] = &[
+    crash::CAMPAIGN,
+    damage::CAMPAIGN,
+    kill::CAMPAIGN,
+    histories::CAMPAIGN,
+    fuzz::CAMPAIGN,
+    teeth::CAMPAIGN,
+];
 
 fn main() -> ExitCode {
     kill::child::run_if_asked();
