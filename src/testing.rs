@@ -18,7 +18,9 @@ pub use self::check::{
 pub use self::history::{Call, History};
 pub use self::model::{Model, Step};
 pub use self::plan::{Expect, Planned, PlannedRequirement, PlannedTxn, Plans, Player};
-pub use self::recorded::{PendingClient, RecordedBackend, StoreClient, TransactionClient};
+pub use self::recorded::{
+    PendingClient, RecordedBackend, StoreClient, TransactionClient, WatchClient,
+};
 pub use self::recorder::{Client, OpenCall, Recorder};
 pub use self::store_model::{
     Entry, Failing, RangeRead, StoreModel, StoreOperation, StoreOutcome, StoreState,

@@ -4,11 +4,13 @@ mod backend;
 mod pending;
 mod store;
 mod transaction;
+mod watch;
 
 pub use self::backend::RecordedBackend;
 pub use self::pending::PendingClient;
 pub use self::store::StoreClient;
 pub use self::transaction::TransactionClient;
+pub use self::watch::WatchClient;
 use super::recorder::OpenCall;
 use super::store_model::{Entry, Failing, StoreOperation, StoreOutcome};
 use crate::commit_error::CommitError;

@@ -163,9 +163,18 @@ impl<O, T> Client<O, T> {
     /// Records that a call begins: to be called before it can have any effect.
     #[must_use = "dropped at once, the call stays open"]
     pub fn begin(&self, operation: O) -> OpenCall<'_, O, T> {
+        self.begin_at(self.shared.now(), operation)
+    }
+
+    /// What the clock shows.
+    pub(crate) fn now(&self) -> u64 {
+        self.shared.now()
+    }
+
+    /// A call that has begun before: at this stamp.
+    pub(crate) fn begin_at(&self, called: u64, operation: O) -> OpenCall<'_, O, T> {
         let mut calls = self.calls.lock();
         let index = calls.len();
-        let called = self.shared.now();
         let client = self.number;
         calls.push(Some(Call { client, operation, called, returned: None, outcome: None }));
         OpenCall { client: self, index, called }

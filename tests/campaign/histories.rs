@@ -1,9 +1,11 @@
 //! Random small histories of the store, each checked: what clients were told, in whatever order they came.
 //!
 //! A seed and a number give the same plans, on the same kind of store. How real threads take turns is not repeatable, so a
-//! violation leaves its history as a file, which can be checked again.
+//! violation leaves its history as a file, which can be checked again. `--only million` makes ten histories of a million calls.
 
+mod crashes;
 mod file;
+mod large;
 mod plan;
 mod setup;
 mod threads;
@@ -12,7 +14,7 @@ use crate::command::{Campaign, Options, Outcome, Size};
 use crate::common::Random;
 use crate::workers::{self, End};
 
-use file::Verdict;
+use plan::Verdict;
 
 pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "histories",
@@ -34,6 +36,9 @@ type Store = ifmatch::Store<String, u64>;
 fn run(options: &Options) -> Outcome {
     let seed = options.seed;
     if let Some(only) = &options.only {
+        if only == "million" {
+            return run_large(seed, &options.size);
+        }
         return run_only(seed, only);
     }
     let end = match options.size {
@@ -44,6 +49,19 @@ fn run(options: &Options) -> Outcome {
     };
     let total = workers::each("histories", options.workers, end, |number, (): &mut ()| {
         (1, one(seed, number).err())
+    });
+    Outcome { points: total.points, violations: total.violations.into_values().collect() }
+}
+
+/// Large ones, one after the other.
+fn run_large(seed: u64, size: &Size) -> Outcome {
+    let end = match size {
+        Size::Count(count) => End::After(*count),
+        Size::Until(time) => End::At(*time),
+        Size::Test | Size::Usual => End::After(10),
+    };
+    let total = workers::each("histories", 1, end, |number, (): &mut ()| {
+        (1, large::million(seed, number).err())
     });
     Outcome { points: total.points, violations: total.violations.into_values().collect() }
 }
@@ -64,8 +82,10 @@ fn run_only(seed: u64, only: &str) -> Outcome {
 /// One history, which is what a seed and a number make of it, but for the turns that threads take.
 fn one(seed: u64, number: u64) -> Verdict {
     let mut random = Random::of(seed, number);
-    let (kind, history) = threads::race(&mut random);
-    file::check(&history, &format!("{seed}-{number}")).map_err(|what| {
+    let (kind, history) =
+        if number % 4 == 3 { crashes::lives(&mut random) } else { threads::race(&mut random) };
+    let checked = history.and_then(|history| file::check(&history, &format!("{seed}-{number}")));
+    checked.map_err(|what| {
         format!(
             "{what}\n{kind}\nthe same plans: cargo campaign histories --seed {seed} --only {number}"
         )

@@ -25,7 +25,7 @@ use tree::Tree;
 pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "teeth",
     about: "puts each known bug into the crate, and demands that the tool for it finds it (--only PATCH,PATCH for some)",
-    unit: "patches",
+    unit: "tries",
     in_tests: true,
     run,
 };

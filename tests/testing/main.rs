@@ -9,5 +9,7 @@ mod common;
 
 mod all_orders;
 mod generated;
+mod planted;
 mod recorded;
 mod register;
+mod simulated;

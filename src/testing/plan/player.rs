@@ -19,6 +19,9 @@ pub struct Player<K> {
     memory: Memory<K>,
 }
 
+/// What was submitted, and is waited for.
+type Submitted<'a, K, V, S> = (&'a PlannedTxn<K, V>, PendingClient<'a, K, V, S>);
+
 impl<K> Default for Player<K> {
     fn default() -> Self {
         Self::new()
@@ -40,7 +43,7 @@ impl<K: Clone + Hash + Ord> Player<K> {
         V: Clone,
         S: BuildHasher,
     {
-        let mut submitted: Option<(&PlannedTxn<K, V>, PendingClient<'_, K, V, S>)> = None;
+        let mut submitted: Option<Submitted<'_, K, V, S>> = None;
         for step in plan {
             let before = submitted.take();
             match step {

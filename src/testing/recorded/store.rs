@@ -25,8 +25,8 @@ type Outcome<K, V> = StoreOutcome<K, V>;
 ///
 /// A write whose outcome is unknown stays open; one that was refused is left out of the history.
 pub struct StoreClient<K, V, S = FastHash> {
-    client: Client<Operation<K, V>, Outcome<K, V>>,
-    store: Store<K, V, S>,
+    pub(super) client: Client<Operation<K, V>, Outcome<K, V>>,
+    pub(super) store: Store<K, V, S>,
 }
 
 impl<K, V> Client<Operation<K, V>, Outcome<K, V>> {
@@ -160,17 +160,17 @@ where
         let told = self.store.update(key.clone(), |current| {
             let value = change(current);
             last = Some((current.cloned(), value.clone()));
+            // If nobody comes to know what came of it, it may have written what it made last.
+            let (key, precondition) = (key.clone(), Precondition::Any);
+            open.amend(Operation::Put { key, value: value.clone(), precondition });
             value
         });
         match (&told, last) {
             (Ok(revision), Some((read, value))) => {
+                open.amend(Operation::Update(key));
                 open.end(Outcome::Updated { read, value, revision: *revision });
             }
-            // It may have written what it made last.
-            (Err(WriteError::OutcomeUnknown(_)), Some((_, value))) => {
-                let precondition = Precondition::Any;
-                open.amend(Operation::Put { key, value, precondition });
-            }
+            (Err(WriteError::OutcomeUnknown(_)), Some(_)) => {}
             _ => open.discard(),
         }
         told
@@ -207,17 +207,17 @@ where
             let mut recorded = TransactionClient::new(transaction);
             let answer = body(&mut recorded);
             (reads, changes) = recorded.into_parts();
+            let (requirements, changes) = (Vec::new(), changes.clone());
+            open.amend(Operation::Commit { requirements, changes });
             answer
         });
         match told {
             Ok((answer, revision)) => {
+                open.amend(Operation::Transact);
                 open.end(Outcome::Transacted { reads, changes, revision });
                 Ok(answer)
             }
-            Err(error @ TransactError::Commit(CommitError::OutcomeUnknown(_))) => {
-                open.amend(Operation::Commit { requirements: Vec::new(), changes });
-                Err(error)
-            }
+            Err(error @ TransactError::Commit(CommitError::OutcomeUnknown(_))) => Err(error),
             Err(error) => {
                 open.discard();
                 Err(error)

@@ -32,7 +32,9 @@ where
         StoreOperation::Commit { requirements, .. } => {
             reasons.extend(requirements.iter().map(|requirement| view.judged(requirement)));
         }
-        StoreOperation::Scan(range) => reasons.push(view.holds(range)),
+        StoreOperation::Scan(range) | StoreOperation::Watch { range, .. } => {
+            reasons.push(view.holds(range));
+        }
         StoreOperation::Transact | StoreOperation::Revision | StoreOperation::Reopen => {}
     }
     match outcome {
@@ -134,6 +136,7 @@ fn revision<K, V>(outcome: &StoreOutcome<K, V>) -> Option<Revision> {
         | StoreOutcome::Deleted(Some((revision, _)))
         | StoreOutcome::Committed(revision)
         | StoreOutcome::Transacted { revision, .. }
+        | StoreOutcome::Watched { revision, .. }
         | StoreOutcome::Revision(revision) => Some(*revision),
         StoreOutcome::Scanned { revision, .. } => *revision,
         _ => None,

@@ -46,6 +46,16 @@ pub enum StoreOperation<K, V> {
     Transact,
     /// All entries of a range, at one revision.
     Scan(KeyRange<K>),
+    /// The next commit in a range after a revision, as a watch is told it.
+    ///
+    /// Such a call takes place right after the commit, whenever it is told: it begins when the watch was opened for what is
+    /// to come, or, if it was opened for the past, before everything.
+    Watch {
+        /// What is watched.
+        range: KeyRange<K>,
+        /// The revision of the commit that was told before.
+        since: Revision,
+    },
     /// The newest revision.
     Revision,
     /// A restart: the newest revision after it may be higher than that of the newest commit.
@@ -98,6 +108,14 @@ pub enum StoreOutcome<K, V> {
         revision: Option<Revision>,
         /// In the order of their keys.
         entries: Vec<(K, Entry<V>)>,
+    },
+    /// A commit: all that it changed in the range, in the order of keys, and without an entry deleted. With no changes: there
+    /// was no commit until this revision.
+    Watched {
+        /// Of the commit.
+        revision: Revision,
+        /// What it changed.
+        changes: Vec<(K, Option<Entry<V>>)>,
     },
     /// The newest revision.
     Revision(Revision),

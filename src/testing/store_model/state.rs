@@ -18,6 +18,8 @@ use crate::revision::Revision;
 pub struct StoreState<K: Ord, V> {
     slots: RedBlackTreeMapSync<K, Slot<V>>,
     pub(super) newest: At,
+    /// What was deleted until this revision is not known.
+    past: Revision,
     pub(super) revisions: Revisions,
     /// Of all slots together.
     hash: u64,
@@ -28,6 +30,8 @@ pub struct StoreState<K: Ord, V> {
 pub(super) struct Slot<V> {
     /// The newest write, or the delete.
     pub(super) changed: At,
+    /// The change before that; `None` if there was none.
+    pub(super) before: Option<At>,
     /// `None` if it was deleted.
     pub(super) stored: Option<Stored<V>>,
 }
@@ -44,6 +48,7 @@ impl<K: Ord + Clone + Hash, V: Clone + PartialEq> StoreState<K, V> {
         Self {
             slots: RedBlackTreeMapSync::new_sync(),
             newest: At::Known(newest),
+            past: newest,
             revisions: Revisions::default(),
             hash: 0,
         }
@@ -56,11 +61,19 @@ impl<K: Ord + Clone + Hash, V: Clone + PartialEq> StoreState<K, V> {
             write_count: entry.write_count,
             value: entry.value.clone(),
         };
-        self.set(key, Slot { changed: At::Known(entry.revision), stored: Some(stored) });
+        self.set(
+            key,
+            Slot { changed: At::Known(entry.revision), before: None, stored: Some(stored) },
+        );
     }
 
     pub(super) fn slot(&self, key: &K) -> Option<&Slot<V>> {
         self.slots.get(key)
+    }
+
+    /// Whether the key may have been deleted after `since`, before anything is known.
+    pub(super) fn may_be_deleted(&self, key: &K, since: Revision) -> bool {
+        self.slot(key).is_none() && since < self.past
     }
 
     /// What is there.
@@ -120,15 +133,16 @@ impl<K: Ord + Clone + Hash, V: Clone + PartialEq> StoreState<K, V> {
 
     /// Writes, and without a value deletes.
     pub(super) fn write(&mut self, key: &K, value: Option<&V>, at: At) {
-        let before = self.stored(key);
-        let stored = value.map(|value| match before {
+        let slot = self.slot(key);
+        let before = slot.map(|slot| slot.changed);
+        let stored = value.map(|value| match slot.and_then(|slot| slot.stored.as_ref()) {
             None => Stored { created: at, write_count: 1, value: value.clone() },
-            Some((_, Stored { created, write_count, .. })) => {
+            Some(Stored { created, write_count, .. }) => {
                 let write_count = write_count + 1;
                 Stored { created: *created, write_count, value: value.clone() }
             }
         });
-        self.set(key.clone(), Slot { changed: at, stored });
+        self.set(key.clone(), Slot { changed: at, before, stored });
     }
 
     fn set(&mut self, key: K, slot: Slot<V>) {
@@ -154,6 +168,7 @@ impl<K: Ord, V> Clone for StoreState<K, V> {
         Self {
             slots: self.slots.clone(),
             newest: self.newest,
+            past: self.past,
             revisions: self.revisions.clone(),
             hash: self.hash,
         }

@@ -7,9 +7,7 @@ use std::path::PathBuf;
 use ifmatch::testing::{StoreModel, check as decide};
 
 use super::History;
-
-/// What is wrong, for people.
-pub(super) type Verdict = Result<(), String>;
+use super::plan::Verdict;
 
 /// Checks a history; if it is wrong, it becomes a file of this name.
 pub(super) fn check(history: &History, name: &str) -> Verdict {

@@ -65,6 +65,14 @@ impl Setup {
             .revision_block(self.block)
     }
 
+    /// On this disk, whatever the place.
+    pub(super) fn open_on(self, durability: Durability, disk: &Disk) -> Result<Store, String> {
+        let opened = self.builder().durability(durability).open_on(disk);
+        opened.map_err(|error| {
+            format!("it does not open: {error}: {:?}", std::error::Error::source(&error))
+        })
+    }
+
     pub(super) fn open(self) -> Opened {
         let builder = self.builder();
         match self.place {

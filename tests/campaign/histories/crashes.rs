@@ -1,0 +1,191 @@
+//! One history across restarts: threads on a simulated disk, until it is halted or fails, and again on what is left of it.
+//!
+//! Under `Sync` whatever somebody was told holds ever after, so that it is one history, and the model's. Under weaker
+//! durability a crash takes back an end of it: what is found has to be what some beginning of the order of revisions made,
+//! and each life is a history of its own.
+
+use std::time::Duration;
+
+use ifmatch::testing::disk::{Disk, Fault};
+use ifmatch::testing::{
+    Call, Entry, Model, Recorder, StoreModel, StoreOperation, StoreOutcome, check, strategies,
+};
+use ifmatch::{Durability, KeyRange, Revision};
+
+use super::plan::{Verdict, one_of, plans};
+use super::setup::Setup;
+use super::threads::{Actor, round};
+use super::{History, Store};
+use crate::common::Random;
+
+const LIVES: u64 = 3;
+
+/// How a life ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Close,
+    Kill,
+    PowerCut,
+}
+
+/// What is known at a restart.
+struct Found {
+    revision: Revision,
+    entries: Vec<(String, Entry<u64>)>,
+}
+
+fn durability(random: &mut Random) -> Durability {
+    match random.below(4) {
+        0 | 1 => Durability::Sync,
+        2 => Durability::Buffered,
+        _ => Durability::Interval(Duration::from_micros(200)),
+    }
+}
+
+/// Several lives; the history of all of them, if it has to be one.
+pub(super) fn lives(random: &mut Random) -> (String, Result<History, String>) {
+    let (setup, durability) = (Setup::random(random), durability(random));
+    let mut trace = format!("{setup}, crashes under {durability:?}");
+    let done = live(random, setup, durability, &mut trace);
+    (trace, done)
+}
+
+fn live(
+    random: &mut Random,
+    setup: Setup,
+    durability: Durability,
+    trace: &mut String,
+) -> Result<History, String> {
+    let clients = usize::try_from(2 + random.below(3)).unwrap();
+    let plans = plans(random, clients, 40);
+    let mut actors = Actor::all(&plans);
+    let recorder = Recorder::new();
+    let mut disk = Disk::new().with_threads();
+    let mut past: Option<Found> = None;
+    let is_exact = matches!(durability, Durability::Sync);
+    for _ in 0..=LIVES {
+        let store = reopen(setup, durability, &disk, &recorder)?;
+        if !is_exact && past.is_some() {
+            past = Some(found(&store));
+        }
+        prepare_fault(random, &disk, trace);
+        let range =
+            random.one_in(2).then(|| one_of(random, strategies::ranges(strategies::keys())));
+        round(&mut actors, 12, &store, &recorder, range, random)?;
+        let end = *random.pick(&[End::Close, End::Kill, End::PowerCut, End::PowerCut]);
+        *trace += &format!(", {end:?}");
+        disk = die(store, &disk, end, random);
+        recorder.end_open_calls();
+        if !is_exact {
+            let history = recorder.take();
+            let store = setup.open_on(durability, &disk)?;
+            judge_life(past.as_ref(), &history, &found(&store))?;
+            past = Some(found(&store));
+            // What clients know of revisions may be taken back.
+            actors.iter_mut().for_each(Actor::forget);
+        }
+    }
+    Ok(recorder.take())
+}
+
+fn reopen(
+    setup: Setup,
+    durability: Durability,
+    disk: &Disk,
+    recorder: &super::Recorder,
+) -> Result<Store, String> {
+    let client = recorder.client();
+    let open = client.begin(StoreOperation::Reopen);
+    let store = setup.open_on(durability, disk)?;
+    open.end(StoreOutcome::Revision(store.revision()));
+    Ok(store)
+}
+
+/// Something that goes wrong on the way, mostly.
+fn prepare_fault(random: &mut Random, disk: &Disk, trace: &mut String) {
+    let call = disk.calls() + random.below(30);
+    match random.below(4) {
+        0 => {
+            disk.halt_at(call);
+            *trace += &format!(", halted at {call}");
+        }
+        1 => {
+            let fault = *random.pick(&[Fault::Io, Fault::NoSpace]);
+            disk.fail_at(call, fault);
+            *trace += &format!(", {fault:?} at {call}");
+        }
+        _ => {}
+    }
+}
+
+fn die(store: Store, disk: &Disk, end: End, random: &mut Random) -> Disk {
+    let seed = random.next();
+    let left = match end {
+        // A close that fails leaves what a kill leaves.
+        End::Close => {
+            let _failed = store.close();
+            drop(store);
+            disk.halt();
+            return disk.after_kill(seed);
+        }
+        End::Kill => {
+            disk.halt();
+            disk.after_kill(seed)
+        }
+        End::PowerCut => {
+            disk.halt();
+            disk.after_power_cut(seed)
+        }
+    };
+    drop(store);
+    left
+}
+
+fn found(store: &Store) -> Found {
+    let scan = store.iter();
+    let revision = scan.revision();
+    Found { revision, entries: scan.map(|(key, entry)| (key, Entry::from(&entry))).collect() }
+}
+
+/// A life under a weaker durability: what everybody was told is linearizable, and some beginning of it is what was left.
+fn judge_life(past: Option<&Found>, history: &History, left: &Found) -> Verdict {
+    let model = || match past {
+        None => StoreModel::new(),
+        Some(Found { revision, entries }) => {
+            StoreModel::starting_with(entries.iter().cloned(), *revision)
+        }
+    };
+    check(&model(), history).map_err(|error| error.to_string())?;
+    let told = |call: &Call<_, _>| model().revision(&call.operation, call.outcome.as_ref()?);
+    let mut ends: Vec<_> = history.calls().iter().filter_map(told).collect();
+    ends.push(past.map_or(Revision::MIN, |past| past.revision));
+    let newest = left.entries.iter().map(|(_, entry)| entry.revision).max();
+    ends.retain(|end| Some(*end) >= newest);
+    ends.extend(newest);
+    ends.sort_unstable();
+    ends.dedup();
+    let is_beginning = |end: &Revision| check(&model(), &until(history, *end, left, told)).is_ok();
+    if ends.iter().any(is_beginning) {
+        Ok(())
+    } else {
+        Err(format!("{:?} is left at {}, which no beginning made", left.entries, left.revision))
+    }
+}
+
+/// What was told of revisions up to this one, and what was found after it.
+fn until(
+    history: &History,
+    end: Revision,
+    left: &Found,
+    told: impl Fn(&Call<super::Operation, super::Told>) -> Option<Revision>,
+) -> History {
+    let stays = |call: &&Call<_, _>| match &call.outcome {
+        None => true,
+        Some(_) => told(call).is_some_and(|revision| revision <= end),
+    };
+    let mut beginning: History = history.calls().iter().filter(stays).cloned().collect();
+    let scan = StoreOperation::Scan(KeyRange::all());
+    let scanned = StoreOutcome::Scanned { revision: None, entries: left.entries.clone() };
+    beginning.push(u32::MAX, scan, u64::MAX - 1..u64::MAX, Some(scanned));
+    beginning
+}
