@@ -172,3 +172,29 @@ fn nothing_is_left_undone() {
         }
     }
 }
+
+/// The most files and bytes of a corpus.
+const MAX_CORPUS: (usize, u64) = (200, 300 << 10);
+
+/// `cargo campaign fuzz` runs what the manifest names; a target without a corpus would begin with nothing each time.
+#[test]
+fn every_fuzz_target_has_a_small_corpus_and_every_corpus_a_target() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    // It is not part of the package.
+    let Ok(manifest) = fs::read_to_string(fuzz.join("Cargo.toml")) else { return };
+    let sections = manifest.split("[[bin]]").skip(1);
+    let mut targets: Vec<_> = sections.map(|bin| bin.split('"').nth(1).unwrap()).collect();
+    let corpora = fs::read_dir(fuzz.join("corpus")).unwrap();
+    let mut corpora: Vec<_> = corpora.map(|entry| entry.unwrap().file_name()).collect();
+    targets.sort_unstable();
+    corpora.sort();
+    assert_eq!(corpora, targets);
+    for target in targets {
+        let inputs = fs::read_dir(fuzz.join("corpus").join(target)).unwrap();
+        let lens: Vec<u64> = inputs.map(|input| input.unwrap().metadata().unwrap().len()).collect();
+        let (files, bytes) = (lens.len(), lens.iter().sum::<u64>());
+        assert!(files > 0, "{target} has no corpus");
+        assert!(files <= MAX_CORPUS.0, "{target}: {files} inputs");
+        assert!(bytes <= MAX_CORPUS.1, "{target}: {bytes} bytes");
+    }
+}

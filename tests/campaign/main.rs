@@ -11,6 +11,7 @@ mod common;
 mod command;
 mod crash;
 mod damage;
+mod fuzz;
 mod histories;
 mod kill;
 mod schedules;
@@ -28,6 +29,7 @@ const CAMPAIGNS: &[Campaign] = &[
     kill::CAMPAIGN,
     histories::CAMPAIGN,
     schedules::CAMPAIGN,
+    fuzz::CAMPAIGN,
     teeth::CAMPAIGN,
 ];
 
