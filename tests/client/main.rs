@@ -7,6 +7,8 @@ mod support;
 
 mod build;
 mod faults;
+#[cfg(feature = "testing")]
+mod histories;
 mod many;
 mod one;
 mod race;
