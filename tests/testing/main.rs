@@ -8,6 +8,7 @@
 mod common;
 
 mod all_orders;
+mod clients;
 mod generated;
 mod known;
 mod lines;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Expect, PlannedRequirement, PlannedTxn};
 use crate::conflict::Conflict;
 use crate::precondition::Precondition;
+use crate::range::KeyRange;
 use crate::revision::Revision;
 use crate::txn::Txn;
 
@@ -44,6 +45,14 @@ impl<K: Ord + Clone> Memory<K> {
         if let Some(revision) = revision {
             self.hear(revision);
         }
+    }
+
+    /// What was in a range: what it knows there, and was not found, is gone.
+    pub(super) fn see_range(&mut self, range: &KeyRange<K>, found: &[(K, Revision)]) {
+        let known: Vec<_> = self.keys.keys().filter(|key| range.contains(key)).cloned().collect();
+        let is_found = |key: &K| found.iter().any(|(found, _)| found == key);
+        known.iter().filter(|key| !is_found(key)).for_each(|key| self.see(key, None));
+        found.iter().for_each(|(key, revision)| self.see(key, Some(*revision)));
     }
 
     pub(super) fn see_conflicts<V>(&mut self, conflicts: &[Conflict<K, V>]) {
@@ -90,7 +99,7 @@ impl<K: Ord + Clone + std::hash::Hash> Memory<K> {
     /// Writes this, if the range is as it was at this revision.
     pub(super) fn txn_since<V: Clone>(
         &self,
-        reads: &[(crate::range::KeyRange<K>, Revision)],
+        reads: &[(KeyRange<K>, Revision)],
         changes: &[(K, Option<V>)],
     ) -> Txn<K, V> {
         let nothing = PlannedTxn { requirements: Vec::new(), changes: changes.to_vec() };

@@ -9,7 +9,9 @@ use crate::commit_error::CommitError;
 use crate::error::WriteError;
 use crate::range::KeyRange;
 use crate::revision::Revision;
+use crate::store::Read;
 use crate::testing::recorded::{PendingClient, RecordedBackend, StoreClient};
+use crate::versioned::Versioned;
 
 /// One client that plays its plan: what it knows of revisions.
 ///
@@ -21,6 +23,10 @@ pub struct Player<K> {
 
 /// What was submitted, and is waited for.
 type Submitted<'a, K, V, S> = (&'a PlannedTxn<K, V>, PendingClient<'a, K, V, S>);
+
+fn revisions<K: Clone, V>(found: &[(K, Versioned<V>)]) -> Vec<(K, Revision)> {
+    found.iter().map(|(key, entry)| (key.clone(), entry.revision())).collect()
+}
 
 impl<K> Default for Player<K> {
     fn default() -> Self {
@@ -43,6 +49,19 @@ impl<K: Clone + Hash + Ord> Player<K> {
         V: Clone,
         S: BuildHasher,
     {
+        self.play_with(plan, client, || {});
+    }
+
+    /// Plays all steps, on this thread, and does this after each, and between what a closure reads and its commit.
+    pub(super) fn play_with<V, S>(
+        &mut self,
+        plan: &[Planned<K, V>],
+        client: &StoreClient<K, V, S>,
+        between: fn(),
+    ) where
+        V: Clone,
+        S: BuildHasher,
+    {
         let mut submitted: Option<Submitted<'_, K, V, S>> = None;
         for step in plan {
             let before = submitted.take();
@@ -50,11 +69,12 @@ impl<K: Clone + Hash + Ord> Player<K> {
                 Planned::Submit(txn) => {
                     submitted = Some((txn, client.submit(self.memory.txn(txn))));
                 }
-                step => self.step(step, client),
+                step => self.step_with(step, client, between),
             }
             if let Some((txn, pending)) = before {
                 self.committed(&txn.changes, pending.wait());
             }
+            between();
         }
         if let Some((txn, pending)) = submitted {
             self.committed(&txn.changes, pending.wait());
@@ -64,6 +84,18 @@ impl<K: Clone + Hash + Ord> Player<K> {
     /// Plays one step, on this thread. A [`Submit`](Planned::Submit) is waited for.
     pub fn step<V, S>(&mut self, step: &Planned<K, V>, client: &StoreClient<K, V, S>)
     where
+        V: Clone,
+        S: BuildHasher,
+    {
+        self.step_with(step, client, || {});
+    }
+
+    fn step_with<V, S>(
+        &mut self,
+        step: &Planned<K, V>,
+        client: &StoreClient<K, V, S>,
+        between: fn(),
+    ) where
         V: Clone,
         S: BuildHasher,
     {
@@ -86,7 +118,10 @@ impl<K: Clone + Hash + Ord> Player<K> {
                 self.written(key, told.map(|_| None));
             }
             Planned::Update { key, value } => {
-                let told = client.update(key, |_| value.clone());
+                let told = client.update(key, |_| {
+                    between();
+                    value.clone()
+                });
                 self.written(key, told.map(Some));
             }
             Planned::Commit(txn) => {
@@ -95,11 +130,11 @@ impl<K: Clone + Hash + Ord> Player<K> {
             Planned::Submit(txn) => {
                 self.committed(&txn.changes, client.submit(self.memory.txn(txn)).wait());
             }
-            Planned::Transact { reads, changes } => self.transact(reads, changes, client),
+            Planned::Transact { reads, changes } => {
+                self.transact(reads, changes, client, between);
+            }
             Planned::Scan(range) => {
-                for (key, entry) in client.scan(range) {
-                    self.memory.see(&key, Some(entry.revision()));
-                }
+                self.memory.see_range(range, &revisions(&client.scan(range)));
             }
             Planned::Revision => self.memory.hear(client.revision()),
         }
@@ -110,16 +145,20 @@ impl<K: Clone + Hash + Ord> Player<K> {
         reads: &[KeyRange<K>],
         changes: &[(K, Option<V>)],
         client: &StoreClient<K, V, S>,
+        between: fn(),
     ) where
         V: Clone,
         S: BuildHasher,
     {
-        let told = client.transact(|transaction| {
+        let told = client.transact_at(|transaction| {
             let mut seen = Vec::new();
             for range in reads {
                 let found = transaction.range(range)?;
-                seen.extend(found.into_iter().map(|(key, read)| (key, read.revision())));
+                // It has written nothing itself yet.
+                let revision = |(key, read): (K, Read<V>)| Some((key, read.revision()?));
+                seen.push((range, found.into_iter().filter_map(revision).collect::<Vec<_>>()));
             }
+            between();
             for (key, value) in changes {
                 match value {
                     Some(value) => transaction.put(key, value.clone()),
@@ -128,8 +167,9 @@ impl<K: Clone + Hash + Ord> Player<K> {
             }
             Ok(seen)
         });
-        for (key, revision) in told.unwrap_or_default() {
-            self.memory.see(&key, revision);
+        if let Ok((seen, revision)) = told {
+            seen.iter().for_each(|(range, found)| self.memory.see_range(range, found));
+            self.memory.see_changes(changes, revision);
         }
     }
 
@@ -220,7 +260,7 @@ impl<K: Clone + Hash + Ord> Player<K> {
         V: Clone + Send + Sync + 'static,
     {
         let (revision, found) = backend.scan(range.clone()).await.ok()?;
-        found.iter().for_each(|(key, entry)| self.memory.see(key, Some(entry.revision())));
+        self.memory.see_range(range, &revisions(&found));
         self.memory.hear(revision);
         Some(revision)
     }

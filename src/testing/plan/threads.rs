@@ -8,7 +8,7 @@ use std::task::Poll;
 use super::{Plans, Player};
 use crate::backend::Backend;
 use crate::store::Store;
-use crate::sync::{Mutex, thread};
+use crate::sync::{AtomicU64, Ordering, thread};
 use crate::testing::history::History;
 use crate::testing::recorder::Recorder;
 use crate::testing::store_model::{StoreOperation, StoreOutcome};
@@ -42,18 +42,21 @@ where
     ) where
         S: BuildHasher + Send + Sync,
     {
-        // Nobody begins before all are there.
-        let start = Mutex::new(());
+        // Nobody begins before all are there, and awake: a plan is over sooner than a thread is woken.
+        let awake = AtomicU64::new(0);
+        let all = u64::try_from(self.clients().len()).expect("fewer than 2^64 threads");
         thread::scope(|scope| {
-            let started = start.lock();
             for plan in self.clients() {
-                let (start, client) = (&start, recorder.client().of(store));
+                let (awake, client) = (&awake, recorder.client().of(store));
                 scope.spawn(move || {
-                    drop(start.lock());
-                    Player::new().play(plan, &client);
+                    awake.fetch_add(1, Ordering::SeqCst);
+                    while awake.load(Ordering::SeqCst) < all {
+                        thread::yield_now();
+                    }
+                    // On few cores they would come one after the other.
+                    Player::new().play_with(plan, &client, thread::yield_now);
                 });
             }
-            drop(started);
         });
     }
 

@@ -1,17 +1,22 @@
 //! A submitted transaction whose call is recorded.
 
 use std::fmt;
+use std::future::Future;
 use std::hash::{BuildHasher, Hash};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use super::{Open, settle_commit};
 use crate::commit_error::CommitError;
 use crate::revision::Revision;
 use crate::store::{FastHash, Pending};
 
-/// A transaction that was submitted, and that its client waits for: the call ends then. Dropped, it stays open.
+/// A transaction that was submitted: a [`Future`], or something to [`wait`](Self::wait) for, as a [`Pending`] is. The call
+/// ends when its outcome is known. Dropped before, it stays open.
 #[must_use = "the call stays open until it is waited for"]
 pub struct PendingClient<'a, K, V, S = FastHash> {
-    pub(super) open: Open<'a, K, V>,
+    /// Until it has ended.
+    pub(super) open: Option<Open<'a, K, V>>,
     pub(super) pending: Pending<K, V, Revision, S>,
 }
 
@@ -31,9 +36,31 @@ where
     ///
     /// # Errors
     /// As [`Store::commit`](crate::Store::commit).
+    ///
+    /// # Panics
+    /// If it was polled to completion before.
     pub fn wait(self) -> Result<Revision, CommitError<K, V>> {
         let told = self.pending.wait();
-        settle_commit(self.open, &told);
+        if let Some(open) = self.open {
+            settle_commit(open, &told);
+        }
         told
+    }
+}
+
+impl<K, V, S> Future for PendingClient<'_, K, V, S>
+where
+    K: Clone + Hash + Ord,
+    V: Clone,
+    S: BuildHasher,
+{
+    type Output = Result<Revision, CommitError<K, V>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let told = ready!(Pin::new(&mut self.pending).poll(context));
+        if let Some(open) = self.open.take() {
+            settle_commit(open, &told);
+        }
+        Poll::Ready(told)
     }
 }

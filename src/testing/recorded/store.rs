@@ -4,13 +4,13 @@ use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
 use super::pending::PendingClient;
-use super::transaction::TransactionClient;
+use super::transaction::{Done, TransactionClient, as_read};
 use super::{commit, deleted, settle, settle_commit, written};
 use crate::commit_error::{CommitError, TransactError, TxError};
 use crate::error::WriteError;
 use crate::key::AsKey;
 use crate::precondition::Precondition;
-use crate::range::AsRange;
+use crate::range::{AsPrefix, AsRange};
 use crate::revision::Revision;
 use crate::store::{Deleted, FastHash, Store};
 use crate::testing::recorder::Client;
@@ -21,9 +21,16 @@ use crate::versioned::Versioned;
 type Operation<K, V> = StoreOperation<K, V>;
 type Outcome<K, V> = StoreOutcome<K, V>;
 
-/// A [`Store`] whose calls are recorded by a [`Client`]: the same methods, with the same answers.
+/// A [`Store`] whose calls are recorded by a [`Client`]: the methods that are here are the same, with the same answers.
+/// Each clone records as another client.
 ///
-/// A write whose outcome is unknown stays open; one that was refused is left out of the history.
+/// A write whose outcome is unknown stays open; one that was refused is left out of the history. Of a closure that gave up,
+/// or lost its last race, what it read then is recorded all the same; of such an [`update`](Self::update), what its conflict
+/// told.
+///
+/// Not here, as the model has no words for what they tell, are `contains`, `len`, `is_empty`, `get_or_create`, snapshots, all
+/// that is read of the past, and the `submit_put_if` and `submit_delete_if` of single keys. The [`store`](Self::store) has
+/// them, unrecorded. A read by them is harmless; a write would be one that nobody made, and the checker would say so.
 pub struct StoreClient<K, V, S = FastHash> {
     pub(super) client: Client<Operation<K, V>, Outcome<K, V>>,
     pub(super) store: Store<K, V, S>,
@@ -34,6 +41,12 @@ impl<K, V> Client<Operation<K, V>, Outcome<K, V>> {
     #[must_use]
     pub fn of<S>(self, store: &Store<K, V, S>) -> StoreClient<K, V, S> {
         StoreClient { client: self, store: store.clone() }
+    }
+}
+
+impl<K, V, S> Clone for StoreClient<K, V, S> {
+    fn clone(&self) -> Self {
+        Self { client: self.client.another(), store: self.store.clone() }
     }
 }
 
@@ -85,6 +98,12 @@ where
         let entries = found.iter().map(|(key, entry)| (key.clone(), Entry::from(entry)));
         open.end(Outcome::Scanned { revision, entries: entries.collect() });
         found
+    }
+
+    /// [`Store::prefix`], all of it.
+    #[must_use]
+    pub fn prefix(&self, prefix: impl AsPrefix<K>) -> Vec<(K, Versioned<V>)> {
+        self.scan(prefix.into_range())
     }
 
     /// [`Store::create`].
@@ -160,8 +179,10 @@ where
         let told = self.store.update(key.clone(), |current| {
             let value = change(current);
             last = Some((current.cloned(), value.clone()));
-            // If nobody comes to know what came of it, it may have written what it made last.
-            let (key, precondition) = (key.clone(), Precondition::Any);
+            // If nobody comes to know what came of it, it may have written what it made last, on top of what it saw.
+            let precondition =
+                if current.is_some() { Precondition::Present } else { Precondition::Absent };
+            let key = key.clone();
             open.amend(Operation::Put { key, value: value.clone(), precondition });
             value
         });
@@ -171,6 +192,11 @@ where
                 open.end(Outcome::Updated { read, value, revision: *revision });
             }
             (Err(WriteError::OutcomeUnknown(_)), Some(_)) => {}
+            // It tells what was there, as a read does.
+            (Err(WriteError::Conflict(conflict)), _) => {
+                open.amend(Operation::Get(key));
+                open.end(Outcome::Read(conflict.current().map(Entry::from)));
+            }
             _ => open.discard(),
         }
         told
@@ -190,38 +216,63 @@ where
     /// [`Store::submit`].
     pub fn submit(&self, txn: Txn<K, V>) -> PendingClient<'_, K, V, S> {
         let open = self.client.begin(commit(&txn));
-        PendingClient { open, pending: self.store.submit(txn) }
+        PendingClient { open: Some(open), pending: self.store.submit(txn) }
     }
 
-    /// [`Store::transact`], which sees what it read and wrote.
+    /// [`Store::transact`]. What it reads and writes is recorded.
     ///
     /// # Errors
     /// As there.
     pub fn transact<A>(
         &self,
-        mut body: impl FnMut(&mut TransactionClient<'_, K, V, S>) -> Result<A, TxError>,
+        body: impl FnMut(&mut TransactionClient<'_, K, V, S>) -> Result<A, TxError>,
     ) -> Result<A, TransactError<K, V>> {
+        self.transact_at(body).map(|(answer, _)| answer)
+    }
+
+    /// [`Store::transact_at`]. What it reads and writes is recorded.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn transact_at<A>(
+        &self,
+        mut body: impl FnMut(&mut TransactionClient<'_, K, V, S>) -> Result<A, TxError>,
+    ) -> Result<(A, Revision), TransactError<K, V>> {
         let mut open = self.client.begin(Operation::Transact);
-        let (mut reads, mut changes) = (Vec::new(), Vec::new());
+        let mut last: Option<Done<K, V>> = None;
         let told = self.store.transact_at(|transaction| {
             let mut recorded = TransactionClient::new(transaction);
             let answer = body(&mut recorded);
-            (reads, changes) = recorded.into_parts();
-            let (requirements, changes) = (Vec::new(), changes.clone());
-            open.amend(Operation::Commit { requirements, changes });
+            let mut done = recorded.into_done();
+            if answer.is_err() {
+                done.changes.clear();
+            }
+            // If nobody comes to know what came of it, it may have been committed, on top of what it read.
+            let requirements = done.reads.iter().flat_map(as_read).collect();
+            open.amend(Operation::Commit { requirements, changes: done.changes.clone() });
+            last = Some(done);
             answer
         });
-        match told {
-            Ok((answer, revision)) => {
-                open.amend(Operation::Transact);
-                open.end(Outcome::Transacted { reads, changes, revision });
-                Ok(answer)
-            }
-            Err(error @ TransactError::Commit(CommitError::OutcomeUnknown(_))) => Err(error),
-            Err(error) => {
+        let Some(Done { reads, changes, revision: read_at }) = last else {
+            return told;
+        };
+        let (changes, revision) = match &told {
+            Ok((_, revision)) => (changes, *revision),
+            // It wrote nothing. What it read was so, at one moment, and is told only once that is durable.
+            Err(
+                TransactError::Aborted(_)
+                | TransactError::Commit(
+                    CommitError::Conflicts { .. } | CommitError::Compacted { .. },
+                ),
+            ) => (Vec::new(), read_at),
+            Err(TransactError::Commit(CommitError::OutcomeUnknown(_))) => return told,
+            Err(_) => {
                 open.discard();
-                Err(error)
+                return told;
             }
-        }
+        };
+        open.amend(Operation::Transact);
+        open.end(Outcome::Transacted { reads, changes, revision });
+        told
     }
 }

@@ -2,15 +2,27 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
+use std::ops::Bound;
 
 use crate::commit_error::TxError;
 use crate::key::AsKey;
+use crate::precondition::Precondition;
 use crate::range::{AsPrefix, AsRange, KeyRange};
+use crate::revision::Revision;
 use crate::store::{FastHash, Read, Transaction};
 use crate::testing::store_model::{Entry, RangeRead};
+use crate::txn::Requirement;
 
 /// Puts, and without a value deletes.
 type Changes<K, V> = Vec<(K, Option<V>)>;
+
+/// What a closure did, so far as others can know of it.
+pub(super) struct Done<K, V> {
+    pub(super) reads: Vec<RangeRead<K, V>>,
+    pub(super) changes: Changes<K, V>,
+    /// Of what was read.
+    pub(super) revision: Revision,
+}
 
 /// A [`Transaction`] whose reads and writes are recorded: the same methods. What it reads of what it wrote itself is not.
 pub struct TransactionClient<'a, K, V, S = FastHash> {
@@ -35,8 +47,15 @@ where
         Self { transaction, reads: Vec::new(), changes: Vec::new() }
     }
 
-    pub(super) fn into_parts(self) -> (Vec<RangeRead<K, V>>, Changes<K, V>) {
-        (self.reads, self.changes)
+    pub(super) fn into_done(self) -> Done<K, V> {
+        let revision = self.transaction.revision();
+        Done { reads: self.reads, changes: self.changes, revision }
+    }
+
+    /// [`Transaction::revision`].
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.transaction.revision()
     }
 
     /// [`Transaction::get`].
@@ -91,14 +110,40 @@ where
         }
     }
 
-    /// Unless it is in part what the transaction wrote itself.
+    /// What the transaction wrote itself is left out: the range is read around it.
     fn record(&mut self, range: KeyRange<K>, found: &[(K, Read<V>)]) {
-        if self.changes.iter().any(|(key, _)| range.contains(key)) {
-            return;
-        }
-        let entries =
-            found.iter().filter_map(|(key, read)| Some((key.clone(), Entry::from(read.stored()?))));
-        let entries = entries.collect();
-        self.reads.push(RangeRead { range, entries });
+        let own = self.changes.iter().map(|(key, _)| key).filter(|key| range.contains(key));
+        let mut own: Vec<_> = own.cloned().collect();
+        own.sort_unstable();
+        let stored = |(key, read): &(K, Read<V>)| Some((key.clone(), Entry::from(read.stored()?)));
+        let stored: Vec<_> = found.iter().filter_map(stored).collect();
+        self.reads.extend(around(range, own).map(|range| {
+            let entries = stored.iter().filter(|(key, _)| range.contains(key)).cloned().collect();
+            RangeRead { range, entries }
+        }));
     }
+}
+
+/// What is left of a range without these of its keys, which are in order.
+fn around<K: Ord + Clone>(
+    range: KeyRange<K>,
+    keys: impl IntoIterator<Item = K>,
+) -> impl Iterator<Item = KeyRange<K>> {
+    let (mut rest, mut pieces) = (range, Vec::new());
+    for key in keys {
+        pieces.push(KeyRange::new(rest.start().cloned(), Bound::Excluded(key.clone())));
+        rest = KeyRange::new(Bound::Excluded(key), rest.end().cloned());
+    }
+    pieces.push(rest);
+    pieces.into_iter().filter(|range| !range.is_empty())
+}
+
+/// What has to hold for a read to be as it was: these keys at their revisions, and none beside them.
+pub(super) fn as_read<K: Ord + Clone, V>(read: &RangeRead<K, V>) -> Vec<Requirement<K>> {
+    let keys = || read.entries.iter().map(|(key, _)| key.clone());
+    let found = read
+        .entries
+        .iter()
+        .map(|(key, entry)| Requirement::Key(key.clone(), Precondition::Revision(entry.revision)));
+    found.chain(around(read.range.clone(), keys()).map(Requirement::NoneIn)).collect()
 }
