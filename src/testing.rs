@@ -8,6 +8,7 @@ mod history;
 mod model;
 mod recorded;
 mod recorder;
+mod report;
 mod store_model;
 
 pub use self::check::{

@@ -1,6 +1,7 @@
 //! What a store should be: sequential, and simple enough to be believed.
 
 mod explain;
+mod label;
 mod operation;
 mod revisions;
 mod state;
@@ -140,6 +141,26 @@ where
                 operation,
                 StoreOperation::Get(_) | StoreOperation::Scan(_) | StoreOperation::Revision
             ),
+        }
+    }
+
+    fn forget(
+        &self,
+        operation: &Self::Operation,
+        outcome: &Self::Outcome,
+    ) -> Option<Self::Operation> {
+        match (operation, outcome) {
+            (StoreOperation::Update(key), StoreOutcome::Updated { value, .. }) => {
+                let (key, value) = (key.clone(), value.clone());
+                Some(StoreOperation::Put { key, value, precondition: Precondition::Any })
+            }
+            (StoreOperation::Transact, StoreOutcome::Transacted { changes, .. }) => {
+                let (requirements, changes) = (Vec::new(), changes.clone());
+                Some(StoreOperation::Commit { requirements, changes })
+            }
+            // Nobody but who restarted it knows the newest revision after that.
+            (StoreOperation::Reopen, _) => None,
+            _ => Some(operation.clone()),
         }
     }
 

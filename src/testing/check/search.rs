@@ -312,11 +312,13 @@ impl<'a, M: Model> Search<'a, M> {
         let mut ordered = vec![false; self.prepared.calls.len()];
         order.iter().for_each(|call| ordered[*call] = true);
         let (mut end, mut blocked) = (u64::MAX, Vec::new());
-        for (call, Call { called, returned, .. }) in self.prepared.calls.iter().enumerate() {
+        for (call, made) in self.prepared.calls.iter().enumerate() {
+            let Call { called, returned, outcome, .. } = made;
             if *called > end {
                 break;
             }
-            if let (false, Some(returned)) = (ordered[call], returned) {
+            // What nobody was told may not have been: nobody waits for it.
+            if let (false, Some(returned), Some(_)) = (ordered[call], returned, outcome) {
                 end = end.min(*returned);
                 blocked.push(call);
             }
