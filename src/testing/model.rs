@@ -109,6 +109,19 @@ pub trait Model {
         false
     }
 
+    /// The operation that does what this call did, if it did anything: what is left to know of the call once its outcome is
+    /// forgotten, when a violation is shrunk. `None` if no operation does, so that the outcome has to stay.
+    ///
+    /// An operation that does not say by itself what it writes (a closure did) has to become one that does.
+    fn forget(
+        &self,
+        operation: &Self::Operation,
+        outcome: &Self::Outcome,
+    ) -> Option<Self::Operation> {
+        let _ = outcome;
+        Some(operation.clone())
+    }
+
     /// Why a call cannot be answered so in this state, for people.
     fn explain(
         &self,

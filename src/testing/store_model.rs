@@ -2,6 +2,7 @@
 
 mod attempt;
 mod explain;
+mod label;
 mod operation;
 mod revisions;
 mod state;
@@ -141,6 +142,26 @@ where
                     | StoreOperation::Watch { .. }
                     | StoreOperation::Revision
             ),
+        }
+    }
+
+    fn forget(
+        &self,
+        operation: &Self::Operation,
+        outcome: &Self::Outcome,
+    ) -> Option<Self::Operation> {
+        match (operation, outcome) {
+            (StoreOperation::Update(key), StoreOutcome::Updated { value, .. }) => {
+                let (key, value) = (key.clone(), value.clone());
+                Some(StoreOperation::Put { key, value, precondition: Precondition::Any })
+            }
+            (StoreOperation::Transact, StoreOutcome::Transacted { changes, .. }) => {
+                let (requirements, changes) = (Vec::new(), changes.clone());
+                Some(StoreOperation::Commit { requirements, changes })
+            }
+            // Nobody but who restarted it knows the newest revision after that.
+            (StoreOperation::Reopen, _) => None,
+            _ => Some(operation.clone()),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::txn::Requirement;
 use crate::versioned::Versioned;
 
 /// What is asked of a store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StoreOperation<K, V> {
@@ -63,7 +63,7 @@ pub enum StoreOperation<K, V> {
 }
 
 /// What a store answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StoreOutcome<K, V> {
