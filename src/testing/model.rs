@@ -94,8 +94,9 @@ pub trait Model {
 
     /// The part of the state that this operation is about, if it is about one only: the hash of its key.
     ///
-    /// If all operations of a history have a part, and none a revision, each part is checked alone, which is very much
-    /// faster: a history is linearizable if and only if that of each object is (Herlihy and Wing 1990, "locality").
+    /// What is linearizable is so in each part ("locality", Herlihy and Wing 1990), so that a violation within one part is
+    /// shown alone. A history of objects that share nothing, no revisions either, is better checked object by object:
+    /// [`History::split_by`](super::History::split_by).
     fn part(&self, operation: &Self::Operation) -> Option<u64> {
         let _ = operation;
         None

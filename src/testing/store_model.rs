@@ -15,6 +15,7 @@ use self::attempt::Attempt;
 pub use self::operation::{Entry, Failing, RangeRead, StoreOperation, StoreOutcome};
 pub use self::state::StoreState;
 use super::model::{Model, Step};
+use crate::precondition::Precondition;
 use crate::revision::Revision;
 
 /// The sequential specification of a [`Store`](crate::Store), and of any [`Backend`](crate::Backend).

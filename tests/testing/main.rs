@@ -9,6 +9,7 @@ mod common;
 
 mod all_orders;
 mod generated;
+mod judged;
 mod known;
 mod lines;
 mod plans;

@@ -40,6 +40,7 @@ impl<K: Debug, V: Debug> Debug for StoreOperation<K, V> {
             }
             Self::Transact => f.write_str("transact"),
             Self::Scan(range) => write!(f, "scan {range:?}"),
+            Self::Watch { range, since } => write!(f, "watch {range:?} since {since}"),
             Self::Revision => f.write_str("revision"),
             Self::Reopen => f.write_str("reopen"),
         }
@@ -72,7 +73,7 @@ impl<K: Debug, V: Debug> Debug for StoreOutcome<K, V> {
             Self::Committed(revision) | Self::Revision(revision) => write!(f, "at {revision}"),
             Self::Transacted { reads, changes, revision } => {
                 f.write_str("read ")?;
-                entries(f, reads.iter().flat_map(|(_, entries)| entries))?;
+                entries(f, reads.iter().flat_map(|read| &read.entries))?;
                 f.write_str(", wrote ")?;
                 changed(f, changes)?;
                 write!(f, " at {revision}")
@@ -90,6 +91,13 @@ impl<K: Debug, V: Debug> Debug for StoreOutcome<K, V> {
             Self::Scanned { revision, entries: found } => {
                 entries(f, found)?;
                 revision.map_or(Ok(()), |revision| write!(f, " at {revision}"))
+            }
+            Self::Watched { revision, changes } => {
+                listed(f, changes, |f, (key, entry)| match entry {
+                    Some(Entry { value, .. }) => write!(f, "{key:?} = {value:?}"),
+                    None => write!(f, "delete {key:?}"),
+                })?;
+                write!(f, " at {revision}")
             }
         }
     }

@@ -33,7 +33,8 @@ pub enum StoreOperation<K, V> {
         /// If this holds.
         precondition: Precondition,
     },
-    /// A read, a change and a write in one ([`Store::update`](crate::Store::update)).
+    /// A read, a change and a write in one ([`Store::update`](crate::Store::update)). What it writes, the outcome tells: without
+    /// one it is taken to have written nothing, so that one that may have written is to be recorded as a [`Put`](Self::Put).
     Update(K),
     /// A transaction.
     Commit {
@@ -42,7 +43,8 @@ pub enum StoreOperation<K, V> {
         /// What is written, and without a value deleted.
         changes: Vec<(K, Option<V>)>,
     },
-    /// A closure that reads and writes ([`Store::transact`](crate::Store::transact)): what, the outcome tells.
+    /// A closure that reads and writes ([`Store::transact`](crate::Store::transact)): what, the outcome tells. Without one it is
+    /// taken to have written nothing, so that one that may have written is to be recorded as a [`Commit`](Self::Commit).
     Transact,
     /// All entries of a range, at one revision.
     Scan(KeyRange<K>),
