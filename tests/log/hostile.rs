@@ -137,8 +137,9 @@ fn a_key_twice_in_a_commit_is_one_write_and_can_be_compacted() {
 fn a_segment_that_begins_above_the_checkpoint_is_damage() {
     let mut files = files();
     let bytes = files.get_mut(&segment_name(2)).unwrap();
+    bytes.truncate(SEGMENT_HEADER);
     bytes[72..80].copy_from_slice(&u64::to_le_bytes(100));
-    seal(&mut bytes[..SEGMENT_HEADER]);
+    seal(bytes);
     let error = opened(&files).unwrap_err();
     assert!(matches!(error, OpenError::Corrupt { segment: 2, offset: 0, .. }), "{error}");
 }
