@@ -1,19 +1,43 @@
 //! The commit path under a model checker: the same code, its locks and atomics replaced by shuttle's (`sync.rs`).
 //!
-//! Run by `cargo model`. Each test states one protocol. Sizes are tiny, so that schedules are many: two shards, two or
-//! three threads, a few operations, and bounds that are reached by them (`sync::size`).
+//! Run by `cargo model` for a moment, and by `cargo campaign schedules` for long. Each test states one protocol. Sizes are
+//! tiny, so that schedules are many: two shards, two or three threads, a few operations, and bounds that are reached by them
+//! (`sync::size`). How schedules are chosen: `schedules.rs`. The smallest protocols run in every schedule that there is
+//! (`exhaustive.rs`); in others the power goes at any call of the disk (`crashes.rs`); and any operations at all are
+//! recorded and checked for linearizability (`linearizable.rs`).
 //!
 //! Writers say what they committed, under which revision. That is the [`Past`]: whatever a snapshot, a scan, a watch or
 //! the history showed to others meanwhile has to be what the commits up to its revision make, replayed one by one.
 //!
 //! A thread that waits in vain is seen as a deadlock, so that a lost wake-up fails a test: but only while nothing else
 //! wakes it, such as the store's end.
+//!
+//! # What is not explored
+//!
+//! Shuttle runs one thread at a time, and switches at each lock, wait and atomic. So it tries interleavings, all of them
+//! sequentially consistent: what a weaker memory ordering would allow in addition it does not know. The store's orderings are
+//! weaker than `SeqCst`, and need no more, for these reasons. All data is behind locks. An atomic is either a number that
+//! is published by itself (`visible`, `live`, the log's `durable`: stored under a lock with `Release`, in growing order, and
+//! read with `Acquire` by who then takes the locks of what it stands for), or a hint or a count that nothing follows from
+//! (`keeps`, the numbers of futures: `Relaxed`). And wherever one thread stores and then looks, while another does it the
+//! other way round, which is where `SeqCst` would matter - a watch that goes to sleep while a commit is published, or it is
+//! cancelled; a committer that waits while its batch becomes durable - both looks are under one lock. What covers the
+//! rest is real threads: `tests/store/race.rs`, `tests/time/replay.rs`, `src/store/tests/threads.rs`.
+//!
+//! Time does not pass: a wait with a deadline waits for a wake-up. Drops of `Arc` are no switches. Code outside of `sync.rs`,
+//! such as the allocator, is taken to work.
 
 mod compaction;
 mod conflicts;
+mod crashes;
 mod durable;
+mod exhaustive;
 mod failures;
+#[cfg(feature = "testing")]
+mod linearizable;
 mod past;
+mod quiet;
+mod schedules;
 mod snapshots;
 mod transactions;
 mod updates;
@@ -27,6 +51,9 @@ use crate::log::Durability;
 use crate::storage::disk::Disk;
 use crate::sync::thread;
 use crate::{Builder, Commit, Revision, Store};
+
+pub(super) use self::schedules::check;
+use self::schedules::{exhaust, exhaust_preempting};
 
 type Numbers = Store<u32, u32, ByKey>;
 type Snapshot = crate::Snapshot<u32, u32, ByKey>;
@@ -61,16 +88,6 @@ impl Hasher for KeyHasher {
     fn write_u32(&mut self, key: u32) {
         self.0 = u64::from(key % 100);
     }
-}
-
-/// Random schedules, then schedules that prefer few, well-placed preemptions (Burckhardt et al., ASPLOS 2010).
-pub(super) fn check(body: impl Fn() + Send + Sync + Clone + 'static) {
-    let iterations = std::env::var("IFMATCH_SCHEDULES")
-        .ok()
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(4_000);
-    shuttle::check_random(body.clone(), iterations);
-    shuttle::check_pct(body, iterations, 3);
 }
 
 fn builder() -> Builder<u32, u32, ByKey> {

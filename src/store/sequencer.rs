@@ -182,7 +182,8 @@ impl<K, V> Sequencer<K, V> {
         }
     }
 
-    fn has_failed(&self) -> bool {
+    /// Whether what is shown now is all that ever will be.
+    pub(super) fn has_failed(&self) -> bool {
         let ended = self.frontier.as_ref().and_then(|frontier| frontier.ended());
         matches!(ended, Some(Ended::Failed(_)))
     }

@@ -220,6 +220,8 @@ where
     ) -> Result<(A, Revision), TransactError<K, V>> {
         let mut attempt = 1;
         loop {
+            // Then what is newer than what is read can never be told, and stays in the way for ever.
+            let is_last = attempt == UPDATE_ATTEMPTS || self.map.sequencer.has_failed();
             let mut transaction = Transaction::begin(self);
             let answer = body(&mut transaction);
             let read = transaction.revision();
@@ -237,7 +239,7 @@ where
             let rests_on = settled.rests_on.max(Some(read));
             let settled = Settled { rests_on, ..settled };
             let overtaken = matches!(&settled.outcome, Err(error) if error.is_overtaken());
-            if !overtaken || attempt == UPDATE_ATTEMPTS {
+            if !overtaken || is_last {
                 let told = self.tell(settled).map_err(TransactError::Commit)?;
                 return answer.map(|answer| (answer, told.revision)).map_err(|error| {
                     match error.0 {

@@ -1,6 +1,6 @@
-//! Campaigns against the log: far more crashes than a test suite has time for. See `command::USAGE`.
+//! Campaigns against the store: far more crashes, and schedules, than a test suite has time for. See `command::USAGE`.
 //!
-//! Under `cargo test` each of them runs for a moment.
+//! Under `cargo test` each of them runs for a moment, unless it would have to build something for that.
 
 #![cfg(not(ifmatch_model))]
 #![allow(clippy::unwrap_used, clippy::panic)] // All of it is tests.
@@ -14,6 +14,7 @@ mod damage;
 mod fuzz;
 mod histories;
 mod kill;
+mod schedules;
 mod teeth;
 mod workers;
 
@@ -27,6 +28,7 @@ const CAMPAIGNS: &[Campaign] = &[
     damage::CAMPAIGN,
     kill::CAMPAIGN,
     histories::CAMPAIGN,
+    schedules::CAMPAIGN,
     fuzz::CAMPAIGN,
     teeth::CAMPAIGN,
 ];

@@ -24,7 +24,7 @@ fn times(random: &mut Random, clients: u64, count: u64) -> Vec<(u32, u64, u64)> 
 }
 
 /// Whatever anybody could say.
-fn of_a_register(random: &mut Random) -> History<Asked, Told> {
+pub(crate) fn of_a_register(random: &mut Random) -> History<Asked, Told> {
     let mut history = History::new();
     let count = 2 + random.below(6);
     for (client, called, returned) in times(random, 3, count) {

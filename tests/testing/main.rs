@@ -9,6 +9,9 @@ mod common;
 
 mod all_orders;
 mod generated;
+mod known;
+mod lines;
+mod plans;
 mod planted;
 mod recorded;
 mod register;

@@ -1,12 +1,14 @@
 //! A register without revisions, as small as a model can be.
 
 use ifmatch::testing::{Model, Step};
+use serde::{Deserialize, Serialize};
 
 /// A register that holds 0 at first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Register;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Asked {
     Read,
     Write(u8),
@@ -14,7 +16,8 @@ pub(crate) enum Asked {
     Swap(u8, u8),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Told {
     Read(u8),
     Done,

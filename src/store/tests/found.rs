@@ -1,6 +1,7 @@
 //! Bugs that were found by reading, each with its story.
 
 use super::*;
+use crate::{CommitError, TransactError};
 
 /// The first batch after a clean open had no space set aside: its reserve frame went where the next growth of the file
 /// wrote zeros, and the log was `Corrupt` when it was opened next.
@@ -339,4 +340,25 @@ fn on_a_full_disk_opens_what_was_closed_in_good_order() {
         drop(opened);
         assert!(open(&found, Durability::Sync).unwrap().contains("warm"));
     }
+}
+
+/// After the log has failed, a transaction reads what is shown, and a newer commit that never will be is in its way: it tried
+/// again a thousand times, for half a second and more, before it said why.
+#[test]
+fn a_transaction_on_a_failed_log_does_not_try_again() {
+    let disk = Disk::new();
+    let store = warm(&disk);
+    disk.fail_every(Call::Sync, Fault::Io);
+    store.put("a", 1).unwrap_err();
+    let mut runs = 0;
+    let outcome = store.transact(|t| {
+        runs += 1;
+        let read = t.get("a")?.map_or(0, |value| *value);
+        t.put("a", read + 1);
+        Ok(())
+    });
+    let Err(TransactError::Commit(error)) = outcome else { unreachable!("{outcome:?}") };
+    let CommitError::Refused { reason, .. } = error else { unreachable!("{error:?}") };
+    assert!(matches!(reason, Reason::Poisoned(_)), "{reason:?}");
+    assert_eq!(runs, 1);
 }

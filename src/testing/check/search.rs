@@ -37,7 +37,7 @@ impl<'a, M: Model> Prepared<'a, M> {
         let revisions = calls.iter().enumerate();
         let revisions = revisions.filter_map(|(call, made)| Some((revision(model, made)?, call)));
         let mut revisions: Vec<_> = revisions.collect();
-        revisions.sort();
+        revisions.sort_unstable();
         let (mut rank, mut calls_at) = (vec![None; calls.len()], Vec::new());
         for same in revisions.chunk_by(|one, other| one.0 == other.0) {
             same.iter().for_each(|(_, call)| rank[*call] = Some(calls_at.len()));
@@ -193,7 +193,11 @@ impl<'a, M: Model> Search<'a, M> {
             }
             if self.order.len() == before || self.missing == 0 {
                 // Those whose outcome is known come first: what nobody was told may not have been.
-                unknown.extend(ways.into_iter().rev());
+                ways.reverse();
+                if unknown.is_empty() {
+                    return ways;
+                }
+                unknown.append(&mut ways);
                 return unknown;
             }
         }

@@ -228,6 +228,9 @@ where
     }
 
     fn is_met(&mut self, key: &K, precondition: Precondition) -> bool {
+        if precondition == Precondition::Any {
+            return true;
+        }
         let stored = self.state.stored(key);
         StoreState::<K, V>::holds(&mut self.revisions, stored, precondition)
     }
@@ -240,6 +243,9 @@ where
         created: Option<Revision>,
         write_count: Option<u64>,
     ) -> bool {
+        if created.is_none() && write_count.is_none() {
+            return true;
+        }
         match self.state.stored(key) {
             None => {
                 created.is_none_or(|created| created == revision)

@@ -61,7 +61,7 @@ impl<K: Ord + Clone + Hash, V: Clone + PartialEq> StoreState<K, V> {
             write_count: entry.write_count,
             value: entry.value.clone(),
         };
-        self.set(
+        self.add(
             key,
             Slot { changed: At::Known(entry.revision), before: None, stored: Some(stored) },
         );
@@ -135,6 +135,7 @@ impl<K: Ord + Clone + Hash, V: Clone + PartialEq> StoreState<K, V> {
     pub(super) fn write(&mut self, key: &K, value: Option<&V>, at: At) {
         let slot = self.slot(key);
         let before = slot.map(|slot| slot.changed);
+        let hash_before = slot.map_or(0, |slot| hash(key, slot));
         let stored = value.map(|value| match slot.and_then(|slot| slot.stored.as_ref()) {
             None => Stored { created: at, write_count: 1, value: value.clone() },
             Some(Stored { created, write_count, .. }) => {
@@ -142,13 +143,12 @@ impl<K: Ord + Clone + Hash, V: Clone + PartialEq> StoreState<K, V> {
                 Stored { created: *created, write_count, value: value.clone() }
             }
         });
-        self.set(key.clone(), Slot { changed: at, before, stored });
+        self.hash ^= hash_before;
+        self.add(key.clone(), Slot { changed: at, before, stored });
     }
 
-    fn set(&mut self, key: K, slot: Slot<V>) {
-        if let Some(old) = self.slots.get(&key) {
-            self.hash ^= hash(&key, old);
-        }
+    /// Puts a slot there; the hash is without what was there before.
+    fn add(&mut self, key: K, slot: Slot<V>) {
         self.hash ^= hash(&key, &slot);
         self.slots.insert_mut(key, slot);
     }

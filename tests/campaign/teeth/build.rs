@@ -58,7 +58,7 @@ impl Build {
         program.ok_or_else(|| format!("{self}: nothing was built"))
     }
 
-    /// What is built for the tests of everything is of no use to the others.
+    /// Flags of their own have a directory of their own: cargo builds all anew when they change.
     fn directory(&self) -> &'static str {
         match self {
             Self::Campaigns => "campaigns",
