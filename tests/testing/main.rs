@@ -11,6 +11,7 @@ mod all_orders;
 mod generated;
 mod known;
 mod lines;
+mod order;
 mod plans;
 mod planted;
 mod recorded;
