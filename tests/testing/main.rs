@@ -12,6 +12,7 @@ mod generated;
 mod judged;
 mod known;
 mod lines;
+mod order;
 mod plans;
 mod planted;
 mod recorded;
