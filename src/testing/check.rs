@@ -119,6 +119,7 @@ impl Checker {
             Found::Nothing { .. } => Err(CheckError::Violation(Box::new(shrink::shrink(
                 model,
                 &prepared,
+                calls.len(),
                 self.max_choices,
             )))),
         }

@@ -24,7 +24,7 @@ fn times(random: &mut Random, clients: u64, count: u64) -> Vec<(u32, u64, u64)> 
 }
 
 /// Whatever anybody could say.
-fn of_a_register(random: &mut Random) -> History<Asked, Told> {
+pub(crate) fn of_a_register(random: &mut Random) -> History<Asked, Told> {
     let mut history = History::new();
     let count = 2 + random.below(6);
     for (client, called, returned) in times(random, 3, count) {
@@ -49,7 +49,9 @@ fn revision(number: u64) -> Revision {
 
 type Of = (StoreOperation<u8, u8>, StoreOutcome<u8, u8>);
 
-fn of_a_store(random: &mut Random) -> History<StoreOperation<u8, u8>, StoreOutcome<u8, u8>> {
+pub(crate) fn of_a_store(
+    random: &mut Random,
+) -> History<StoreOperation<u8, u8>, StoreOutcome<u8, u8>> {
     let mut history = History::new();
     let count = 2 + random.below(6);
     let mut next = 2;

@@ -11,3 +11,4 @@ mod all_orders;
 mod generated;
 mod recorded;
 mod register;
+mod shrunk;
