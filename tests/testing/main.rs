@@ -17,4 +17,5 @@ mod plans;
 mod planted;
 mod recorded;
 mod register;
+mod shrunk;
 mod simulated;

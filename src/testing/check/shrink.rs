@@ -19,6 +19,9 @@ const MAX_CHOICES: u64 = 1 << 12;
 /// Checks of all calls, divided by how many calls there are.
 const WORK: usize = 1 << 22;
 
+/// Of how many calls it looks which of those that are hidden explain others.
+const MAX_TO_SHOW: usize = 200;
+
 /// How often it looks whether more may go.
 const ROUNDS: usize = 4;
 
@@ -43,6 +46,7 @@ pub(super) fn shrink<M: Model>(
         }
     }
     piece.drop_reads();
+    piece.show_what_matters();
     piece.into_violation(total)
 }
 
@@ -120,6 +124,9 @@ impl<M: Model> Piece<'_, M> {
         let is_before =
             |call: &&usize| self.calls[**call].returned.is_some_and(|returned| returned < begin);
         let before: Vec<_> = prepared.told.iter().take_while(is_before).copied().collect();
+        if before.is_empty() {
+            return;
+        }
         let mut start = self.start.clone();
         for call in &before {
             let Call { operation, outcome, .. } = &self.calls[*call];
@@ -199,6 +206,42 @@ impl<M: Model> Piece<'_, M> {
         let is_alone = self.hidden.is_empty() && hidden.is_empty();
         self.is_violated_by(rest.iter())
             && (is_alone || self.is_violated_by(rest.iter().chain(&self.hidden).chain(hidden)))
+    }
+
+    /// Shows some of what was hidden again: as long as a read seems to be superfluous, and is so only because of what is hidden,
+    /// nobody sees what it has to do with the rest.
+    fn show_what_matters(&mut self) {
+        let mut read = 0;
+        while read < self.calls.len() && self.calls.len() + self.hidden.len() <= MAX_TO_SHOW {
+            let rest = self.without(read);
+            let is_needed = !is_read(self.model, &self.calls[read])
+                || !self.is_violated_by(rest.iter())
+                || self.is_violated_beside(&rest, &[]);
+            if is_needed {
+                read += 1;
+                continue;
+            }
+            // As few as explain it.
+            let mut shown = std::mem::take(&mut self.hidden);
+            let mut next = 0;
+            while next < shown.len() {
+                let others = shown.iter().enumerate().filter(|(index, _)| *index != next);
+                let others = others.map(|(_, call)| call);
+                if self.is_violated_by(rest.iter().chain(others)) {
+                    next += 1;
+                } else {
+                    self.hidden.push(shown.remove(next));
+                }
+            }
+            self.calls.extend(shown);
+            self.calls.sort_by_key(|call| call.called);
+            read = 0;
+        }
+    }
+
+    fn without(&self, left_out: usize) -> Vec<CallOf<M>> {
+        let rest = self.calls.iter().enumerate().filter(|(index, _)| *index != left_out);
+        rest.map(|(_, call)| call.clone()).collect()
     }
 
     /// Drops as many as may go, in large pieces first (Zeller's delta debugging).
