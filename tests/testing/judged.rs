@@ -116,7 +116,9 @@ fn a_history_is_of_one_moment() {
     struct Gate(&'static str, Option<Arc<[Barrier; 2]>>);
     impl Clone for Gate {
         fn clone(&self) -> Self {
-            self.1.iter().flat_map(|gate| gate.iter()).for_each(|barrier| drop(barrier.wait()));
+            for barrier in self.1.iter().flat_map(|gate| gate.iter()) {
+                barrier.wait();
+            }
             Self(self.0, None)
         }
     }
