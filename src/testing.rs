@@ -9,6 +9,7 @@ mod model;
 mod plan;
 mod recorded;
 mod recorder;
+mod report;
 mod store_model;
 pub mod strategies;
 

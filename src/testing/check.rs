@@ -55,7 +55,7 @@ pub struct Checker {
 
 impl Checker {
     /// How often it comes back to a choice, unless it is told otherwise.
-    pub const MAX_CHOICES: u64 = 1 << 22;
+    pub const MAX_CHOICES: u64 = 1 << 18;
 
     /// With the usual limits.
     #[must_use]
@@ -64,7 +64,7 @@ impl Checker {
     }
 
     /// How often it comes back to a choice before it gives up. Each time takes as long as what the model does from there on,
-    /// and the memory of a state. Default: [`MAX_CHOICES`](Self::MAX_CHOICES), 4,194,304.
+    /// and the memory of a state. Default: [`MAX_CHOICES`](Self::MAX_CHOICES), 262,144.
     #[must_use]
     pub fn max_choices(mut self, max: u64) -> Self {
         self.max_choices = max;
@@ -75,45 +75,34 @@ impl Checker {
     ///
     /// # Consistency
     /// The answer is exact: there is an order, or there is none. Where all changes were told their revisions, it takes a time
-    /// proportional to the number of calls, times how many are under way at once. Open calls, and changes without a
-    /// revision, make it a search, exponential at worst.
+    /// proportional to the number of calls, times how many are under way at once. Calls without outcome, and changes without a
+    /// revision, make it a search, exponential at worst: a few calls without outcome among hundreds of others are quickly
+    /// found to be in order, but that they are not may take more choices than there are.
     ///
     /// # Errors
     /// [`CheckError::Violation`] if there is no order; [`CheckError::Undecided`] if it took too many choices to know;
-    /// [`CheckError::Malformed`] if a call returned before it began.
+    /// [`CheckError::Malformed`] if a call returned before it began, or has an outcome and
+    /// never returned.
     pub fn check<M: Model>(
         &self,
         model: &M,
         history: &History<M::Operation, M::Outcome>,
     ) -> Result<Linearization, CheckErrorOf<M>> {
         let calls = history.calls();
-        let backwards = |call: &CallOf<M>| call.returned.is_some_and(|end| end < call.called);
-        if let Some(index) = calls.iter().position(backwards) {
+        let is_malformed = |call: &CallOf<M>| match call.returned {
+            Some(returned) => returned < call.called,
+            None => call.outcome.is_some(),
+        };
+        if let Some(index) = calls.iter().position(is_malformed) {
             return Err(CheckError::Malformed { index });
         }
-        let mut order = Vec::with_capacity(calls.len());
-        for part in parts(model, calls) {
-            match self.check_part(model, calls, &part) {
-                Ok(found) => order.extend(found),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Linearization { order })
-    }
-
-    /// The order of these calls, in their numbers in the history.
-    fn check_part<M: Model>(
-        &self,
-        model: &M,
-        calls: &[CallOf<M>],
-        part: &[usize],
-    ) -> Result<Vec<usize>, CheckErrorOf<M>> {
-        let prepared = Prepared::new(model, part.iter().map(|index| &calls[*index]));
+        let mut numbers: Vec<_> = (0..calls.len()).collect();
+        numbers.sort_by_key(|index| calls[*index].called);
+        let prepared = Prepared::new(model, numbers.iter().map(|index| &calls[*index]));
         match Search::new(model, model.initial(), &prepared, self.max_choices).run() {
             Found::Order(order) => {
-                let mut numbers = part.to_vec();
-                numbers.sort_by_key(|index| calls[*index].called);
-                Ok(order.into_iter().map(|number| numbers[number]).collect())
+                let order = order.into_iter().map(|number| numbers[number]).collect();
+                Ok(Linearization { order })
             }
             Found::Undecided => Err(CheckError::Undecided { choices: self.max_choices }),
             Found::Nothing { .. } => Err(CheckError::Violation(Box::new(shrink::shrink(
@@ -131,22 +120,6 @@ impl Default for Checker {
     }
 }
 
-/// The numbers of the calls that are to be looked at together.
-fn parts<M: Model>(model: &M, calls: &[CallOf<M>]) -> Vec<Vec<usize>> {
-    let all = || vec![(0..calls.len()).collect()];
-    let mut parts = std::collections::BTreeMap::<u64, Vec<usize>>::new();
-    for (index, call) in calls.iter().enumerate() {
-        match model.part(&call.operation) {
-            // Revisions are of all parts together.
-            Some(part) if search::revision(model, call).is_none() => {
-                parts.entry(part).or_default().push(index);
-            }
-            _ => return all(),
-        }
-    }
-    parts.into_values().collect()
-}
-
 /// An order of the calls of a history in which each was answered what was so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Linearization {
@@ -154,8 +127,7 @@ pub struct Linearization {
 }
 
 impl Linearization {
-    /// The places of the calls in [`History::calls`], in that order; those of one [part](Model::part) after those of another,
-    /// if parts were looked at alone. Open calls that are missing had no effect.
+    /// The places of the calls in [`History::calls`], in that order. Calls without outcome that are missing had no effect.
     #[must_use]
     pub fn order(&self) -> &[usize] {
         &self.order
@@ -172,7 +144,7 @@ pub enum CheckError<O, T> {
         /// How many were looked at.
         choices: u64,
     },
-    /// A call returned before it began.
+    /// A call returned before it began, or has an outcome and never returned.
     Malformed {
         /// Its place in [`History::calls`].
         index: usize,

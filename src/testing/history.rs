@@ -29,6 +29,14 @@ impl<O, T> Call<O, T> {
     pub fn precedes(&self, other: &Self) -> bool {
         self.returned.is_some_and(|returned| returned < other.called)
     }
+
+    /// As it was known before this moment.
+    pub(super) fn until(mut self, moment: u64) -> Self {
+        if self.returned.is_some_and(|returned| returned > moment) {
+            (self.returned, self.outcome) = (None, None);
+        }
+        self
+    }
 }
 
 /// Calls of many clients, as a [`Recorder`](super::Recorder) saw them.

@@ -94,8 +94,9 @@ pub trait Model {
 
     /// The part of the state that this operation is about, if it is about one only: the hash of its key.
     ///
-    /// If all operations of a history have a part, and none a revision, each part is checked alone, which is very much
-    /// faster: a history is linearizable if and only if that of each object is (Herlihy and Wing 1990, "locality").
+    /// What is linearizable is so in each part ("locality", Herlihy and Wing 1990), so that a violation within one part is
+    /// shown alone. A history of objects that share nothing, no revisions either, is better checked object by object:
+    /// [`History::split_by`](super::History::split_by).
     fn part(&self, operation: &Self::Operation) -> Option<u64> {
         let _ = operation;
         None
@@ -107,6 +108,19 @@ pub trait Model {
     fn is_read(&self, operation: &Self::Operation, outcome: &Self::Outcome) -> bool {
         let _ = (operation, outcome);
         false
+    }
+
+    /// The operation that does what this call did, if it did anything: what is left to know of the call once its outcome is
+    /// forgotten, when a violation is shrunk. `None` if no operation does, so that the outcome has to stay.
+    ///
+    /// An operation that does not say by itself what it writes (a closure did) has to become one that does.
+    fn forget(
+        &self,
+        operation: &Self::Operation,
+        outcome: &Self::Outcome,
+    ) -> Option<Self::Operation> {
+        let _ = outcome;
+        Some(operation.clone())
     }
 
     /// Why a call cannot be answered so in this state, for people.

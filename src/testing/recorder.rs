@@ -1,5 +1,6 @@
 //! Writes down who asked what when, and what was answered.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 
@@ -36,8 +37,8 @@ struct Shared<O, T> {
     clients: Mutex<Vec<Arc<Calls<O, T>>>>,
 }
 
-/// Those of one client; `None` in place of one that was discarded.
-type Calls<O, T> = Mutex<Vec<Option<Call<O, T>>>>;
+/// Those of one client, by when they were written down.
+type Calls<O, T> = Mutex<BTreeMap<u64, Call<O, T>>>;
 
 impl<O, T> Shared<O, T> {
     /// The next moment. Whatever happened before is before it, for everybody.
@@ -60,7 +61,7 @@ impl<O, T> Recorder<O, T> {
     /// After 2^32 clients.
     #[must_use]
     pub fn client(&self) -> Client<O, T> {
-        let calls = Arc::new(Mutex::new(Vec::new()));
+        let calls = Arc::new(Mutex::new(BTreeMap::new()));
         let mut clients = self.shared.clients.lock();
         let number = u32::try_from(clients.len()).expect("there are fewer than 2^32 clients");
         clients.push(Arc::clone(&calls));
@@ -72,13 +73,14 @@ impl<O, T> Recorder<O, T> {
         let clients = self.shared.clients.lock();
         let now = self.shared.now();
         for calls in &*clients {
-            calls.lock().iter_mut().flatten().for_each(|call| {
+            // What is after it has begun meanwhile.
+            calls.lock().range_mut(..now).for_each(|(_, call)| {
                 call.returned.get_or_insert(now);
             });
         }
     }
 
-    /// All calls until now. Those under way are open.
+    /// All calls until this moment. Those under way are open.
     #[must_use]
     pub fn history(&self) -> History<O, T>
     where
@@ -86,14 +88,24 @@ impl<O, T> Recorder<O, T> {
         T: Clone,
     {
         let clients = self.shared.clients.lock();
-        clients.iter().flat_map(|calls| calls.lock().clone()).flatten().collect()
+        let now = self.shared.now();
+        let until = |calls: &Arc<Calls<O, T>>| -> Vec<_> {
+            calls.lock().range(..now).map(|(_, call)| call.clone().until(now)).collect()
+        };
+        clients.iter().flat_map(until).collect()
     }
 
-    /// All calls until now, forgotten here. Those under way are open, and what they are answered will not be known.
+    /// All calls until this moment, forgotten here. Those under way are open, and what they are answered will not be known.
     #[must_use]
     pub fn take(&self) -> History<O, T> {
         let clients = self.shared.clients.lock();
-        clients.iter().flat_map(|calls| std::mem::take(&mut *calls.lock())).flatten().collect()
+        let now = self.shared.now();
+        let until = |calls: &Arc<Calls<O, T>>| {
+            let mut calls = calls.lock();
+            let later = calls.split_off(&now);
+            std::mem::replace(&mut *calls, later).into_values().map(|call| call.until(now))
+        };
+        clients.iter().flat_map(until).collect()
     }
 }
 
@@ -163,7 +175,7 @@ impl<O, T> Client<O, T> {
     /// Records that a call begins: to be called before it can have any effect.
     #[must_use = "dropped at once, the call stays open"]
     pub fn begin(&self, operation: O) -> OpenCall<'_, O, T> {
-        self.begin_at(self.shared.now(), operation)
+        self.begin_at(None, operation)
     }
 
     /// What the clock shows.
@@ -172,12 +184,12 @@ impl<O, T> Client<O, T> {
     }
 
     /// A call that has begun before: at this stamp.
-    pub(crate) fn begin_at(&self, called: u64, operation: O) -> OpenCall<'_, O, T> {
+    pub(crate) fn begin_at(&self, called: Option<u64>, operation: O) -> OpenCall<'_, O, T> {
         let mut calls = self.calls.lock();
-        let index = calls.len();
-        let client = self.number;
-        calls.push(Some(Call { client, operation, called, returned: None, outcome: None }));
-        OpenCall { client: self, index, called }
+        let number = self.shared.now();
+        let (client, called) = (self.number, called.unwrap_or(number));
+        calls.insert(number, Call { client, operation, called, returned: None, outcome: None });
+        OpenCall { client: self, number }
     }
 }
 
@@ -198,44 +210,30 @@ impl<O, T> fmt::Debug for Client<O, T> {
 #[derive(Debug)]
 pub struct OpenCall<'a, O, T> {
     client: &'a Client<O, T>,
-    index: usize,
-    called: u64,
+    /// When it was written down.
+    number: u64,
 }
 
 impl<O, T> OpenCall<'_, O, T> {
     /// Records what was answered: to be called when the answer is there.
     pub fn end(self, outcome: T) {
+        let mut calls = self.client.calls.lock();
         let returned = self.client.shared.now();
-        self.change(|place| {
-            if let Some(call) = place {
-                (call.returned, call.outcome) = (Some(returned), Some(outcome));
-            }
-        });
+        // Unless the history was taken meanwhile.
+        if let Some(call) = calls.get_mut(&self.number) {
+            (call.returned, call.outcome) = (Some(returned), Some(outcome));
+        }
     }
 
     /// What is asked, if that is better known by now: a closure has run.
     pub fn amend(&mut self, operation: O) {
-        self.change(|place| {
-            if let Some(call) = place {
-                call.operation = operation;
-            }
-        });
+        if let Some(call) = self.client.calls.lock().get_mut(&self.number) {
+            call.operation = operation;
+        }
     }
 
     /// Takes the call out of the history: it had no effect for certain, and nothing was learned by it. (It was refused.)
     pub fn discard(self) {
-        self.change(|place| *place = None);
-    }
-
-    /// Unless the history was taken meanwhile.
-    fn change(&self, change: impl FnOnce(&mut Option<Call<O, T>>)) {
-        let mut calls = self.client.calls.lock();
-        let place = calls.get_mut(self.index);
-        let own = |place: &&mut Option<Call<O, T>>| {
-            place.as_ref().is_some_and(|call| call.called == self.called)
-        };
-        if let Some(place) = place.filter(own) {
-            change(place);
-        }
+        self.client.calls.lock().remove(&self.number);
     }
 }

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod explain;
+mod label;
 mod operation;
 mod revisions;
 mod state;
@@ -14,6 +15,7 @@ use self::attempt::Attempt;
 pub use self::operation::{Entry, Failing, RangeRead, StoreOperation, StoreOutcome};
 pub use self::state::StoreState;
 use super::model::{Model, Step};
+use crate::precondition::Precondition;
 use crate::revision::Revision;
 
 /// The sequential specification of a [`Store`](crate::Store), and of any [`Backend`](crate::Backend).
@@ -141,6 +143,26 @@ where
                     | StoreOperation::Watch { .. }
                     | StoreOperation::Revision
             ),
+        }
+    }
+
+    fn forget(
+        &self,
+        operation: &Self::Operation,
+        outcome: &Self::Outcome,
+    ) -> Option<Self::Operation> {
+        match (operation, outcome) {
+            (StoreOperation::Update(key), StoreOutcome::Updated { value, .. }) => {
+                let (key, value) = (key.clone(), value.clone());
+                Some(StoreOperation::Put { key, value, precondition: Precondition::Any })
+            }
+            (StoreOperation::Transact, StoreOutcome::Transacted { changes, .. }) => {
+                let (requirements, changes) = (Vec::new(), changes.clone());
+                Some(StoreOperation::Commit { requirements, changes })
+            }
+            // Nobody but who restarted it knows the newest revision after that.
+            (StoreOperation::Reopen, _) => None,
+            _ => Some(operation.clone()),
         }
     }
 

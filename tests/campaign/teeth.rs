@@ -35,30 +35,42 @@ fn run(options: &Options) -> Outcome {
     let (mut patches, mut violations) = (Vec::new(), Vec::new());
     for patch in patch::all(&root.join("tests/campaign/teeth")) {
         match patch {
-            Ok(patch) if options.only.as_ref().is_none_or(|only| patch.is_named(only)) => {
+            Ok(patch) if options.only.as_ref().is_none_or(|only| patch.is_among(only)) => {
                 patches.push(patch);
             }
             Ok(_) => {}
             Err(what) => violations.push(what),
         }
     }
+    let parts = options.only.iter().flat_map(|only| only.split(','));
+    for part in parts.filter(|part| !patches.iter().any(|patch| patch.is_named(part))) {
+        violations.push(format!("there is no patch {part:?}"));
+    }
     let name = if matches!(options.size, Size::Test) { "teeth-fit" } else { "teeth" };
     let tree = Tree::copy(root, name);
     let (points, found) = match options.size {
+        Size::Test if !has_git() => {
+            eprintln!("teeth: there is no git to apply patches with");
+            return Outcome::default();
+        }
         Size::Test => (patches.len(), all_fit(&tree, &patches)),
         Size::Count(runs) => all_bite(&tree, patches, Effort { runs }, None),
         Size::Usual => all_bite(&tree, patches, Effort::USUAL, None),
         Size::Until(end) => all_bite(&tree, patches, Effort::SHORT, Some((end, options.seed))),
     };
     violations.extend(found);
+    // A misspelt name, or no time left after the building, must not look like teeth.
+    if points == 0 && violations.is_empty() {
+        violations.push("nothing was tried".to_owned());
+    }
     Outcome { points: u64::try_from(points).unwrap(), violations }
 }
 
+fn has_git() -> bool {
+    Command::new("git").arg("--version").output().is_ok()
+}
+
 fn all_fit(tree: &Tree, patches: &[Patch]) -> Vec<String> {
-    if Command::new("git").arg("--version").output().is_err() {
-        eprintln!("teeth: there is no git to apply patches with");
-        return Vec::new();
-    }
     let sources = tree.sources();
     let misfit = |patch: &Patch| {
         let unknown = patch.tool.names_in_vain(&sources);
@@ -141,6 +153,7 @@ fn sound_passes(
         match verdict {
             Verdict::Passed => {}
             Verdict::Found(said) => return Err(format!("{tool}, without a patch: {said}")),
+            Verdict::Hung => return Err(format!("{tool}, without a patch, does not end")),
             Verdict::DidNotRun(said) => return Err(format!("{tool} did not run: {said}")),
         }
     }
@@ -156,6 +169,8 @@ fn bites(tree: &Tree, build: &Build, patch: &Patch, effort: Effort) -> Result<()
     let built = started.elapsed();
     let told = program.and_then(|program| match tool.run(&program, tree, effort) {
         (Verdict::Found(said), took) => Ok((said, took)),
+        (Verdict::Hung, took) if patch.hangs => Ok(("it does not end".to_owned(), took)),
+        (Verdict::Hung, took) => Err(format!("{tool} did not end in {took:.0?}")),
         (Verdict::Passed, took) => Err(format!("was not found by {tool}, in {took:.1?}")),
         (Verdict::DidNotRun(said), _) => Err(format!("{tool} did not run: {said}")),
     });

@@ -131,3 +131,15 @@ fn a_key_twice_in_a_commit_is_one_write_and_can_be_compacted() {
     maintenance::compact(directory.path(), &mut |_| {}).unwrap();
     assert_eq!(read(&builder().open(directory.path()).unwrap()), (2, 3, 2, 2));
 }
+
+/// The segment after a checkpoint may begin with commits that the checkpoint has, but not above it: what is between was lost.
+#[test]
+fn a_segment_that_begins_above_the_checkpoint_is_damage() {
+    let mut files = files();
+    let bytes = files.get_mut(&segment_name(2)).unwrap();
+    bytes.truncate(SEGMENT_HEADER);
+    bytes[72..80].copy_from_slice(&u64::to_le_bytes(100));
+    seal(bytes);
+    let error = opened(&files).unwrap_err();
+    assert!(matches!(error, OpenError::Corrupt { segment: 2, offset: 0, .. }), "{error}");
+}

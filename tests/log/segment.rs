@@ -4,7 +4,9 @@ use std::fs;
 
 use ifmatch::{OpenError, Store};
 
-use crate::common::format::{SEGMENT_HEADER, last_segment, seal, segment_name, u32_at};
+use crate::common::format::{
+    FRAME_HEADER, Kind, SEGMENT_HEADER, at, frames, last_segment, seal, segment_name, u32_at,
+};
 use crate::common::{Files, read_files, scratch, write_files};
 use crate::history::{Bench, History, Outcome, Stop};
 
@@ -278,4 +280,17 @@ fn a_log_of_one_codec_is_refused_by_the_other_and_read_by_its_own() {
     assert_eq!(read_files(directory.path()), files);
     let store = builder().codec::<Postcard>().open(directory.path()).unwrap();
     assert_eq!(*store.get("key").unwrap(), u64::MAX);
+}
+
+/// Whoever reads it knows where to look: it is not the next segment that is wrong.
+#[test]
+fn damage_before_the_end_of_a_segment_says_what_is_wrong_there() {
+    let history = history();
+    let mut files = history.files.clone();
+    let bytes = files.get_mut(&segment_name(1)).unwrap();
+    let last = frames(bytes).into_iter().rfind(|frame| frame.kind == Kind::Commit).unwrap();
+    bytes[last.range.start + FRAME_HEADER] ^= 1;
+    let error = Bench::new().refuse(&files, &history, "a flipped bit");
+    let OpenError::Corrupt { offset, what, .. } = error else { panic!("{error}") };
+    assert_eq!((offset, what), (at(last.range.start), "the frame's checksum does not hold"));
 }

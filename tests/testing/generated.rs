@@ -49,7 +49,9 @@ fn revision(number: u64) -> Revision {
 
 type Of = (StoreOperation<u8, u8>, StoreOutcome<u8, u8>);
 
-fn of_a_store(random: &mut Random) -> History<StoreOperation<u8, u8>, StoreOutcome<u8, u8>> {
+pub(crate) fn of_a_store(
+    random: &mut Random,
+) -> History<StoreOperation<u8, u8>, StoreOutcome<u8, u8>> {
     let mut history = History::new();
     let count = 2 + random.below(6);
     let mut next = 2;

@@ -1,7 +1,8 @@
 //! From what the fuzzer likes to files that get past the checksums.
 //!
-//! The input is: one byte that says which header (of a file, a frame or a block, in order) is not mended; one that says in
-//! which respects; a byte of shape; the lengths of the first two files, 16 bits each; and the files.
+//! The input is: one byte that says which of the first headers (of a file, a frame or a block, in order) is not mended; one that
+//! says in which respects, and whether it is spoiled there; a byte of shape; the lengths of the first two files, 16 bits each;
+//! and the files.
 
 use super::Files;
 use super::format::{
@@ -15,6 +16,31 @@ const LINK: u8 = 4;
 const PAYLOAD: u8 = 8;
 const ORDER: u8 = 16;
 const SEAL: u8 = 32;
+/// There it is not as it was, but as wrong as can be.
+const SPOILED: u8 = 64;
+
+/// The lower half of the first byte: no header is left.
+const NONE: u8 = 15;
+
+/// What of a header is to be mended.
+#[derive(Clone, Copy)]
+struct Mends(u8);
+
+impl Mends {
+    fn all(self, respect: u8) -> bool {
+        self.0 & respect == 0
+    }
+
+    /// Makes a field what is right, if it is to be.
+    fn put(self, respect: u8, field: &mut [u8], right: &[u8]) {
+        if self.all(respect) || !self.all(SPOILED) {
+            field.copy_from_slice(right);
+        }
+        if !self.all(respect) && !self.all(SPOILED) {
+            field[0] ^= 1;
+        }
+    }
+}
 
 struct Mending {
     left: u8,
@@ -32,7 +58,7 @@ pub(crate) fn files(input: &[u8]) -> Option<Files> {
     let ([left, respects, shape, one @ .., a, b], mut rest) = input.split_first_chunk::<7>()?;
     let lens = [usize::from(u16::from_le_bytes(*one)), usize::from(u16::from_le_bytes([*a, *b]))];
     let mut mending =
-        Mending { left: *left, respects: *respects, headers: 0, identity: None, newest: 0 };
+        Mending { left: *left & NONE, respects: *respects, headers: 0, identity: None, newest: 0 };
     let mut next = |len: usize| {
         let (file, others) = rest.split_at(len.min(rest.len()));
         rest = others;
@@ -68,23 +94,18 @@ pub(crate) fn files(input: &[u8]) -> Option<Files> {
 
 impl Mending {
     /// What of the next header is to be mended.
-    fn next(&mut self) -> impl Fn(u8) -> bool + use<> {
-        let is_left = self.headers == self.left;
+    fn next(&mut self) -> Mends {
+        let is_left = self.left != NONE && self.headers == self.left;
         self.headers = self.headers.saturating_add(1);
-        let respects = if is_left { self.respects } else { 0 };
-        move |respect| respects & respect == 0
+        Mends(if is_left { self.respects } else { 0 })
     }
 
-    fn header(&mut self, bytes: &mut [u8], number: u64) -> impl Fn(u8) -> bool + use<> {
+    fn header(&mut self, bytes: &mut [u8], number: u64) -> Mends {
         let mends = self.next();
-        if mends(PLACE) {
-            bytes[32..40].copy_from_slice(&number.to_le_bytes());
-        }
+        mends.put(PLACE, &mut bytes[32..40], &number.to_le_bytes());
         let identity =
             *self.identity.get_or_insert_with(|| bytes[48..64].try_into().expect("16 bytes"));
-        if mends(EPOCH) {
-            bytes[48..64].copy_from_slice(&identity);
-        }
+        mends.put(EPOCH, &mut bytes[48..64], &identity);
         mends
     }
 
@@ -94,32 +115,28 @@ impl Mending {
             return;
         }
         let mends = self.header(bytes, number);
-        if mends(LINK) {
-            bytes[88..96].copy_from_slice(&next_epoch.to_le_bytes());
-        }
-        seal(&mut bytes[..HEADER], &mends);
+        mends.put(LINK, &mut bytes[88..96], &next_epoch.to_le_bytes());
+        seal(&mut bytes[..HEADER], mends);
         let epoch = u64_at(bytes, 40);
         let (mut at, mut entries) = (HEADER, 0);
         while bytes.len() >= at + BLOCK {
             let mends = self.next();
             let len = len_at(bytes, at + 4);
             let (header, payload) = bytes[at..].split_at_mut(BLOCK);
-            if mends(PLACE) {
-                header[8..16].copy_from_slice(&u64::try_from(at).expect("in memory").to_le_bytes());
-            }
-            if mends(EPOCH) {
-                header[16..24].copy_from_slice(&epoch.to_le_bytes());
-            }
+            mends.put(
+                PLACE,
+                &mut header[8..16],
+                &u64::try_from(at).expect("in memory").to_le_bytes(),
+            );
+            mends.put(EPOCH, &mut header[16..24], &epoch.to_le_bytes());
             if let Some(payload) = payload.get_mut(..len) {
-                if header.starts_with(b"IFE1") && mends(ORDER) && len == 8 {
+                if header.starts_with(b"IFE1") && mends.all(ORDER) && len == 8 {
                     payload.copy_from_slice(&u64::to_le_bytes(entries));
                 }
                 entries += count_entries(payload);
-                if mends(PAYLOAD) {
-                    header[24..28].copy_from_slice(&crc32c::crc32c(payload).to_le_bytes());
-                }
+                mends.put(PAYLOAD, &mut header[24..28], &crc32c::crc32c(payload).to_le_bytes());
             }
-            seal(header, &mends);
+            seal(header, mends);
             at = at.saturating_add(BLOCK).saturating_add(len);
         }
     }
@@ -136,15 +153,17 @@ impl Mending {
             return previous;
         }
         let mends = self.header(bytes, number);
-        if mends(LINK) {
-            bytes[80..84].copy_from_slice(&u32::try_from(previous.0).expect("small").to_le_bytes());
-            bytes[84..88].copy_from_slice(&previous.1.to_le_bytes());
-        }
-        if mends(ORDER) && u64_at(bytes, 72) < self.newest {
+        mends.put(
+            LINK,
+            &mut bytes[80..84],
+            &u32::try_from(previous.0).expect("small").to_le_bytes(),
+        );
+        mends.put(LINK, &mut bytes[84..88], &previous.1.to_le_bytes());
+        if mends.all(ORDER) && u64_at(bytes, 72) < self.newest {
             bytes[72..80].copy_from_slice(&self.newest.to_le_bytes());
         }
         self.newest = u64_at(bytes, 72);
-        seal(&mut bytes[..HEADER], &mends);
+        seal(&mut bytes[..HEADER], mends);
         let epoch = u64_at(bytes, 40);
         let (mut at, mut chain, mut end) = (HEADER, u32_at(bytes, 124), None);
         while bytes.len() >= at + FRAME {
@@ -167,7 +186,7 @@ impl Mending {
 
     fn continued(&mut self, frame: &mut [u8], number: u64, epoch: u64) {
         if let Some(payload) = frame.get_mut(FRAME..FRAME + 16)
-            && self.left != 255
+            && self.left != NONE - 1
         {
             payload[..8].copy_from_slice(&number.to_le_bytes());
             payload[8..].copy_from_slice(&epoch.to_le_bytes());
@@ -179,35 +198,26 @@ impl Mending {
         let mends = self.next();
         let len = len_at(bytes, 8);
         let (header, rest) = bytes.split_at_mut(FRAME);
-        if mends(PLACE) {
-            header[12..16].copy_from_slice(&u32::try_from(at).expect("small").to_le_bytes());
-        }
-        if mends(EPOCH) {
-            header[16..24].copy_from_slice(&epoch.to_le_bytes());
-        }
-        if mends(LINK) {
-            header[36..40].copy_from_slice(&chain.to_le_bytes());
-        }
-        if mends(ORDER) && u64_at(header, 24) <= self.newest {
+        mends.put(PLACE, &mut header[12..16], &u32::try_from(at).expect("small").to_le_bytes());
+        mends.put(EPOCH, &mut header[16..24], &epoch.to_le_bytes());
+        mends.put(LINK, &mut header[36..40], &chain.to_le_bytes());
+        if mends.all(ORDER) && u64_at(header, 24) <= self.newest {
             let more = u64::from(header[4] == 1);
             header[24..32].copy_from_slice(&self.newest.saturating_add(more).to_le_bytes());
         }
         self.newest = u64_at(header, 24).min(1 << 60);
         let payload = rest.get(..len);
-        if let (Some(payload), true) = (payload, mends(PAYLOAD)) {
-            header[40..44].copy_from_slice(&crc32c::crc32c(payload).to_le_bytes());
+        if let Some(payload) = payload {
+            mends.put(PAYLOAD, &mut header[40..44], &crc32c::crc32c(payload).to_le_bytes());
         }
-        seal(header, &mends);
+        seal(header, mends);
         if payload.is_some() { frame_len(len) } else { 16 }
     }
 }
 
-fn seal(header: &mut [u8], mends: &impl Fn(u8) -> bool) {
-    if mends(SEAL) {
-        let sum = checksum(header).to_le_bytes();
-        let at = header.len() - 4;
-        header[at..].copy_from_slice(&sum);
-    }
+fn seal(header: &mut [u8], mends: Mends) {
+    let (sum, at) = (checksum(header), header.len() - 4);
+    mends.put(SEAL, &mut header[at..], &sum.to_le_bytes());
 }
 
 /// How many entries there are, if this is the payload of a block of entries.

@@ -1,10 +1,11 @@
 //! The search for an order.
 //!
 //! Calls are put into an order one by one. Next may come whatever did not begin after the end of a call that has no place yet.
-//! A read that can be answered as it was goes first: it is in nobody's way, so that nothing is lost by that. Of the calls that were told a revision only those with the lowest come into question. Where more than one call may be
-//! next, the search remembers the state, tries one, and comes back for the others if that leads
-//! nowhere (Wing and Gong 1993); where it has been before, with the same calls and the same state, it does not go again
-//! (Lowe 2017).
+//! A read that can be answered as it was goes first: it is in nobody's way, so that nothing is lost by that. (But a call that was
+//! over without an outcome, before the read began: after the read it can have no effect any more.) Of the calls that were told
+//! a revision only those with the lowest come into question. Where more than one call may be next, the search remembers the
+//! state, tries one, and comes back for the others if that leads nowhere (Wing and Gong 1993); where it has been before, with
+//! the same calls and the same state, it does not go again (Lowe 2017).
 //!
 //! So it is linear where revisions decide, and exponential at worst where nothing does.
 
@@ -168,6 +169,8 @@ impl<'a, M: Model> Search<'a, M> {
             let before = self.order.len();
             // Whatever begins after this has to wait for who returns then.
             let mut end = u64::MAX;
+            // Whatever begins after this is after a call without outcome that may yet be next.
+            let mut deadline = u64::MAX;
             let mut cursor = self.waiting.first();
             while let Some(call) = cursor {
                 cursor = self.waiting.after(call);
@@ -176,14 +179,16 @@ impl<'a, M: Model> Search<'a, M> {
                     break;
                 }
                 if outcome.is_none() {
-                    if returned.is_none_or(|end| self.last_called() <= end) {
+                    let last = returned.unwrap_or(u64::MAX);
+                    if self.last_called() <= last {
                         unknown.push(call);
+                        deadline = deadline.min(last);
                     }
                     continue;
                 }
                 match self.probe(call) {
                     Step::Impossible => {}
-                    Step::Unchanged if self.prepared.is_read[call] => {
+                    Step::Unchanged if self.prepared.is_read[call] && *called <= deadline => {
                         self.append(call);
                         continue;
                     }

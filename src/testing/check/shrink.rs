@@ -19,6 +19,12 @@ const MAX_CHOICES: u64 = 1 << 12;
 /// Checks of all calls, divided by how many calls there are.
 const WORK: usize = 1 << 22;
 
+/// Of how many calls it looks which of those that are hidden explain others.
+const MAX_TO_SHOW: usize = 200;
+
+/// How often it looks whether more may go.
+const ROUNDS: usize = 4;
+
 pub(super) fn shrink<M: Model>(
     model: &M,
     prepared: &Prepared<'_, M>,
@@ -26,12 +32,21 @@ pub(super) fn shrink<M: Model>(
 ) -> Violation<M::Operation, M::Outcome> {
     let calls: Vec<_> = prepared.calls.iter().copied().cloned().collect();
     let total = calls.len();
-    let mut piece = Piece { model, start: model.initial(), calls, max_choices };
+    let mut piece = Piece { model, start: model.initial(), calls, hidden: Vec::new(), max_choices };
     piece.keep_one_part();
     piece.cut_start();
     piece.cut_end();
+    // Without the others, more reads may go.
+    for _ in 0..ROUNDS {
+        let before = piece.calls.len();
+        piece.drop_reads();
+        piece.drop_others();
+        if piece.calls.len() == before {
+            break;
+        }
+    }
     piece.drop_reads();
-    piece.drop_others();
+    piece.show_what_matters();
     piece.into_violation(total)
 }
 
@@ -40,6 +55,8 @@ struct Piece<'a, M: Model> {
     start: M::State,
     /// In the order in which they began.
     calls: Vec<CallOf<M>>,
+    /// Those that are not shown, but may have had an effect: whatever is found has to hold with them, too.
+    hidden: Vec<CallOf<M>>,
     max_choices: u64,
 }
 
@@ -107,6 +124,9 @@ impl<M: Model> Piece<'_, M> {
         let is_before =
             |call: &&usize| self.calls[**call].returned.is_some_and(|returned| returned < begin);
         let before: Vec<_> = prepared.told.iter().take_while(is_before).copied().collect();
+        if before.is_empty() {
+            return;
+        }
         let mut start = self.start.clone();
         for call in &before {
             let Call { operation, outcome, .. } = &self.calls[*call];
@@ -123,7 +143,9 @@ impl<M: Model> Piece<'_, M> {
         let calls = self.calls.iter().enumerate();
         let calls = calls.filter(|(number, call)| stays(*number, call));
         let calls: Vec<_> = calls.map(|(_, call)| call.clone()).collect();
-        let smaller = Self { model: self.model, start, calls, max_choices: self.max_choices };
+        let hidden = Vec::new();
+        let smaller =
+            Self { model: self.model, start, calls, hidden, max_choices: self.max_choices };
         if smaller.is_violated_by(smaller.calls.iter()) {
             *self = smaller;
         }
@@ -159,47 +181,71 @@ impl<M: Model> Piece<'_, M> {
 
     /// What was known at this moment.
     fn until(&self, end: u64) -> Vec<CallOf<M>> {
-        let calls = self.calls.iter().filter(|call| call.called <= end).cloned();
+        let calls = self.calls.iter().filter(|call| call.called <= end);
         calls
-            .map(|call| {
-                if call.returned.is_some_and(|returned| returned > end) {
-                    open(&call)
-                } else {
-                    call
+            .map(|call| match call.returned {
+                // What cannot be forgotten is shown in full.
+                Some(returned) if returned > end => {
+                    forgotten(self.model, call).unwrap_or_else(|| call.clone())
                 }
+                _ => call.clone(),
             })
             .collect()
     }
 
     fn drop_reads(&mut self) {
-        let goes =
-            |piece: &Self, call: &CallOf<M>| is_read(piece.model, call) || call.outcome.is_none();
-        self.drop_some(goes, |piece, rest, _| piece.is_violated_by(rest.iter()));
+        self.drop_some(|piece, call| is_read(piece.model, call), false);
     }
 
     fn drop_others(&mut self) {
-        let mut hidden = Vec::new();
-        self.drop_some(
-            |_, _| true,
-            |piece, rest, dropped| {
-                let opened: Vec<_> = dropped.iter().map(open).collect();
-                let with_opened = || rest.iter().chain(&hidden).chain(&opened);
-                let is_sound =
-                    piece.is_violated_by(rest.iter()) && piece.is_violated_by(with_opened());
-                if is_sound {
-                    hidden.extend(opened);
+        self.drop_some(|piece, call| forgotten(piece.model, call).is_some(), true);
+    }
+
+    /// Whether these calls contradict each other, and still do beside those that are not shown and these.
+    fn is_violated_beside(&self, rest: &[CallOf<M>], hidden: &[CallOf<M>]) -> bool {
+        let is_alone = self.hidden.is_empty() && hidden.is_empty();
+        self.is_violated_by(rest.iter())
+            && (is_alone || self.is_violated_by(rest.iter().chain(&self.hidden).chain(hidden)))
+    }
+
+    /// Shows some of what was hidden again: as long as a read seems to be superfluous, and is so only because of what is hidden,
+    /// nobody sees what it has to do with the rest.
+    fn show_what_matters(&mut self) {
+        let mut read = 0;
+        while read < self.calls.len() && self.calls.len() + self.hidden.len() <= MAX_TO_SHOW {
+            let rest = self.without(read);
+            let is_needed = !is_read(self.model, &self.calls[read])
+                || !self.is_violated_by(rest.iter())
+                || self.is_violated_beside(&rest, &[]);
+            if is_needed {
+                read += 1;
+                continue;
+            }
+            // As few as explain it.
+            let mut shown = std::mem::take(&mut self.hidden);
+            let mut next = 0;
+            while next < shown.len() {
+                let others = shown.iter().enumerate().filter(|(index, _)| *index != next);
+                let others = others.map(|(_, call)| call);
+                if self.is_violated_by(rest.iter().chain(others)) {
+                    next += 1;
+                } else {
+                    self.hidden.push(shown.remove(next));
                 }
-                is_sound
-            },
-        );
+            }
+            self.calls.extend(shown);
+            self.calls.sort_by_key(|call| call.called);
+            read = 0;
+        }
+    }
+
+    fn without(&self, left_out: usize) -> Vec<CallOf<M>> {
+        let rest = self.calls.iter().enumerate().filter(|(index, _)| *index != left_out);
+        rest.map(|(_, call)| call.clone()).collect()
     }
 
     /// Drops as many as may go, in large pieces first (Zeller's delta debugging).
-    fn drop_some(
-        &mut self,
-        may_go: impl Fn(&Self, &CallOf<M>) -> bool,
-        mut is_sound: impl FnMut(&Self, &[CallOf<M>], &[CallOf<M>]) -> bool,
-    ) {
+    fn drop_some(&mut self, may_go: impl Fn(&Self, &CallOf<M>) -> bool, hides: bool) {
         let mut work = WORK;
         let mut size = self.calls.len().div_ceil(2);
         while size > 0 {
@@ -217,7 +263,13 @@ impl<M: Model> Piece<'_, M> {
                 for (number, call) in self.calls.iter().enumerate() {
                     if goes(number, call) { &mut dropped } else { &mut rest }.push(call.clone());
                 }
-                if !dropped.is_empty() && is_sound(self, &rest, &dropped) {
+                let hidden: Vec<_> = if hides {
+                    dropped.iter().filter_map(|call| forgotten(self.model, call)).collect()
+                } else {
+                    Vec::new()
+                };
+                if !dropped.is_empty() && self.is_violated_beside(&rest, &hidden) {
+                    self.hidden.extend(hidden);
                     // What comes next is at the same place now.
                     begin = end - dropped.len();
                     self.calls = rest;
@@ -265,7 +317,9 @@ impl<M: Model> Piece<'_, M> {
                         "it was told revision {own:?}, and was over before call {next} began, which was told revision {lower:?}"
                     ),
                     (Some(own), Some(lower)) => {
-                        format!("it was told revision {own:?}, and revision {lower:?} comes first")
+                        format!(
+                            "it was told revision {own:?}, and call {next} comes first, which was told revision {lower:?}"
+                        )
                     }
                     _ => String::new(),
                 }
@@ -275,13 +329,14 @@ impl<M: Model> Piece<'_, M> {
     }
 }
 
-/// The same call, but that nobody knows what it came to.
-fn open<O: Clone, T>(call: &Call<O, T>) -> Call<O, T> {
-    Call {
-        client: call.client,
-        operation: call.operation.clone(),
-        called: call.called,
-        returned: None,
-        outcome: None,
-    }
+/// The same call, but that nobody knows what it came to, if that can be said.
+fn forgotten<M: Model>(model: &M, call: &CallOf<M>) -> Option<CallOf<M>> {
+    let operation = match &call.outcome {
+        Some(outcome) => model.forget(&call.operation, outcome)?,
+        None => call.operation.clone(),
+    };
+    let Call { client, called, .. } = *call;
+    // A bound that it had without an outcome stays.
+    let returned = call.returned.filter(|_| call.outcome.is_none());
+    Some(Call { client, operation, called, returned, outcome: None })
 }

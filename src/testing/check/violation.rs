@@ -1,8 +1,10 @@
 //! A history that no order explains, and why.
 
-use std::fmt;
+use std::path::Path;
+use std::{fmt, io};
 
 use crate::testing::history::History;
+use crate::testing::report::{self, Layout};
 
 /// A history that is not linearizable, shrunk.
 ///
@@ -64,16 +66,26 @@ impl<O, T> Violation<O, T> {
     }
 }
 
+impl<O: fmt::Debug, T: fmt::Debug> Violation<O, T> {
+    /// A page with a timeline, for a browser: one file, without scripts, in light and dark. At most 200 calls are drawn.
+    #[must_use]
+    pub fn to_html(&self) -> String {
+        report::html(&Layout::new(self, report::HTML_CALLS))
+    }
+
+    /// Writes [`to_html`](Self::to_html) to a file: an artefact of a test that failed.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write_html(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        std::fs::write(path, self.to_html())
+    }
+}
+
+/// A timeline of 100 columns, the longest order found, and why it does not go on. At most 20 calls are drawn.
 impl<O: fmt::Debug, T: fmt::Debug> fmt::Display for Violation<O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "no order explains these calls")?;
-        for (number, call) in self.history.calls().iter().enumerate() {
-            writeln!(f, "{number} {call:?}")?;
-        }
-        for blocked in &self.blocked {
-            writeln!(f, "call {}: {}", blocked.call, blocked.reason)?;
-        }
-        Ok(())
+        f.write_str(&report::text(&Layout::new(self, report::TEXT_CALLS)))
     }
 }
 

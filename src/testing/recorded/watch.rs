@@ -117,7 +117,7 @@ impl<K: Ord + Clone, V: Clone> WatchClient<K, V> {
 
     fn tell(&self, revision: Revision, changes: Vec<(K, Option<Entry<V>>)>) {
         let operation = StoreOperation::Watch { range: self.range.clone(), since: self.since };
-        let open = self.client.begin_at(self.called, operation);
+        let open = self.client.begin_at(Some(self.called), operation);
         open.end(StoreOutcome::Watched { revision, changes });
     }
 }

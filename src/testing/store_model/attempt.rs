@@ -284,7 +284,12 @@ where
             Requirement::NoneIn(range) => self.state.stored_in(range).next().is_none(),
             Requirement::UnchangedIn(range, since) => {
                 let revisions = &mut self.revisions;
-                self.state.slots_in(range).all(|(_, slot)| revisions.is_until(slot.changed, *since))
+                // What is to come is not known to be unchanged.
+                revisions.is_since(self.state.newest, *since)
+                    && self
+                        .state
+                        .slots_in(range)
+                        .all(|(_, slot)| revisions.is_until(slot.changed, *since))
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::txn::Requirement;
 use crate::versioned::Versioned;
 
 /// What is asked of a store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StoreOperation<K, V> {
@@ -33,7 +33,8 @@ pub enum StoreOperation<K, V> {
         /// If this holds.
         precondition: Precondition,
     },
-    /// A read, a change and a write in one ([`Store::update`](crate::Store::update)).
+    /// A read, a change and a write in one ([`Store::update`](crate::Store::update)). What it writes, the outcome tells: without
+    /// one it is taken to have written nothing, so that one that may have written is to be recorded as a [`Put`](Self::Put).
     Update(K),
     /// A transaction.
     Commit {
@@ -42,7 +43,8 @@ pub enum StoreOperation<K, V> {
         /// What is written, and without a value deleted.
         changes: Vec<(K, Option<V>)>,
     },
-    /// A closure that reads and writes ([`Store::transact`](crate::Store::transact)): what, the outcome tells.
+    /// A closure that reads and writes ([`Store::transact`](crate::Store::transact)): what, the outcome tells. Without one it is
+    /// taken to have written nothing, so that one that may have written is to be recorded as a [`Commit`](Self::Commit).
     Transact,
     /// All entries of a range, at one revision.
     Scan(KeyRange<K>),
@@ -63,7 +65,7 @@ pub enum StoreOperation<K, V> {
 }
 
 /// What a store answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StoreOutcome<K, V> {

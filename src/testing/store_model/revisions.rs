@@ -42,6 +42,11 @@ impl Revisions {
         self.is_within(at, since.get() + 1, u64::MAX)
     }
 
+    /// Learns that it is not before `since`. Says whether it can be.
+    pub(super) fn is_since(&mut self, at: At, since: Revision) -> bool {
+        self.is_within(at, since.get(), u64::MAX)
+    }
+
     /// Learns that it is not after `until`. Says whether it can be.
     pub(super) fn is_until(&mut self, at: At, until: Revision) -> bool {
         self.is_within(at, 0, until.get())

@@ -40,7 +40,7 @@ impl Build {
             Self::Campaigns => {
                 command.args(["--release", "--features", "testing", "--test", "campaign"])
             }
-            Self::Model => command.args(["--lib", "--features", "stream"]),
+            Self::Model => command.args(["--lib", "--features", "stream,testing"]),
             Self::Suite(suite) if suite == "lib" => {
                 command.args(["--lib", "--features", "testing"])
             }

@@ -3,6 +3,7 @@
 //! ```text
 //! A commit is acknowledged before it is synced: it is lost with the power (etcd#14370).
 //! Race: where nothing but a rare schedule shows it, which one that is.
+//! Hangs: where the tool finds it by not coming to an end, why that is. Nowhere else is that a find.
 //! Tool: crash
 //! diff --git ...
 //! ```
@@ -21,6 +22,7 @@ pub(super) struct Patch {
     pub(super) path: PathBuf,
     pub(super) tool: Tool,
     pub(super) race: Option<String>,
+    pub(super) hangs: bool,
 }
 
 /// All patches in the folders of a directory, in the order of their names, each with each of its tools; or what is wrong with
@@ -56,9 +58,10 @@ impl Patch {
             return Err(format!("{name}: it does not say what is broken"));
         }
         let race = fields("Race: ").next().map(str::to_owned);
+        let hangs = fields("Hangs: ").next().is_some();
         let patch = |tool: &str| match Tool::parse(tool) {
             Some(tool) => {
-                Ok(Self { name: name.clone(), path: path.clone(), tool, race: race.clone() })
+                Ok(Self { name: name.clone(), path: path.clone(), tool, race: race.clone(), hangs })
             }
             None => Err(format!("{name}: there is no tool {tool}")),
         };
@@ -70,7 +73,11 @@ impl Patch {
     }
 
     /// Whether it is among some, with commas between them, of which parts of the names are enough.
-    pub(super) fn is_named(&self, some: &str) -> bool {
-        some.split(',').any(|part| self.name.contains(part))
+    pub(super) fn is_among(&self, some: &str) -> bool {
+        some.split(',').any(|part| self.is_named(part))
+    }
+
+    pub(super) fn is_named(&self, part: &str) -> bool {
+        !part.is_empty() && self.name.contains(part)
     }
 }

@@ -56,8 +56,27 @@ pub(super) enum Verdict {
     Passed,
     /// In its first words.
     Found(String),
+    /// It had to be ended. That finds a bug only where the patch says so: a busy machine is slow, too.
+    Hung,
+    /// Or it came to an end of which nothing follows: a signal, no memory, no room on the disk.
     DidNotRun(String),
 }
+
+/// How a program ended.
+enum End {
+    Code(i32),
+    Signal,
+    Hung,
+}
+
+/// What a campaign returns that found something.
+const VIOLATIONS: i32 = 1;
+
+/// What a program of tests returns of which one failed.
+const FAILED: i32 = 101;
+
+/// What the operating system says when there is no room on its disk: that is no bug of ours.
+const NO_ROOM: &str = "No space left on device";
 
 /// A run that takes longer than this hangs. The longest takes a minute.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -119,66 +138,89 @@ impl Tool {
         let told = String::from_utf8_lossy(&told);
         let verdict = match ended {
             Err(error) => Verdict::DidNotRun(error.to_string()),
-            Ok(None) => Verdict::Found("it does not end".to_owned()),
-            Ok(Some(true)) if self.has_run(&told) => Verdict::Passed,
-            Ok(Some(true)) => Verdict::DidNotRun("there is no such test".to_owned()),
-            Ok(Some(false)) => match self.finding(&told) {
+            Ok(End::Hung) => Verdict::Hung,
+            Ok(End::Code(0)) if self.has_passed(&told) => Verdict::Passed,
+            Ok(End::Code(0)) => Verdict::DidNotRun("there is no such test".to_owned()),
+            Ok(End::Code(code)) if code == self.failure() => match self.finding(&told) {
                 Some(said) => Verdict::Found(said),
                 None => Verdict::DidNotRun(told.into_owned()),
             },
+            Ok(End::Code(code)) => Verdict::DidNotRun(format!("code {code}: {told}")),
+            Ok(End::Signal) => Verdict::DidNotRun(format!("a signal ended it: {told}")),
         };
         (verdict, took)
     }
 
-    fn has_run(&self, told: &str) -> bool {
+    /// The code with which it says that it found something.
+    fn failure(&self) -> i32 {
         match self {
-            Self::Campaign(_) => true,
-            Self::Model(_) | Self::Test(..) => {
-                told.lines().any(|line| line.starts_with("test ") && line.ends_with(" ok"))
-            }
+            Self::Campaign(_) => VIOLATIONS,
+            Self::Model(_) | Self::Test(..) => FAILED,
         }
     }
 
-    /// What it found, in a line.
+    fn has_passed(&self, told: &str) -> bool {
+        match self {
+            Self::Campaign(_) => true,
+            Self::Model(name) | Self::Test(_, name) => a_test(told, name, "ok").is_some(),
+        }
+    }
+
+    /// What it found, in a line: the violation, or the test that failed, and what that said.
     fn finding(&self, told: &str) -> Option<String> {
         let line = match self {
             Self::Campaign(name) => {
                 let violation = format!("{name}: violation");
                 told.lines().find(|line| line.starts_with(&violation))?.to_owned()
             }
-            Self::Model(_) | Self::Test(..) => {
-                // The words of a panic come after its place, and what was expected after them.
-                let mut lines = told.lines().skip_while(|line| !line.contains(" panicked at "));
-                match lines.nth(1).filter(|words| !words.is_empty()) {
-                    Some(words) => {
-                        let more = lines.take_while(|line| line.starts_with(' ')).map(str::trim);
-                        std::iter::once(words).chain(more).collect::<Vec<_>>().join(", ")
-                    }
-                    // It returned an error, or the program came to its end.
-                    None => {
-                        let error = told.lines().find(|line| line.starts_with("Error: "));
-                        error.or(told.lines().rfind(|line| !line.is_empty()))?.to_owned()
-                    }
+            Self::Model(name) | Self::Test(_, name) => {
+                let failed = a_test(told, name, "FAILED")?;
+                if told.contains(NO_ROOM) {
+                    return None;
                 }
+                format!("{failed}: {}", words(told, failed).unwrap_or_default())
             }
         };
-        Some(line.chars().take(200).collect())
+        Some(line.chars().take(250).collect())
     }
 }
 
-/// Runs a program, whose words go to a file. Tells whether it succeeded; `None` if it had to be ended.
-fn run_for(command: &mut Command, limit: Duration, told: &Path) -> std::io::Result<Option<bool>> {
+/// The first test of which a program of tests says that it had this end, among those whose names contain `name`.
+fn a_test<'a>(told: &'a str, name: &str, end: &str) -> Option<&'a str> {
+    let test = |line: &'a str| {
+        let (test, said) = line.strip_prefix("test ")?.split_once(" ... ")?;
+        let test = test.split(' ').next()?;
+        (said == end && test.contains(name)).then_some(test)
+    };
+    told.lines().find_map(test)
+}
+
+/// What a test said that failed. It may have said nothing.
+fn words(told: &str, test: &str) -> Option<String> {
+    let (_, told) = told.split_once(&format!("---- {test} stdout ----"))?;
+    // The words of a panic come after its place, and what was expected after them.
+    let mut lines = told.lines().skip_while(|line| !line.contains(" panicked at "));
+    if let Some(words) = lines.nth(1) {
+        let more = lines.take_while(|line| line.starts_with(' ')).map(str::trim);
+        return Some(std::iter::once(words).chain(more).collect::<Vec<_>>().join(", "));
+    }
+    // It returned an error.
+    told.lines().find(|line| line.starts_with("Error: ")).map(str::to_owned)
+}
+
+/// Runs a program, whose words go to a file, for so long at the most.
+fn run_for(command: &mut Command, limit: Duration, told: &Path) -> std::io::Result<End> {
     let file = File::create(told)?;
     let mut child = command.stdout(file.try_clone()?).stderr(file).spawn()?;
     let end = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status.success()));
+            return Ok(status.code().map_or(End::Signal, End::Code));
         }
         if Instant::now() >= end {
             child.kill()?;
             child.wait()?;
-            return Ok(None);
+            return Ok(End::Hung);
         }
         thread::sleep(Duration::from_millis(10));
     }
