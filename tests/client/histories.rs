@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::support::Server;
 
 /// Races, of four clients each; `IFMATCH_RUNS=2000` is a good look, of minutes.
-const RUNS: u64 = 60;
+const RUNS: u64 = 40;
 const KEYS: [&str; 3] = ["a", "b", "c"];
 
 #[derive(Clone, Debug)]
