@@ -2,11 +2,15 @@
 //! them, and the smallest ones under all.
 //!
 //! The protocols are tests of the library that is built for the model checker, which this program is not. So it builds them,
-//! and runs each as a process of its own, as often as it takes. How many schedules those ran they say themselves.
+//! and runs each as a process of its own, as often as it takes. How many schedules those ran they say themselves. The rate in
+//! the last line has the time to build in it, if there was something to be built.
+//!
+//! A schedule that a violation prints is one of the code that it was found in: it does not fit code with other locks.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
+use std::time::Instant;
 
 use crate::command::{Campaign, Options, Outcome, Size};
 use crate::common::Random;
@@ -36,10 +40,12 @@ fn run(options: &Options) -> Outcome {
         Size::Count(count) => (count, Some(1)),
         Size::Until(_) => (ROUND, None),
     };
+    let started = Instant::now();
     let built = match build() {
         Ok(built) => built,
         Err(what) => return Outcome { points: 0, violations: vec![what] },
     };
+    eprintln!("schedules: built in {:.0?}", started.elapsed());
     let (only, schedule) = match options.only.as_deref().map(|only| only.split_once('@')) {
         Some(Some((name, schedule))) => (Some(name), Some(schedule)),
         Some(None) => (options.only.as_deref(), None),
@@ -148,6 +154,7 @@ impl Asked<'_> {
             .env("IFMATCH_SEED", self.seed.to_string())
             // Half of them at random, half with few preemptions.
             .env("IFMATCH_SCHEDULES", self.count.div_ceil(2).to_string())
+            .env("RUST_BACKTRACE", "0")
             .env_remove("IFMATCH_SCHEDULE");
         if let Some(schedule) = self.schedule {
             command.env("IFMATCH_SCHEDULE", schedule);

@@ -307,13 +307,16 @@ fn a_close_settles_whoever_waits() {
     exhaust_preempting(4, || {
         let disk = Quiet::default();
         let (store, [here, there]) = two_pending(&disk);
-        let (closed, there) = both(|| store.close(), move || there.wait());
+        let other = disk.clone();
+        let waiting = move || (there.wait(), other.as_synced());
+        let (closed, (there, cut)) = both(|| store.close(), waiting);
         closed.expect("the disk works");
-        let told = there.expect("the close made it durable").revision();
-        let here = here.wait().expect("and this").revision();
-        let found = on_quiet(&disk.as_synced());
-        let found = [0, 1].map(|key| found.get(key).map(|entry| entry.revision()));
-        assert_eq!(found, [Some(here), Some(told)]);
+        let here = here.wait().expect("the close made it durable").revision();
+        let there = there.expect("and this").revision();
+        for (key, told, disk) in [(0, here, disk.as_synced()), (1, there, cut)] {
+            let found = on_quiet(&disk).get(key).map(|entry| entry.revision());
+            assert_eq!(found, Some(told), "{key}: it was told, and is gone");
+        }
     });
 }
 
