@@ -80,7 +80,8 @@ impl<O, T> Recorder<O, T> {
         }
     }
 
-    /// All calls until this moment. Those under way are open.
+    /// All calls until this moment. Those under way are open. Operations and outcomes are cloned under the recorder's locks:
+    /// their `Clone` must not use it.
     #[must_use]
     pub fn history(&self) -> History<O, T>
     where
@@ -227,13 +228,17 @@ impl<O, T> OpenCall<'_, O, T> {
 
     /// What is asked, if that is better known by now: a closure has run.
     pub fn amend(&mut self, operation: O) {
-        if let Some(call) = self.client.calls.lock().get_mut(&self.number) {
-            call.operation = operation;
-        }
+        let mut calls = self.client.calls.lock();
+        let call = calls.get_mut(&self.number);
+        let old = call.map(|call| std::mem::replace(&mut call.operation, operation));
+        // No drop of the caller's under a lock.
+        drop(calls);
+        drop(old);
     }
 
     /// Takes the call out of the history: it had no effect for certain, and nothing was learned by it. (It was refused.)
     pub fn discard(self) {
-        self.client.calls.lock().remove(&self.number);
+        let gone = self.client.calls.lock().remove(&self.number);
+        drop(gone);
     }
 }
