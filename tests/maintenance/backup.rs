@@ -114,6 +114,7 @@ fn while_writers_and_compactions_run_each_backup_is_a_prefix_with_all_that_was_a
             let (store, acknowledged, done) = (&store, &acknowledged, &done);
             for (writer, acknowledged) in acknowledged.iter().enumerate() {
                 scope.spawn(move || {
+                    let _done = Raises(done);
                     for number in 1_u64.. {
                         if done.load(Ordering::Acquire) {
                             return;
@@ -128,13 +129,17 @@ fn while_writers_and_compactions_run_each_backup_is_a_prefix_with_all_that_was_a
                 });
             }
             scope.spawn(move || {
+                let _done = Raises(done);
                 while !done.load(Ordering::Acquire) {
                     store.compact().unwrap();
                 }
             });
             let _done = Raises(done);
-            let mut grown = 0;
-            for round in 0..from_env("IFMATCH_ROUNDS", 60) {
+            let (mut grown, mut round) = (0, 0);
+            // However slow the disk is, much has been written in the end; a writer that fails ends it.
+            while (round < from_env("IFMATCH_ROUNDS", 60) || grown <= 100)
+                && !done.load(Ordering::Acquire)
+            {
                 let copy = folder.path().join(format!("copy-{round}"));
                 let before = acknowledged.each_ref().map(|number| number.load(Ordering::Acquire));
                 let shown = store.revision().get();
@@ -154,8 +159,8 @@ fn while_writers_and_compactions_run_each_backup_is_a_prefix_with_all_that_was_a
                 }
                 drop(copied);
                 std::fs::remove_dir_all(&copy).unwrap();
+                round += 1;
             }
-            assert!(grown > 100, "the writers wrote: {grown}");
         });
         assert_eq!(names(folder.path()), ["data"]);
     }

@@ -434,6 +434,7 @@ fn a_store_that_writes_and_compacts_is_sound_all_the_time() {
         for writer in 0..3 {
             let (store, done) = (&store, &done);
             scope.spawn(move || {
+                let _done = Raises(done);
                 let mut number = 0_u64;
                 while !done.load(Ordering::Acquire) {
                     number += 1;
@@ -445,15 +446,18 @@ fn a_store_that_writes_and_compacts_is_sound_all_the_time() {
             });
         }
         let _done = Raises(&done);
-        let mut newest = 0;
-        for round in 0..from_env("IFMATCH_ROUNDS", 150) {
+        let (mut newest, mut round) = (0, 0);
+        // However slow the disk is, much has been written in the end; a writer that fails ends it.
+        while (round < from_env("IFMATCH_ROUNDS", 150) || newest <= 1000)
+            && !done.load(Ordering::Acquire)
+        {
             let shown = store.revision().get();
             let found = verify(directory.path());
             assert!(found.is_sound(), "round {round}: {found:?}");
             assert!(found.newest >= shown, "round {round}: {found:?}");
             newest = newest.max(found.newest);
+            round += 1;
         }
-        assert!(newest > 1000, "the writers wrote: {newest}");
     });
 }
 
