@@ -389,6 +389,32 @@ fn a_future_is_told_of_a_full_disk_too() {
 }
 
 #[test]
+fn a_future_is_not_told_of_what_is_not_durable() {
+    let disk = Disk::new().with_threads();
+    let store = warm(&disk);
+    disk.hold_syncs();
+    let counting = Arc::new(Counting(AtomicU64::new(0)));
+    let waker = Waker::from(Arc::clone(&counting));
+    let mut context = Context::from_waker(&waker);
+    let mut pending = pin!(store.submit_put_if("a", 7, Precondition::Any));
+    let mut early = vec![pending.as_mut().poll(&mut context).is_ready()];
+    disk.wait_for_held_sync();
+    early.push(pending.as_mut().poll(&mut context).is_ready());
+    early.push(counting.0.load(Ordering::SeqCst) > 0);
+    let shown_early = store.contains("a");
+    disk.release_syncs();
+    assert_eq!((early, shown_early), (vec![false; 3], false), "told of what a power cut takes back");
+    eventually("it is woken", || counting.0.load(Ordering::SeqCst) > 0);
+    match pending.as_mut().poll(&mut context) {
+        Poll::Ready(Ok(written)) => {
+            let found = open(&disk.as_synced(), Durability::Sync).unwrap();
+            assert_eq!(found.get("a").map(|entry| entry.revision()), Some(written.revision()));
+        }
+        other => unreachable!("{other:?}"),
+    }
+}
+
+#[test]
 fn short_and_interrupted_writes_are_finished() {
     let disk = Disk::new().with_threads();
     disk.set_short_transfers(7);
@@ -540,4 +566,17 @@ fn a_segment_that_grows_is_counted_at_once() {
         assert_eq!(counted, used, "after {n} writes");
     }
     assert!(bytes().0 > before + 500_000);
+}
+
+#[test]
+fn a_record_larger_than_a_segment_takes_a_segment_of_about_its_size() {
+    let disk = Disk::new().with_threads();
+    let builder = Store::<u64, Vec<u8>>::builder().segment_bytes(4096);
+    let store = builder.open_on(&disk).unwrap();
+    store.put(0, vec![7; 10_000]).unwrap();
+    for n in 1..10 {
+        let before = disk.used();
+        store.put(n, vec![7; 10_000]).unwrap();
+        assert!(disk.used() <= before + 11_000, "{} bytes more", disk.used() - before);
+    }
 }

@@ -1,6 +1,6 @@
 //! Every limit at its edge: just allowed, just refused, and the store as it was.
 
-use ifmatch::{Durability, Reason, Revision, Store, WriteError};
+use ifmatch::{Durability, Reason, Revision, Store, UPDATE_ATTEMPTS, WriteError};
 
 use crate::common::{read_files, scratch, write_files};
 use crate::home::HOMES;
@@ -277,4 +277,25 @@ fn types_that_encode_to_nothing_are_stored() {
         };
         home.run(|builder| builder, test, check);
     }
+}
+
+/// It would have tried for ever, and no test lost that often.
+#[test]
+fn an_update_that_always_loses_gives_up_with_the_conflict() {
+    let store = Store::<String, u64>::new();
+    let mut runs = 0_u32;
+    let outcome = store.update("a", |_| {
+        runs += 1;
+        // Not for ever, or who tries for ever would be waited for here.
+        if runs <= 2 * UPDATE_ATTEMPTS {
+            store.put("a", runs.into()).unwrap();
+        }
+        7
+    });
+    assert_eq!(runs, UPDATE_ATTEMPTS);
+    let error = outcome.unwrap_err();
+    let conflict = error.conflict().expect("it lost its last race, too");
+    assert_eq!(conflict.current().map(|entry| **entry), Some(UPDATE_ATTEMPTS.into()));
+    assert_eq!(conflict.rejected(), Some(&7));
+    assert_eq!(*store.get("a").unwrap(), u64::from(UPDATE_ATTEMPTS));
 }
