@@ -403,7 +403,11 @@ fn a_future_is_not_told_of_what_is_not_durable() {
     early.push(counting.0.load(Ordering::SeqCst) > 0);
     let shown_early = store.contains("a");
     disk.release_syncs();
-    assert_eq!((early, shown_early), (vec![false; 3], false), "told of what a power cut takes back");
+    assert_eq!(
+        (early, shown_early),
+        (vec![false; 3], false),
+        "told of what a power cut takes back"
+    );
     eventually("it is woken", || counting.0.load(Ordering::SeqCst) > 0);
     match pending.as_mut().poll(&mut context) {
         Poll::Ready(Ok(written)) => {

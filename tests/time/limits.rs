@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use ifmatch::{
     CommitError, Durability, KeyRange, Precondition, Reason, Revision, Store, TransactError, Txn,
-    WatchError,
+    UPDATE_ATTEMPTS, WatchError,
 };
 
 use crate::common::{scratch, together};
 use crate::home::HOMES;
+use crate::hooks::{self, Key, Moment, Value, fresh};
 use crate::model::revision;
 
 type Subject = Store<String, u64>;
@@ -331,4 +332,27 @@ fn of_many_blocking_keys_sixteen_are_named_and_all_are_counted() {
         };
         home.run(|builder| builder, test, |_| {});
     }
+}
+
+/// What a transaction is judged by is one revision. While its conditions are looked at others write on, and so much that the
+/// window of changes begins after that revision: that nothing changed up to it from it on is known for all that.
+#[test]
+fn what_is_written_while_a_transaction_is_judged_does_not_make_its_own_revision_unknown() {
+    let store = Store::<Key, Value>::builder().watch_window(64).build();
+    let (taken, other, range) = (fresh(), fresh(), fresh());
+    store.put(Key(taken), Value(0)).unwrap();
+    let since = store.revision();
+    let writer = store.clone();
+    // The key is cloned when its condition is found not to hold, before the next condition is looked at.
+    hooks::on(Moment::CloneOfKey, taken, move || {
+        for _ in 0..1_000 {
+            writer.put(Key(other), Value(0)).unwrap();
+        }
+    });
+    let txn = Txn::new().require(Key(taken), Precondition::Absent);
+    let txn = txn.require_unchanged_in(Key(range)..=Key(range), since).put(Key(range), Value(0));
+    let error = store.commit(txn).unwrap_err();
+    assert!(store.revision().get() >= since.get() + 1_000, "or this test shows nothing");
+    let failing: Vec<_> = error.conflicts().iter().map(|conflict| conflict.index()).collect();
+    assert_eq!(failing, [0], "{error}");
 }
