@@ -471,3 +471,19 @@ fn progress_comes_to_its_end() {
     let last = seen.last().unwrap();
     assert_eq!((last.done, last.total), (found.bytes, found.bytes));
 }
+
+/// Before anything of it is read: that would take as much memory.
+#[test]
+fn a_file_that_is_larger_than_a_segment_can_be_is_damage() {
+    const MAX_LEN: u64 = 2 << 30;
+    let past = Past::new(Shape::Segments, true);
+    let place = Place::new(&past.files);
+    let first = segment_name(1);
+    let file = std::fs::OpenOptions::new().write(true).open(place.data().join(&first)).unwrap();
+    // It has a hole, and takes no space.
+    file.set_len(MAX_LEN + 1).unwrap();
+    let found = verify(&place.data());
+    let damage = &found.damage[0];
+    assert_eq!((&damage.file, damage.offset, damage.bytes), (&first, 0, MAX_LEN + 1), "{damage}");
+    assert_eq!(opened(&place), Err((first, 0)));
+}

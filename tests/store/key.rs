@@ -2,11 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ifmatch::{AsKey, Precondition, Store};
+use ifmatch::{AsKey, Precondition, Reason, Store, WriteError};
+
+use crate::common::scratch;
 
 /// Every operation, through a borrowed name, finds what was stored under the owned key, and the other way round.
 fn agree<K, Q>(case: &str, owned: K, borrowed: impl Fn() -> Q)
@@ -25,7 +27,7 @@ where
     store.update(borrowed(), |current| current.unwrap() + 1).unwrap();
     assert_eq!(*store.get_or_create(borrowed(), || unreachable!()).unwrap(), 3, "{case}");
     store.submit_put_if(borrowed(), 4, Precondition::Present).wait().unwrap();
-    assert_eq!(**store.delete(borrowed()).unwrap().unwrap().previous(), 4, "{case}");
+    assert_eq!(*store.delete(borrowed()).unwrap().unwrap().into_previous(), 4, "{case}");
     assert!(!store.contains(&owned), "{case}");
     store.put(borrowed(), 5).unwrap();
     assert_eq!(*store.get(owned.clone()).unwrap(), 5, "{case}");
@@ -66,4 +68,46 @@ fn neighbours_are_not_mixed_up() {
     for (index, key) in keys.iter().enumerate() {
         assert_eq!(*store.get(key.as_slice()).unwrap(), index);
     }
+}
+
+/// Hashes nothing, so that all keys look the same.
+#[derive(Clone, Copy)]
+struct Same;
+
+impl BuildHasher for Same {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        Self
+    }
+}
+
+impl Hasher for Same {
+    fn write(&mut self, _: &[u8]) {}
+
+    fn finish(&self) -> u64 {
+        7
+    }
+}
+
+#[test]
+fn keys_that_a_hasher_of_ones_own_cannot_tell_apart_are_not_mixed_up() {
+    let directory = scratch();
+    let builder = || Store::<u64, u64>::builder().max_keys(100).hasher(Same);
+    for store in [builder().build(), builder().open(directory.path()).unwrap()] {
+        for key in 0..100 {
+            store.create(key, 2 * key).unwrap();
+        }
+        let Err(WriteError::Refused(refused)) = store.create(100, 0) else {
+            panic!("what was set before the hasher is lost")
+        };
+        assert!(matches!(refused.reason(), Reason::TooManyKeys { max: 100 }));
+        for key in (0..100).step_by(2) {
+            assert_eq!(*store.delete(key).unwrap().unwrap().into_previous(), 2 * key);
+        }
+        for key in 0..100 {
+            assert_eq!(store.get(key).map(|entry| *entry), (key % 2 == 1).then_some(2 * key));
+        }
+    }
+    assert_eq!(builder().open(directory.path()).unwrap().len(), 50);
 }

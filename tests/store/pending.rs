@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ifmatch::{Durability, Precondition, Reason, Store, WriteError};
+use ifmatch::{Durability, Pending, Precondition, Reason, Store, WriteError, Written};
 
 use crate::common::{block_on, block_on_all, disk, format, read_files, scratch, within};
 use crate::home::HOMES;
@@ -338,4 +339,20 @@ fn a_waker_that_panics_keeps_nobody_else_from_being_woken() {
         }
         assert_eq!(store.len(), 41);
     });
+}
+
+#[test]
+fn a_write_that_was_told_is_not_told_again() {
+    let store = Store::<u64, u64>::new();
+    let mut pending = store.submit_put_if(1, 1, Precondition::Absent);
+    assert!(format!("{pending:?}").contains("decided"), "{pending:?}");
+    let poll = |pending: &mut Pending<u64, u64, Written>| {
+        Pin::new(pending).poll(&mut Context::from_waker(Waker::noop())).map(|told| told.is_ok())
+    };
+    assert_eq!(poll(&mut pending), Poll::Ready(true));
+    assert!(format!("{pending:?}").contains("done"), "{pending:?}");
+    // It would tell of a second write, or wait for ever.
+    catch_unwind(AssertUnwindSafe(|| poll(&mut pending))).unwrap_err();
+    catch_unwind(AssertUnwindSafe(|| pending.wait().is_ok())).unwrap_err();
+    assert_eq!((store.len(), store.revision().get()), (1, 2));
 }

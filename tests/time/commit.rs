@@ -258,3 +258,22 @@ fn after_a_crash_all_of_a_transaction_is_there_or_nothing() {
         assert!(told.get() > 300, "{durability:?}");
     }
 }
+
+#[test]
+fn what_a_transaction_has_read_may_outlive_it() {
+    let store = Subject::new();
+    let at = store.put("a", 1).unwrap();
+    let (stored, own) = store
+        .transact(|transaction| {
+            transaction.put("b", 2);
+            let stored = transaction.get("a")?.expect("it was put before").clone();
+            let own = transaction.get("b")?.expect("it was put here").clone();
+            transaction.put("b", 3);
+            transaction.delete("a");
+            Ok((stored, own))
+        })
+        .unwrap();
+    assert_eq!(values(&store), [3]);
+    assert_eq!((*stored, stored.revision()), (1, Some(at)));
+    assert_eq!((*own, own.revision(), own.stored()), (2, None, None));
+}

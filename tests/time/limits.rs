@@ -85,6 +85,28 @@ fn a_closure_may_read_and_write_the_most_keys_and_not_one_more() {
                     "{home:?}: {reads} reads and {writes} writes: {error}"
                 );
             }
+            // Somebody who listens is told the same.
+            let reads = store.transact(|transaction| {
+                for read in 0..=MAX {
+                    transaction.get(format!("{read:05}"))?;
+                }
+                Ok(())
+            });
+            let ranges = store.transact(|transaction| {
+                for _ in 0..=MAX {
+                    transaction.range("x".to_owned()..)?;
+                }
+                Ok(())
+            });
+            for outcome in [reads, ranges] {
+                let error = outcome.unwrap_err();
+                let TransactError::Commit(error) = error else { panic!("{home:?}: {error}") };
+                let refusal = reason(&error);
+                assert!(
+                    matches!(refusal, Reason::TooManyOperations { operations, max: MAX } if *operations == MAX + 1),
+                    "{home:?}: {error}"
+                );
+            }
             assert_eq!(store.revision(), before, "{home:?}");
         };
         home.run(|builder| builder, test, |_| {});

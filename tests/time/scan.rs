@@ -169,8 +169,14 @@ fn a_scan_outlives_its_snapshot_and_its_store() {
             let at = store.commit(txn).unwrap();
             let mut begun = store.snapshot().range(10..);
             assert_eq!(begun.next().unwrap().0, 10);
+            let snapshot = store.snapshot();
             (0..2_000).for_each(|key| drop(store.delete(key).unwrap()));
             assert_eq!(begun.revision(), at);
+            let mut keys = 0..2_000;
+            for (key, entry) in &snapshot {
+                assert_eq!((Some(key), *entry), (keys.next(), key));
+            }
+            assert_eq!(keys.next(), None);
             scan = Some(begun);
         };
         home.run(|builder| builder, test, |store| assert!(store.is_empty()));

@@ -9,7 +9,7 @@ use crate::Store;
 use crate::log::names;
 use crate::storage::{Directory, File, Files};
 
-use super::{Visitor, inspect};
+use super::{Damage, Inspection, Visitor, inspect};
 
 /// A directory whose newest segment, read for the first time, lacks what was written first.
 #[derive(Debug)]
@@ -145,4 +145,36 @@ fn a_segment_that_the_next_listing_has_is_not_missing() {
         assert_eq!(found.is_sound(), is_sound, "{listings} listings: {found:?}");
         assert!(!is_sound || found.commits == 100, "{listings} listings: {found:?}");
     }
+}
+
+#[test]
+fn a_damage_is_told_with_what_is_known_of_it() {
+    let (file, what) = ("1.segment".to_owned(), "it is wrong");
+    let whole = Damage { file, offset: 0, bytes: 0, what, revision: None };
+    let cases = [
+        (whole.clone(), "1.segment: it is wrong"),
+        (Damage { offset: 128, ..whole.clone() }, "1.segment is damaged at byte 128: it is wrong"),
+        (
+            Damage { bytes: 64, ..whole.clone() },
+            "1.segment is damaged at byte 0: it is wrong; 64 bytes cannot be read",
+        ),
+        (
+            Damage { offset: 128, bytes: 64, revision: Some(9), ..whole },
+            "1.segment is damaged at byte 128: it is wrong; 64 bytes cannot be read, of revision 9",
+        ),
+    ];
+    for (damage, told) in cases {
+        assert_eq!(damage.to_string(), told);
+    }
+}
+
+#[test]
+fn an_inspection_as_json_names_the_identity_as_the_store_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let store: Store<u32, String> = Store::builder().open(directory.path()).unwrap();
+    let found: Inspection = inspect(&Files::new(directory.path()), &mut Nobody).unwrap();
+    let json = serde_json::to_value(&found).unwrap();
+    let identity = json["identity"].as_str().expect("digits").to_owned();
+    assert_eq!(identity, store.identity().to_string());
+    assert!(identity.len() == 32 && identity.chars().all(|digit| digit.is_ascii_hexdigit()));
 }

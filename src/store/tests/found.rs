@@ -1,7 +1,7 @@
 //! Bugs that were found by reading, each with its story.
 
 use super::*;
-use crate::{CommitError, TransactError};
+use crate::TransactError;
 
 /// The first batch after a clean open had no space set aside: its reserve frame went where the next growth of the file
 /// wrote zeros, and the log was `Corrupt` when it was opened next.

@@ -1,7 +1,7 @@
 //! Many threads write, read and watch, and the log compacts itself, while the power may be cut at any call.
 
 use super::*;
-use crate::{Txn, WatchError};
+use crate::WatchError;
 
 const WRITERS: u64 = 4;
 

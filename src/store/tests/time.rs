@@ -1,7 +1,7 @@
 //! Snapshots, transactions and watches on a log: nothing is told before it is durable, nor after the log failed.
 
 use super::*;
-use crate::{CommitError, HistoryError, TransactError, Txn, WatchError};
+use crate::{HistoryError, TransactError, WatchError};
 
 /// A store of which "a" is written at a durable revision, and then twice more, in two batches that are not durable: one
 /// is held in its sync, the other waits.

@@ -172,3 +172,28 @@ fn iterating_blocks_until_the_end_and_with_a_timeout_until_then() {
         assert_eq!(watch.iter_timeout(Duration::from_millis(5)).count(), 1, "and goes on");
     });
 }
+
+#[test]
+fn what_iterates_over_a_watch_has_ended_for_good_once_it_has() {
+    within(60, || {
+        let store = Subject::new();
+        let mut watch = open(&store);
+        let canceller = watch.canceller().clone();
+        store.put("a", 1).unwrap();
+        assert_eq!(watch.iter().take(1).count(), 1);
+        canceller.cancel();
+        store.put("a", 2).unwrap();
+        for _ in 0..2 {
+            assert_eq!(watch.iter().count(), 0);
+            assert_eq!(watch.iter_timeout(Duration::from_secs(100)).count(), 0);
+            #[cfg(feature = "stream")]
+            {
+                use futures_core::Stream;
+                use std::task::{Context, Poll, Waker};
+                let next = std::pin::Pin::new(&mut watch);
+                let told = next.poll_next(&mut Context::from_waker(Waker::noop()));
+                assert!(matches!(told, Poll::Ready(None)));
+            }
+        }
+    });
+}
