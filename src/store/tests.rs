@@ -435,7 +435,8 @@ fn a_segment_that_cannot_be_created_is_tried_again_later() {
     disk.fail_every(Call::CreateFile, Fault::Io);
     let error =
         (0..1000).find_map(|number: u64| store.put(number.to_string(), number).err()).unwrap();
-    assert!(matches!(reason(&error), Reason::NoSpace(_)), "{error}");
+    let Reason::NoSpace(cause) = reason(&error) else { unreachable!("{error}") };
+    assert!(cause.to_string().contains("as planned"), "what the disk said: {cause}");
     disk.fail_every(Call::CreateFile, None);
     for number in 0..1000_u64 {
         store.put(number.to_string(), number).unwrap();

@@ -357,6 +357,44 @@ fn it_goes_on_at_damage_and_finds_the_next() {
 }
 
 #[test]
+fn a_segment_whose_header_is_lost_is_read_all_the_same() {
+    for shape in SHAPES {
+        let past = Past::new(shape, true);
+        let place = Place::new(&past.files);
+        let commits = verify(&place.data()).commits;
+        for name in past.files.keys().filter(|name| name.ends_with("segment")) {
+            let mut files = past.files.clone();
+            files.get_mut(name).unwrap()[20] ^= 1;
+            write_files(&place.data(), &files);
+            let found = verify(&place.data());
+            let [damage] = &found.damage[..] else { panic!("{shape:?}, {name}: {found:?}") };
+            assert_eq!((&damage.file, damage.offset), (name, 0), "{shape:?}");
+            assert_eq!(damage.bytes, format::at(format::SEGMENT_HEADER), "{shape:?}, {name}");
+            assert_eq!(found.commits, commits, "{shape:?}, {name}");
+        }
+    }
+}
+
+/// What follows is space that was set aside, and never used.
+#[test]
+fn what_is_lost_at_the_end_of_a_segment_is_lost_up_to_where_the_next_one_says_that_it_ends() {
+    let past = Past::new(Shape::Segments, true);
+    let place = Place::new(&past.files);
+    let mut files = past.files.clone();
+    let bytes = files.get_mut(&segment_name(1)).unwrap();
+    let last = format::frames(bytes).pop().unwrap().range;
+    bytes[last.start + format::FRAME_HEADER] ^= 1;
+    // The mark that the segment is continued was not written either.
+    bytes.truncate(last.end);
+    bytes.resize(last.end + 4096, 0);
+    write_files(&place.data(), &files);
+    let found = verify(&place.data());
+    let [damage] = &found.damage[..] else { panic!("{found:?}") };
+    assert_eq!((&damage.file, damage.offset), (&segment_name(1), format::at(last.start)));
+    assert_eq!(damage.bytes, format::at(last.len()));
+}
+
+#[test]
 fn a_checkpoint_is_read_past_damage_too() {
     let past = {
         let directory = scratch();

@@ -21,6 +21,16 @@ struct Overlapping {
     reads: u32,
     /// A name, and how many listings lack it.
     unlisted: (String, AtomicU32),
+    /// How many openings of a file come too late: it is gone.
+    too_late: AtomicU32,
+}
+
+impl Overlapping {
+    /// As the files are.
+    fn of(path: &Path) -> Self {
+        let (files, unlisted) = (Files::new(path), (String::new(), AtomicU32::new(0)));
+        Self { files, hole: 0..0, reads: 0, unlisted, too_late: AtomicU32::new(0) }
+    }
 }
 
 /// Takes one away, if there is one.
@@ -42,6 +52,9 @@ impl Directory for Overlapping {
         Ok(names)
     }
     fn open_to_read(&self, name: &str) -> io::Result<Box<dyn File>> {
+        if take_one(&self.too_late) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let (file, hole) = (self.files.open_to_read(name)?, self.hole.clone());
         Ok(Box::new(Hole { file, hole, reads: AtomicU32::new(self.reads) }))
     }
@@ -116,9 +129,8 @@ fn what_a_later_read_sees_is_no_damage() {
         store.put(key, "v".repeat(100)).unwrap();
     }
     for (reads, is_sound) in [(0, true), (1, true), (3, true), (u32::MAX, false)] {
-        let files = Files::new(directory.path());
-        let unlisted = (String::new(), AtomicU32::new(0));
-        let overlapping = Overlapping { files, hole: 1000..1200, reads, unlisted };
+        let overlapping =
+            Overlapping { hole: 1000..1200, reads, ..Overlapping::of(directory.path()) };
         let found = inspect(&overlapping, &mut Nobody).unwrap();
         assert_eq!(found.is_sound(), is_sound, "{reads} reads: {found:?}");
         if is_sound {
@@ -138,13 +150,30 @@ fn a_segment_that_the_next_listing_has_is_not_missing() {
         store.put(key, "v".repeat(100)).unwrap();
     }
     for (listings, is_sound) in [(0, true), (1, true), (u32::MAX, false)] {
-        let files = Files::new(directory.path());
         let unlisted = (names::segment(2), AtomicU32::new(listings));
-        let overlapping = Overlapping { files, hole: 0..0, reads: 0, unlisted };
+        let overlapping = Overlapping { unlisted, ..Overlapping::of(directory.path()) };
         let found = inspect(&overlapping, &mut Nobody).unwrap();
         assert_eq!(found.is_sound(), is_sound, "{listings} listings: {found:?}");
         assert!(!is_sound || found.commits == 100, "{listings} listings: {found:?}");
     }
+}
+
+/// A clean-up removes files that were listed before it. What is there then is whole by itself.
+#[test]
+fn a_file_that_is_gone_before_it_is_opened_is_looked_for_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let store: Store<u32, String> = Store::builder().open(directory.path()).unwrap();
+    store.put(1, "v".to_owned()).unwrap();
+    for too_late in [0, 1, 50] {
+        let too_late = AtomicU32::new(too_late);
+        let overlapping = Overlapping { too_late, ..Overlapping::of(directory.path()) };
+        let found = inspect(&overlapping, &mut Nobody).unwrap();
+        assert!(found.is_sound() && found.commits == 1, "{found:?}");
+    }
+    // It is not looked for without end.
+    let too_late = AtomicU32::new(u32::MAX);
+    inspect(&Overlapping { too_late, ..Overlapping::of(directory.path()) }, &mut Nobody)
+        .unwrap_err();
 }
 
 #[test]

@@ -406,3 +406,21 @@ fn no_key_is_dropped_under_a_lock() {
     }
     assert_eq!(DROPPED_UNDER_A_LOCK.get(), 0);
 }
+
+/// Else each scan of a few keys would read all leaves after them.
+#[test]
+fn a_scan_reads_no_further_than_its_range() {
+    let index: Picked = Shared::new(Index::with_leaves_of(4));
+    (0..=250).for_each(|key| index.insert(Arc::new(picky(key, &index))));
+    let (start, end) = (picky(100, &index), picky(103, &index));
+    for scan in [Index::ascending, Index::descending] {
+        let mut found = Vec::new();
+        FUSE.set(Some(100));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            scan(&index, Included(&start), Excluded(&end), 100, &mut found);
+        }));
+        FUSE.set(None);
+        assert!(outcome.is_ok(), "it compares a hundred times and more");
+        assert_eq!(found.len(), 3);
+    }
+}
