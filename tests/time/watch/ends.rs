@@ -197,3 +197,27 @@ fn what_iterates_over_a_watch_has_ended_for_good_once_it_has() {
         }
     });
 }
+
+/// Else a store of which nothing is written gathers the wakers of all who gave up.
+#[cfg(feature = "stream")]
+#[test]
+fn a_watch_that_is_dropped_while_it_sleeps_leaves_no_waker_behind() {
+    use futures_core::Stream;
+    use std::sync::Arc;
+    use std::task::{Context, Wake, Waker};
+
+    struct Sleeping;
+    impl Wake for Sleeping {
+        fn wake(self: Arc<Self>) {}
+    }
+    let store = Subject::new();
+    let sleeping = Arc::new(Sleeping);
+    let waker = Waker::from(Arc::clone(&sleeping));
+    let mut watch = open(&store);
+    let told = std::pin::Pin::new(&mut watch).poll_next(&mut Context::from_waker(&waker));
+    assert!(told.is_pending());
+    drop(waker);
+    assert_eq!(Arc::strong_count(&sleeping), 2, "the store has it");
+    drop(watch);
+    assert_eq!(Arc::strong_count(&sleeping), 1);
+}
