@@ -188,7 +188,7 @@ where
         let newest = map.sequencer.shown();
         let at = revision.get();
         if at > newest {
-            return Err(HistoryError::Future { newest: super::stored(newest) });
+            return Err(out_of_reach(revision, Span { from: 0, until: newest + 1 }));
         }
         let opened = map.sequencer.opened();
         let mut oldest_of_key = None;
@@ -212,7 +212,7 @@ where
             return Ok(None);
         }
         let oldest = oldest_of_key.map_or(floor, |from| from.min(floor));
-        Err(HistoryError::Compacted { oldest: super::stored(oldest) })
+        Err(out_of_reach(revision, Span { from: oldest, until: newest + 1 }))
     }
 
     /// What is kept of a key's past, up to the newest revision that is shown.
