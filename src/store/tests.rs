@@ -390,6 +390,16 @@ fn a_future_is_told_of_a_full_disk_too() {
         Poll::Ready(Err(error)) => assert!(matches!(reason(&error), Reason::NoSpace(_))),
         other => unreachable!("{other:?}"),
     }
+    let woken = counting.0.load(Ordering::SeqCst);
+    let mut pending = pin!(store.submit(Txn::new().put("a", 7).require("a", Precondition::Any)));
+    assert!(pending.as_mut().poll(&mut context).is_pending(), "it never waits on this thread");
+    eventually("it is woken", || counting.0.load(Ordering::SeqCst) > woken);
+    match pending.as_mut().poll(&mut context) {
+        Poll::Ready(Err(CommitError::Refused { reason: Reason::NoSpace(_), txn })) => {
+            assert_eq!(txn.len(), 2, "the transaction comes back");
+        }
+        other => unreachable!("{other:?}"),
+    }
 }
 
 #[test]

@@ -277,3 +277,26 @@ fn what_a_transaction_has_read_may_outlive_it() {
     assert_eq!((*stored, stored.revision()), (1, Some(at)));
     assert_eq!((*own, own.revision(), own.stored()), (2, None, None));
 }
+
+/// It may end in a log file; what a transaction has read is printed if it is asked for.
+#[test]
+fn what_is_printed_of_a_transaction_or_a_watch_has_no_key_and_no_value() {
+    let store = Store::<String, String>::new();
+    let secret = || "secret".to_owned();
+    store.put("secret", secret()).unwrap();
+    let builder = store.watch().key("secret");
+    let mut printed = vec![format!("{builder:?}")];
+    let watch = builder.open().unwrap();
+    printed.push(format!("{watch:?}, {:?}", watch.canceller()));
+    let mut read = String::new();
+    let outcome = store.transact(|transaction| {
+        read = format!("{:?}", transaction.get("secret")?);
+        transaction.put("secret", secret());
+        printed.push(format!("{transaction:?}"));
+        Ok(())
+    });
+    outcome.unwrap();
+    assert_eq!(printed.len(), 3);
+    assert!(printed.iter().all(|text| !text.contains("secret")), "{printed:?}");
+    assert!(read.contains("secret"), "{read}");
+}

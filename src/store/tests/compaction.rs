@@ -198,3 +198,20 @@ fn where_there_is_nothing_to_replace_no_compaction_is_started() {
     assert_eq!(disk.calls(), calls);
     assert_eq!(store.stats().log().unwrap().compactions.failed, 0);
 }
+
+/// Else one sync at the end would have all of it to write, and hold up the syncs of the log.
+#[test]
+fn a_large_checkpoint_is_synced_on_the_way() {
+    let syncs_of_compacting = |bytes: usize| {
+        let disk = Disk::new();
+        let store: Store<u64, String> = Store::builder().open_on(&disk).unwrap();
+        for key in 0..3 {
+            store.put(key, "v".repeat(bytes)).unwrap();
+        }
+        let before = disk.syncs();
+        store.compact().unwrap();
+        disk.syncs() - before
+    };
+    // 16 MiB, and a rest.
+    assert_eq!(syncs_of_compacting(8 << 20), syncs_of_compacting(8) + 1);
+}
