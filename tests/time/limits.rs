@@ -378,3 +378,27 @@ fn what_is_written_while_a_transaction_is_judged_does_not_make_its_own_revision_
     let failing: Vec<_> = error.conflicts().iter().map(|conflict| conflict.index()).collect();
     assert_eq!(failing, [0], "{error}");
 }
+
+/// What does not hold is what the caller can do something about: it is told first, of a range as of a key.
+#[test]
+fn a_condition_that_fails_is_told_before_that_the_store_is_full() {
+    for home in HOMES {
+        let test = |store: &Subject| {
+            let since = store.put("a", 1).unwrap();
+            store.put("a", 2).unwrap();
+            let a = || "a".to_owned();
+            let conditions = [
+                ("a key", Txn::new().require("a", since)),
+                ("a range with none", Txn::new().require_none_under("a")),
+                ("an unchanged range", Txn::new().require_unchanged_in(a()..=a(), since)),
+            ];
+            for (name, txn) in conditions {
+                let error = store.commit(txn.put("b", 1).put("c", 1)).unwrap_err();
+                assert!(error.conflict().is_some(), "{home:?}, {name}: {error}");
+            }
+            let error = store.commit(Txn::new().put("b", 1).put("c", 1)).unwrap_err();
+            assert!(matches!(reason(&error), Reason::TooManyKeys { max: 2 }), "{home:?}: {error}");
+        };
+        home.run(|builder| builder.max_keys(2), test, |store| assert_eq!(store.len(), 1));
+    }
+}
