@@ -442,11 +442,17 @@ fn a_segment_that_cannot_be_created_is_tried_again_later() {
     let disk = Disk::new().with_threads();
     let store = open(&disk, Durability::Sync).unwrap();
     store.put("start", 0).unwrap();
+    let removed = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&removed);
+    disk.on_call(move |_, step| {
+        counted.fetch_add(u64::from(step.call == Call::Remove), Ordering::SeqCst);
+    });
     disk.fail_every(Call::CreateFile, Fault::Io);
     let error =
         (0..1000).find_map(|number: u64| store.put(number.to_string(), number).err()).unwrap();
     let Reason::NoSpace(cause) = reason(&error) else { unreachable!("{error}") };
     assert!(cause.to_string().contains("as planned"), "what the disk said: {cause}");
+    assert_eq!(removed.load(Ordering::SeqCst), 0, "it is not what is left over of another");
     disk.fail_every(Call::CreateFile, None);
     for number in 0..1000_u64 {
         store.put(number.to_string(), number).unwrap();
@@ -573,4 +579,24 @@ fn a_record_larger_than_a_segment_takes_one_of_about_its_size() {
     let files = disk.files();
     let first = files.iter().find(|(name, _)| name.ends_with(".segment"));
     assert!(first.is_some_and(|(_, bytes)| bytes.len() > 10_000), "{disk:?}");
+}
+
+/// While room is made for it others append, who would take it again and again. What is left of it is given back.
+#[test]
+fn beyond_a_large_record_room_for_a_batch_is_set_aside_and_no_more() {
+    let disk = Disk::new();
+    let builder = Store::<u64, Vec<u8>>::builder().segment_bytes(4096);
+    let store = builder.open_on(&disk).unwrap();
+    store.put(0, vec![7; 10]).unwrap();
+    let before = disk.used();
+    disk.set_capacity(Some(before + (20 << 20)));
+    let most = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&most);
+    disk.on_call(move |disk, _| {
+        seen.fetch_max(u64::try_from(disk.used()).unwrap(), Ordering::SeqCst);
+    });
+    store.put(1, vec![7; 100_000]).unwrap();
+    let most = usize::try_from(most.load(Ordering::SeqCst)).unwrap() - before;
+    assert!((8 << 20..9 << 20).contains(&most), "{most} bytes");
+    assert!(disk.used() < before + 120_000, "{disk:?}");
 }
