@@ -1,5 +1,7 @@
 //! Whether a history is linearizable.
 
+mod causes;
+mod parts;
 mod search;
 mod shrink;
 mod violation;
@@ -105,9 +107,10 @@ impl Checker {
                 Ok(Linearization { order })
             }
             Found::Undecided => Err(CheckError::Undecided { choices: self.max_choices }),
-            Found::Nothing { .. } => Err(CheckError::Violation(Box::new(shrink::shrink(
+            Found::Nothing { order, .. } => Err(CheckError::Violation(Box::new(shrink::shrink(
                 model,
                 &prepared,
+                &order,
                 self.max_choices,
             )))),
         }

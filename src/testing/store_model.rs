@@ -24,6 +24,10 @@ use crate::revision::Revision;
 /// revision and write count is what the commits before it make of it. What it does not know is the past: reads of a past
 /// revision, and how far back ranges can be judged.
 ///
+/// What is read is compared with what was written, so that values have to be [`Eq`], which floating-point numbers are not: record
+/// their bits ([`f64::to_bits`]), or a type of your own around them whose equality is that of the bits (`NaN` then equals
+/// itself, as it has to: what was written has to be what is read).
+///
 /// ```
 /// use ifmatch::Precondition;
 /// use ifmatch::testing::{History, StoreModel, StoreOperation, StoreOutcome, check};
@@ -119,6 +123,22 @@ where
                 None
             }
         }
+    }
+
+    fn may_come(
+        &self,
+        state: &Self::State,
+        operation: &Self::Operation,
+        outcome: &Self::Outcome,
+    ) -> bool {
+        let newest = state.revisions.lowest(state.newest);
+        self.revision(operation, outcome).is_none_or(|told| match outcome {
+            // These have a revision of their own.
+            StoreOutcome::Written { .. }
+            | StoreOutcome::Updated { .. }
+            | StoreOutcome::Deleted(_) => newest < told.get(),
+            _ => newest <= told.get(),
+        })
     }
 
     fn part(&self, operation: &Self::Operation) -> Option<u64> {
