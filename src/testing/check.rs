@@ -107,12 +107,9 @@ impl Checker {
                 Ok(Linearization { order })
             }
             Found::Undecided => Err(CheckError::Undecided { choices: self.max_choices }),
-            Found::Nothing { order, .. } => Err(CheckError::Violation(Box::new(shrink::shrink(
-                model,
-                &prepared,
-                &order,
-                self.max_choices,
-            )))),
+            Found::Nothing { order, is_forced, .. } => Err(CheckError::Violation(Box::new(
+                shrink::shrink(model, &prepared, (&order, is_forced), self.max_choices),
+            ))),
         }
     }
 }

@@ -133,7 +133,7 @@ fn violations() -> Vec<(&'static str, Vec<Row>, &'static [u32])> {
                 (12, 13, Get(0), read((5, 5, 1, 1))),
                 (14, 15, Revision, newest(4)),
             ],
-            &[1, 3],
+            &[0, 2, 3],
         ),
         (
             "a wrong count of writes needs the writer alone",

@@ -13,7 +13,7 @@ use crate::register::Register;
 fn starts<M: Model>(model: &M, history: &History<M::Operation, M::Outcome>) -> Vec<M::State> {
     let told = |call| revision_of(model, call);
     let mut calls: Vec<_> = history.calls().iter().filter(|call| told(call).is_some()).collect();
-    calls.sort_by_key(|call| told(call));
+    calls.sort_by_key(|call| (told(call), call.called));
     let mut parts: Vec<_> = calls.iter().map(|call| model.part(&call.operation)).collect();
     parts.push(None);
     let mut states = Vec::new();

@@ -7,17 +7,15 @@
 //! be the loss of the call that makes the contradiction.
 //!
 //! The smallest history is not the one that explains most: that a write replaced what was there no more is seen of the write
-//! alone, but not who was in its way. So the causes of whatever cannot go on stay, too: the last call after which its answer
+//! alone, but not who was in its way. So the causes of whatever cannot go on are shown, too: the last call after which its answer
 //! would have been true, and the one after which it was true no more. That is one rule for reads and writes: it asks the model.
 
 use std::collections::BTreeMap;
 
-use super::causes::causes;
 use super::search::{CallOf, Found, Prepared, Search, is_read, revision};
 use super::violation::{Blocked, Violation};
 use crate::testing::history::Call;
 use crate::testing::model::{Model, Step};
-use crate::testing::report;
 
 /// What a smaller history may take to be found contradictory: otherwise it is left as it was.
 const MAX_CHOICES: u64 = 1 << 12;
@@ -26,58 +24,44 @@ const MAX_CHOICES: u64 = 1 << 12;
 const WORK: usize = 1 << 22;
 
 /// Of how many calls it looks which of those that are hidden explain others.
-const MAX_TO_SHOW: usize = 200;
+pub(super) const MAX_TO_SHOW: usize = 200;
 
 /// How often it looks whether more may go.
-const ROUNDS: usize = 4;
+pub(super) const ROUNDS: usize = 4;
 
 pub(super) fn shrink<M: Model>(
     model: &M,
-    prepared: &Prepared<'_, M>,
-    order: &[usize],
+    whole: &Prepared<'_, M>,
+    (order, is_forced): (&[usize], bool),
     max_choices: u64,
 ) -> Violation<M::Operation, M::Outcome> {
-    let calls = prepared.calls.iter().enumerate();
+    let calls = whole.calls.iter().enumerate();
     let calls: Vec<_> = calls.map(|(number, call)| (number, (*call).clone())).collect();
     let total = calls.len();
-    let whole = |causes| Piece {
-        model,
-        start: model.initial(),
-        calls: calls.clone(),
-        hidden: Vec::new(),
-        causes,
-        max_choices,
-    };
-    let smallest = whole(Vec::new()).shrunk();
-    let causes = smallest.causes(prepared, order);
-    if causes.iter().all(|cause| smallest.shows(*cause)) {
-        return smallest.into_violation(total);
-    }
-    let explained = whole(causes).shrunk();
-    let is_too_long = explained.calls.len() > report::TEXT_CALLS.max(smallest.calls.len());
-    if is_too_long { smallest } else { explained }.into_violation(total)
+    let (start, hidden) = (model.initial(), Vec::new());
+    let smallest = Piece { model, start, calls, hidden, max_choices }.shrunk();
+    let explained = smallest.explained(whole, order, is_forced);
+    explained.unwrap_or(smallest).into_violation(total)
 }
 
 /// A call, and its number in the history that was checked.
-type Numbered<M> = (usize, CallOf<M>);
+pub(super) type Numbered<M> = (usize, CallOf<M>);
 
-struct Piece<'a, M: Model> {
-    model: &'a M,
-    start: M::State,
+pub(super) struct Piece<'a, M: Model> {
+    pub(super) model: &'a M,
+    pub(super) start: M::State,
     /// In the order in which they began.
-    calls: Vec<Numbered<M>>,
+    pub(super) calls: Vec<Numbered<M>>,
     /// Those that are not shown, but may have had an effect: whatever is found has to hold with them, too.
-    hidden: Vec<Numbered<M>>,
-    /// The numbers of those that stay.
-    causes: Vec<usize>,
-    max_choices: u64,
+    pub(super) hidden: Vec<Numbered<M>>,
+    pub(super) max_choices: u64,
 }
 
 /// A dead end: the longest beginning of an order, the state after it, and the calls that cannot go on.
-struct Stuck<S> {
+pub(super) struct Stuck<S> {
     order: Vec<usize>,
     state: S,
-    blocked: Vec<usize>,
+    pub(super) blocked: Vec<usize>,
     is_forced: bool,
 }
 
@@ -100,7 +84,7 @@ impl<M: Model> Piece<'_, M> {
         self
     }
 
-    fn stuck<'c>(
+    pub(super) fn stuck<'c>(
         &self,
         calls: impl Iterator<Item = &'c Numbered<M>>,
         max_choices: u64,
@@ -124,18 +108,8 @@ impl<M: Model> Piece<'_, M> {
         self.stuck(calls, MAX_CHOICES).is_some()
     }
 
-    fn causes(&self, whole: &Prepared<'_, M>, order: &[usize]) -> Vec<usize> {
-        let stuck = self.stuck(self.calls.iter(), self.max_choices);
-        let blocked = stuck.iter().flat_map(|stuck| &stuck.blocked);
-        blocked.flat_map(|call| causes(self.model, whole, order, self.calls[*call].0)).collect()
-    }
-
-    fn step(&self, state: &mut M::State, call: &CallOf<M>) -> Step {
+    pub(super) fn step(&self, state: &mut M::State, call: &CallOf<M>) -> Step {
         self.model.step(state, &call.operation, call.outcome.as_ref())
-    }
-
-    fn shows(&self, number: usize) -> bool {
-        self.calls.iter().any(|(shown, _)| *shown == number)
     }
 
     /// Keeps what one object went through, if that alone is contradictory.
@@ -166,10 +140,8 @@ impl<M: Model> Piece<'_, M> {
             return;
         };
         let prepared = Prepared::new(self.model, self.calls.iter().map(|(_, call)| call));
-        let is_before = |call: &&usize| {
-            let (number, call) = &self.calls[**call];
-            !self.causes.contains(number) && call.returned.is_some_and(|returned| returned < begin)
-        };
+        let is_before =
+            |call: &&usize| self.calls[**call].1.returned.is_some_and(|returned| returned < begin);
         let before: Vec<_> = prepared.told.iter().take_while(is_before).copied().collect();
         if before.is_empty() {
             return;
@@ -189,8 +161,8 @@ impl<M: Model> Piece<'_, M> {
         let calls = calls.filter(|(place, call)| stays(*place, call));
         let calls: Vec<_> = calls.map(|(_, call)| call.clone()).collect();
         let hidden = Vec::new();
-        let (model, causes, max_choices) = (self.model, self.causes.clone(), self.max_choices);
-        let smaller = Self { model, start, calls, hidden, causes, max_choices };
+        let smaller =
+            Self { model: self.model, start, calls, hidden, max_choices: self.max_choices };
         if smaller.is_violated_by(smaller.calls.iter()) {
             *self = smaller;
         }
@@ -247,7 +219,7 @@ impl<M: Model> Piece<'_, M> {
     }
 
     /// Whether these calls contradict each other, and still do beside those that are not shown and these.
-    fn is_violated_beside(&self, rest: &[Numbered<M>], hidden: &[Numbered<M>]) -> bool {
+    pub(super) fn is_violated_beside(&self, rest: &[Numbered<M>], hidden: &[Numbered<M>]) -> bool {
         let is_alone = self.hidden.is_empty() && hidden.is_empty();
         self.is_violated_by(rest.iter())
             && (is_alone || self.is_violated_by(rest.iter().chain(&self.hidden).chain(hidden)))
@@ -259,9 +231,7 @@ impl<M: Model> Piece<'_, M> {
         let mut place = 0;
         while place < self.calls.len() && self.calls.len() + self.hidden.len() <= MAX_TO_SHOW {
             let rest = self.without(place);
-            let is_clear = self.causes.contains(&self.calls[place].0)
-                || !self.is_violated_by(rest.iter())
-                || self.is_violated_beside(&rest, &[]);
+            let is_clear = !self.is_violated_by(rest.iter()) || self.is_violated_beside(&rest, &[]);
             if is_clear {
                 place += 1;
                 continue;
@@ -301,10 +271,8 @@ impl<M: Model> Piece<'_, M> {
                 }
                 work -= self.calls.len();
                 let end = (begin + size).min(self.calls.len());
-                let goes = |place: usize, (number, call): &Numbered<M>| {
-                    (begin..end).contains(&place)
-                        && !self.causes.contains(number)
-                        && may_go(self, call)
+                let goes = |place: usize, (_, call): &Numbered<M>| {
+                    (begin..end).contains(&place) && may_go(self, call)
                 };
                 let (mut rest, mut dropped) = (Vec::new(), Vec::new());
                 for (place, call) in self.calls.iter().enumerate() {
@@ -381,7 +349,7 @@ impl<M: Model> Piece<'_, M> {
 }
 
 /// The same call, but that nobody knows what it came to, if that can be said.
-fn forgotten<M: Model>(model: &M, call: &CallOf<M>) -> Option<CallOf<M>> {
+pub(super) fn forgotten<M: Model>(model: &M, call: &CallOf<M>) -> Option<CallOf<M>> {
     let operation = match &call.outcome {
         Some(outcome) => model.forget(&call.operation, outcome)?,
         None => call.operation.clone(),
