@@ -75,10 +75,10 @@ fn stale(calls: &[Call<Asked, Told>]) -> Call<Asked, Told> {
 
 #[test]
 fn a_few_open_writes_among_many_calls_are_decided() {
-    let count = from_env("IFMATCH_CALLS", 300);
-    let mut undecided = 0;
+    let count = from_env("IFMATCH_CALLS", 400);
     for gaps in [false, true] {
-        for open in [0, 2, 4, 10, 20, 40].into_iter().filter(|open| open * 20 <= count) {
+        let calls_each = if gaps { 100 } else { 20 };
+        for open in [0, 2, 4, 10, 20, 40].into_iter().filter(|open| open * calls_each <= count) {
             let mut calls = made(&mut Random::of(1, open), count, open, gaps);
             let opened = calls.iter().filter(|call| call.outcome.is_none()).count();
             for is_good in [true, false] {
@@ -94,14 +94,54 @@ fn a_few_open_writes_among_many_calls_are_decided() {
                 );
                 match checked {
                     Ok(_) => assert!(is_good),
+                    // Where revisions have gaps, it may take too long to know.
                     Err(CheckError::Undecided { .. }) => {
                         println!("undecided");
-                        undecided += 1
+                        assert!(gaps && open > 4);
                     }
                     Err(error) => assert!(!is_good, "{error}"),
                 }
             }
         }
     }
-    assert_eq!(undecided, 0);
+}
+
+/// `IFMATCH_CALLS=200000` is a long one.
+#[test]
+fn a_violation_in_a_long_history_is_shown_in_a_few_calls() {
+    let count = from_env("IFMATCH_CALLS", 5_000);
+    let mut calls = made(&mut Random::of(3, count), count, 0, false);
+    let is_update = |call: &&Call<Asked, Told>| {
+        matches!(call.operation, Asked::Put { precondition: Precondition::Revision(_), .. })
+            && matches!(call.outcome, Some(Told::Written { .. }))
+    };
+    // In the middle, and told what nobody else was: a gap is made for it.
+    let lost = calls.iter().filter(is_update).nth(calls.len() / 40).unwrap().clone();
+    let newest = calls.iter().filter_map(|call| match call.outcome {
+        Some(Told::Written { revision, .. }) => Some(revision),
+        _ => None,
+    });
+    let outcome = Told::Written {
+        revision: newest.max().unwrap().get().saturating_add(1).try_into().unwrap(),
+        created_revision: None,
+        write_count: None,
+    };
+    let end = calls.iter().filter_map(|call| call.returned).max().unwrap() + 1;
+    let again = Call { called: end, returned: Some(end + 1), outcome: Some(outcome), ..lost };
+    for (name, planted) in [("a stale read", stale(&calls)), ("a lost update", again)] {
+        calls.push(planted);
+        let history: History<_, _> = calls.iter().cloned().collect();
+        let begun = Instant::now();
+        let error = check(&StoreModel::new(), &history).expect_err(name);
+        let found = begun.elapsed();
+        let text = error.to_string();
+        println!(
+            "{name} in {} calls: found in {found:?}, printed in {:?}",
+            calls.len(),
+            begun.elapsed() - found
+        );
+        println!("{text}");
+        assert_eq!(error.violation().unwrap().history().len(), 3, "{name}: {text}");
+        calls.pop();
+    }
 }

@@ -20,7 +20,8 @@ fn starts<M: Model>(model: &M, history: &History<M::Operation, M::Outcome>) -> V
     for part in parts {
         let mut state = model.initial();
         for call in &calls {
-            if part.is_none() || model.part(&call.operation) == part {
+            let own = model.part(&call.operation);
+            if part.is_none_or(|part| own.is_none_or(|own| own == part)) {
                 model.step(&mut state, &call.operation, call.outcome.as_ref());
                 states.push(state.clone());
             }

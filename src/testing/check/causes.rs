@@ -1,5 +1,6 @@
 //! Which calls are the causes of one that cannot go on, and a violation with them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::search::{CallOf, Prepared, is_read};
@@ -49,7 +50,7 @@ impl<M: Model> Piece<'_, M> {
         None
     }
 
-    /// These calls, and, if revisions alone led to it, the state before them; otherwise all others, hidden.
+    /// These calls, and, if revisions alone led to it, the state before them, of their part, if they are of one; otherwise all others, hidden.
     fn of(
         &self,
         shown: &BTreeMap<usize, CallOf<M>>,
@@ -59,8 +60,13 @@ impl<M: Model> Piece<'_, M> {
     ) -> Option<Self> {
         let (mut start, mut hidden) = (self.model.initial(), Vec::new());
         if is_forced {
+            let part = |call: &CallOf<M>| self.model.part(&call.operation);
+            let only = shown.values().map(part).reduce(|one, other| one.filter(|_| one == other));
             for call in order.iter().take_while(|call| !shown.contains_key(call)) {
-                self.step(&mut start, whole.calls[*call]);
+                let call = whole.calls[*call];
+                if part(call).is_none_or(|part| only.flatten().is_none_or(|only| only == part)) {
+                    self.step(&mut start, call);
+                }
             }
         } else {
             let others = whole.calls.iter().enumerate();
@@ -74,7 +80,7 @@ impl<M: Model> Piece<'_, M> {
             }
         }
         let calls = shown.iter().map(|(number, call)| (*number, call.clone())).collect();
-        Some(Self { model: self.model, start, calls, hidden, max_choices: self.max_choices })
+        Some(Self { start, calls, hidden, undecided: Cell::new(0), ..*self })
     }
 }
 

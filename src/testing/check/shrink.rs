@@ -10,6 +10,7 @@
 //! alone, but not who was in its way. So the causes of whatever cannot go on are shown, too: the last call after which its answer
 //! would have been true, and the one after which it was true no more. That is one rule for reads and writes: it asks the model.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::search::{CallOf, Found, Prepared, Search, is_read, revision};
@@ -19,6 +20,9 @@ use crate::testing::model::{Model, Step};
 
 /// What a smaller history may take to be found contradictory: otherwise it is left as it was.
 const MAX_CHOICES: u64 = 1 << 12;
+
+/// How often it may take more than that: then what is found is as small as it gets.
+const MAX_UNDECIDED: u32 = 64;
 
 /// Checks of all calls, divided by how many calls there are.
 const WORK: usize = 1 << 22;
@@ -39,7 +43,11 @@ pub(super) fn shrink<M: Model>(
     let calls: Vec<_> = calls.map(|(number, call)| (number, (*call).clone())).collect();
     let total = calls.len();
     let (start, hidden) = (model.initial(), Vec::new());
-    let smallest = Piece { model, start, calls, hidden, max_choices }.shrunk();
+    let undecided = Cell::new(0);
+    let smallest =
+        Piece { model, start, calls, hidden, max_choices: max_choices.max(MAX_CHOICES), undecided }
+            .shrunk();
+    smallest.undecided.set(0);
     let explained = smallest.explained(whole, order, is_forced);
     explained.unwrap_or(smallest).into_violation(total)
 }
@@ -55,6 +63,8 @@ pub(super) struct Piece<'a, M: Model> {
     /// Those that are not shown, but may have had an effect: whatever is found has to hold with them, too.
     pub(super) hidden: Vec<Numbered<M>>,
     pub(super) max_choices: u64,
+    /// How many smaller histories took too many choices.
+    pub(super) undecided: Cell<u32>,
 }
 
 /// A dead end: the longest beginning of an order, the state after it, and the calls that cannot go on.
@@ -92,12 +102,19 @@ impl<M: Model> Piece<'_, M> {
     where
         Numbered<M>: 'c,
     {
+        if self.undecided.get() > MAX_UNDECIDED {
+            return None;
+        }
         let prepared = Prepared::new(self.model, calls.map(|(_, call)| call));
         match Search::new(self.model, self.start.clone(), &prepared, max_choices).run() {
             Found::Nothing { order, state, blocked, is_forced } => {
                 Some(Stuck { order, state, blocked, is_forced })
             }
-            Found::Order(_) | Found::Undecided => None,
+            Found::Order(_) => None,
+            Found::Undecided => {
+                self.undecided.set(self.undecided.get() + 1);
+                None
+            }
         }
     }
 
@@ -161,8 +178,7 @@ impl<M: Model> Piece<'_, M> {
         let calls = calls.filter(|(place, call)| stays(*place, call));
         let calls: Vec<_> = calls.map(|(_, call)| call.clone()).collect();
         let hidden = Vec::new();
-        let smaller =
-            Self { model: self.model, start, calls, hidden, max_choices: self.max_choices };
+        let smaller = Self { start, calls, hidden, undecided: self.undecided.clone(), ..*self };
         if smaller.is_violated_by(smaller.calls.iter()) {
             *self = smaller;
         }
