@@ -22,7 +22,7 @@ use crate::testing::model::{Model, Step};
 const MAX_CHOICES: u64 = 1 << 12;
 
 /// How often it may take more than that: then what is found is as small as it gets.
-const MAX_UNDECIDED: u32 = 64;
+const MAX_UNDECIDED: u32 = 16;
 
 /// Checks of all calls, divided by how many calls there are.
 const WORK: usize = 1 << 22;
