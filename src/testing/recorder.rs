@@ -1,5 +1,8 @@
 //! Writes down who asked what when, and what was answered.
 
+#[cfg(all(test, not(ifmatch_model)))]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;

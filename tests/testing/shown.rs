@@ -2,7 +2,7 @@
 
 use ifmatch::Precondition::{Absent, Any, Present};
 use ifmatch::testing::StoreOperation::{Get, Revision, Transact, Update};
-use ifmatch::testing::{Call, History, StoreModel, check};
+use ifmatch::testing::{Call, Checker, History, StoreModel, check};
 
 use crate::all_orders::is_linearizable;
 use crate::rows::{
@@ -170,5 +170,47 @@ fn what_is_shown_contradicts_itself_beside_what_was_open() {
         let beside: History<_, _> =
             violation.history().calls().iter().cloned().chain(open).collect();
         assert!(!is_linearizable(&StoreModel::new(), &beside), "{name}: {error}");
+    }
+}
+
+/// What is left out before the first that is shown is the state from which they start, of their key.
+#[test]
+fn a_violation_starts_from_what_was_there_before_its_causes() {
+    let others = || vec![(0, 1, put(1, 7, Any), written(2)), (2, 3, put(0, 1, Any), written(3))];
+    let mut rows = others();
+    rows.extend([
+        (4, 5, put(0, 2, Any), written(4)),
+        (6, 7, put(1, 8, Any), written(5)),
+        (8, 9, put(0, 3, Any), written(6)),
+        (10, 11, Get(0), read((4, 3, 2, 2))),
+    ]);
+    let error = check(&StoreModel::new(), &history(rows)).unwrap_err();
+    let violation = error.violation().unwrap();
+    let shown: Vec<_> = violation.history().iter().map(|call| call.client).collect();
+    assert_eq!(shown, [2, 4, 5], "{error}");
+    assert_eq!(violation.start(), Some("revision 3, 0: 1 at 3 (created at 3, write 1)"));
+    // What changed more than one key is there, with all of them.
+    let both = commit(&[], &[(0, Some(1)), (1, Some(1))]);
+    let rows = vec![
+        (0, 1, both, committed(2)),
+        (2, 3, put(0, 2, Any), written(3)),
+        (4, 5, put(0, 3, Any), written(4)),
+        (6, 7, Get(0), read((3, 2, 2, 2))),
+    ];
+    let error = check(&StoreModel::new(), &history(rows)).unwrap_err();
+    let start = error.violation().unwrap().start();
+    let (one, other) = ("0: 1 at 2 (created at 2, write 1)", "1: 1 at 2 (created at 2, write 1)");
+    assert_eq!(start, Some(format!("revision 2, {one}, {other}").as_str()));
+}
+
+/// A limit that is lower than what a smaller history takes is one of the search for an order, not of the picture.
+#[test]
+fn a_violation_that_took_no_choice_is_shown_without_any() {
+    for (name, rows, _) in violations() {
+        let history = history(rows);
+        match Checker::new().max_choices(0).check(&StoreModel::new(), &history) {
+            Ok(_) => panic!("{name}"),
+            Err(error) => assert!(!error.to_string().is_empty(), "{name}"),
+        }
     }
 }
