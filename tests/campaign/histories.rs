@@ -6,6 +6,8 @@
 mod crashes;
 mod file;
 mod large;
+mod meeting;
+mod pace;
 mod plan;
 mod setup;
 mod threads;
@@ -82,8 +84,11 @@ fn run_only(seed: u64, only: &str) -> Outcome {
 /// One history, which is what a seed and a number make of it, but for the turns that threads take.
 fn one(seed: u64, number: u64) -> Verdict {
     let mut random = Random::of(seed, number);
-    let (kind, history) =
-        if number % 4 == 3 { crashes::lives(&mut random) } else { threads::race(&mut random) };
+    let (kind, history) = match number % 4 {
+        0 | 1 => threads::race(&mut random, true),
+        2 => threads::race(&mut random, false),
+        _ => crashes::lives(&mut random),
+    };
     let checked = history.and_then(|history| file::check(&history, &format!("{seed}-{number}")));
     checked.map_err(|what| {
         format!(
