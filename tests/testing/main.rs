@@ -20,3 +20,4 @@ mod recorded;
 mod register;
 mod shrunk;
 mod simulated;
+mod specified;
