@@ -1,5 +1,9 @@
 //! Random small histories of the store, each checked: what clients were told, in whatever order they came.
 //!
+//! Of four histories two are of threads that are all after one key or two, one is of threads on more keys, and one is of a store
+//! that crashes and recovers. Those of HTTP clients are a test of their own, which needs more of the crate: see
+//! `tests/client/histories.rs`.
+//!
 //! A seed and a number give the same plans, on the same kind of store. How real threads take turns is not repeatable, so a
 //! violation leaves its history as a file, which can be checked again. `--only million` makes ten histories of a million calls.
 

@@ -32,7 +32,8 @@ impl Actor {
     }
 }
 
-/// Threads that play their plans on a store, and what they were told. If it is `hot`, all are after the same keys.
+/// Threads that play their plans on a store, and what they were told. If it is `hot`, all are after the same keys, and mostly nobody
+/// watches: who is woken by each commit takes the core of one who races.
 pub(super) fn race(random: &mut Random, hot: bool) -> (String, Result<History, String>) {
     let setup = Setup::random(random);
     let clients = usize::try_from(2 + random.below(7)).unwrap();
