@@ -47,8 +47,7 @@ impl Build {
                 command.args(["--lib", "--features", "testing"])
             }
             Self::Suite(suite) => {
-                let is_full = matches!(suite.as_str(), "http" | "client");
-                let features = if is_full { "full" } else { "testing" };
+                let features = if suite == "http" { "full" } else { "testing" };
                 command.args(["--features", features, "--test", suite])
             }
         };
