@@ -21,7 +21,7 @@ pub use self::history::{Call, History};
 pub use self::model::{Model, Step};
 pub use self::plan::{Expect, Planned, PlannedRequirement, PlannedTxn, Plans, Player};
 pub use self::recorded::{
-    PendingClient, RecordedBackend, StoreClient, TransactionClient, WatchClient,
+    PendingClient, RecordedBackend, SnapshotClient, StoreClient, TransactionClient, WatchClient,
 };
 pub use self::recorder::{Client, OpenCall, Recorder};
 pub use self::specification::Specification;

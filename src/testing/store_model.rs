@@ -114,16 +114,20 @@ where
             | StoreOutcome::Transacted { revision, .. }
             | StoreOutcome::Watched { revision, .. }
             | StoreOutcome::Revision(revision) => Some(*revision),
-            StoreOutcome::Scanned { revision, .. } => *revision,
-            StoreOutcome::Read(_) | StoreOutcome::Deleted(None) | StoreOutcome::Conflicts(_) => {
-                None
+            StoreOutcome::Scanned { revision, .. } | StoreOutcome::Counted { revision, .. } => {
+                *revision
             }
+            StoreOutcome::Read(_)
+            | StoreOutcome::Contained(_)
+            | StoreOutcome::Deleted(None)
+            | StoreOutcome::Conflicts(_) => None,
         }
     }
 
     fn part(&self, operation: &Self::Operation) -> Option<u64> {
         match operation {
             StoreOperation::Get(key)
+            | StoreOperation::Contains(key)
             | StoreOperation::Put { key, .. }
             | StoreOperation::Delete { key, .. }
             | StoreOperation::Update(key) => Some(state::part(key)),
@@ -139,6 +143,8 @@ where
             _ => matches!(
                 operation,
                 StoreOperation::Get(_)
+                    | StoreOperation::Contains(_)
+                    | StoreOperation::Len
                     | StoreOperation::Scan(_)
                     | StoreOperation::Watch { .. }
                     | StoreOperation::Revision
