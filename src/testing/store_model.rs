@@ -118,10 +118,13 @@ where
             | StoreOutcome::Transacted { revision, .. }
             | StoreOutcome::Watched { revision, .. }
             | StoreOutcome::Revision(revision) => Some(*revision),
-            StoreOutcome::Scanned { revision, .. } => *revision,
-            StoreOutcome::Read(_) | StoreOutcome::Deleted(None) | StoreOutcome::Conflicts(_) => {
-                None
+            StoreOutcome::Scanned { revision, .. } | StoreOutcome::Counted { revision, .. } => {
+                *revision
             }
+            StoreOutcome::Read(_)
+            | StoreOutcome::Contained(_)
+            | StoreOutcome::Deleted(None)
+            | StoreOutcome::Conflicts(_) => None,
         }
     }
 
@@ -144,6 +147,7 @@ where
     fn part(&self, operation: &Self::Operation) -> Option<u64> {
         match operation {
             StoreOperation::Get(key)
+            | StoreOperation::Contains(key)
             | StoreOperation::Put { key, .. }
             | StoreOperation::Delete { key, .. }
             | StoreOperation::Update(key) => Some(state::part(key)),
@@ -159,6 +163,8 @@ where
             _ => matches!(
                 operation,
                 StoreOperation::Get(_)
+                    | StoreOperation::Contains(_)
+                    | StoreOperation::Len
                     | StoreOperation::Scan(_)
                     | StoreOperation::Watch { .. }
                     | StoreOperation::Revision

@@ -24,3 +24,4 @@ mod rows;
 mod shown;
 mod shrunk;
 mod simulated;
+mod specified;

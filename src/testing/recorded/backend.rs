@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::Hash;
 
-use super::{commit, deleted, settle, settle_commit};
+use super::{all_written, commit, deleted, settle, settle_commit};
 use crate::backend::{Backend, BackendSnapshot, BackendStatus};
 use crate::capability::Capability;
 use crate::commit_error::CommitError;
@@ -172,11 +172,7 @@ where
         let operation = Operation::Put { key: key.clone(), value: value.clone(), precondition };
         let open = self.client.begin(operation);
         let told = self.backend.put_if(key, value, precondition).await;
-        settle(open, &told, |written| Outcome::Written {
-            revision: written.revision(),
-            created_revision: Some(written.created_revision()),
-            write_count: Some(written.write_count()),
-        });
+        settle(open, &told, all_written);
         told
     }
 
