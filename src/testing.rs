@@ -1,6 +1,6 @@
 //! What helps to test what many use at once, and what is built on the crate; for `[dev-dependencies]`.
 //!
-//! It is above the backends, and knows nothing of HTTP. It brings no runtime.
+//! It is above the backends, and knows nothing of HTTP. It brings no runtime. Begin with the [`guide`].
 
 mod check;
 pub mod conformance;
@@ -10,6 +10,7 @@ mod plan;
 mod recorded;
 mod recorder;
 mod report;
+mod specification;
 mod store_model;
 pub mod strategies;
 
@@ -20,11 +21,15 @@ pub use self::history::{Call, History};
 pub use self::model::{Model, Step};
 pub use self::plan::{Expect, Planned, PlannedRequirement, PlannedTxn, Plans, Player};
 pub use self::recorded::{
-    PendingClient, RecordedBackend, StoreClient, TransactionClient, WatchClient,
+    PendingClient, RecordedBackend, SnapshotClient, StoreClient, TransactionClient, WatchClient,
 };
 pub use self::recorder::{Client, OpenCall, Recorder};
+pub use self::specification::Specification;
 pub use self::store_model::{
     Entry, Failing, RangeRead, StoreModel, StoreOperation, StoreOutcome, StoreState,
 };
 #[cfg(feature = "log")]
 pub use crate::storage::disk;
+
+#[doc = include_str!("testing/guide.md")]
+pub mod guide {}

@@ -1,5 +1,7 @@
 //! Whether a history is linearizable.
 
+mod causes;
+mod parts;
 mod search;
 mod shrink;
 mod violation;
@@ -105,11 +107,9 @@ impl Checker {
                 Ok(Linearization { order })
             }
             Found::Undecided => Err(CheckError::Undecided { choices: self.max_choices }),
-            Found::Nothing { .. } => Err(CheckError::Violation(Box::new(shrink::shrink(
-                model,
-                &prepared,
-                self.max_choices,
-            )))),
+            Found::Nothing { order, is_forced, .. } => Err(CheckError::Violation(Box::new(
+                shrink::shrink(model, &prepared, (&order, is_forced), self.max_choices),
+            ))),
         }
     }
 }

@@ -71,6 +71,9 @@ impl<O, T> History<O, T> {
     }
 
     /// Adds a call that was answered, or, without an outcome, one that stays open: of `time` only the start counts then.
+    ///
+    /// One that nobody was answered, but that has no effect after some moment, because the system was restarted then, is a
+    /// [`Call`] that has returned without an outcome, and is added by [`extend`](Extend::extend).
     pub fn push(&mut self, client: u32, operation: O, time: Range<u64>, outcome: Option<T>) {
         let returned = outcome.as_ref().map(|_| time.end);
         self.calls.push(Call { client, operation, called: time.start, returned, outcome });
@@ -80,6 +83,11 @@ impl<O, T> History<O, T> {
     #[must_use]
     pub fn calls(&self) -> &[Call<O, T>] {
         &self.calls
+    }
+
+    /// The calls, one by one.
+    pub fn iter(&self) -> std::slice::Iter<'_, Call<O, T>> {
+        self.calls.iter()
     }
 
     /// How many calls there are.
@@ -171,5 +179,14 @@ impl<O, T> IntoIterator for History<O, T> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.calls.into_iter()
+    }
+}
+
+impl<'a, O, T> IntoIterator for &'a History<O, T> {
+    type Item = &'a Call<O, T>;
+    type IntoIter = std::slice::Iter<'a, Call<O, T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }

@@ -92,10 +92,25 @@ pub trait Model {
         None
     }
 
+    /// Whether a call that was told a [revision](Self::revision) can still come, in this state or in one that other calls make of
+    /// it. An answer that is too often `true` costs time only: calls without outcome are then tried where there is no revision
+    /// left for them.
+    fn may_come(
+        &self,
+        state: &Self::State,
+        operation: &Self::Operation,
+        outcome: &Self::Outcome,
+    ) -> bool {
+        let _ = (state, operation, outcome);
+        true
+    }
+
     /// The part of the state that this operation is about, if it is about one only: the hash of its key.
     ///
     /// What is linearizable is so in each part ("locality", Herlihy and Wing 1990), so that a violation within one part is
-    /// shown alone. A history of objects that share nothing, no revisions either, is better checked object by object:
+    /// shown alone, and whether a call without outcome took effect is asked only where it could be seen. So whatever is answered
+    /// of this part, revisions included, has to be possible whether operations on other parts took place or not: revisions of
+    /// the whole state may have gaps. A history of objects that share nothing, no revisions either, is better checked object by object:
     /// [`History::split_by`](super::History::split_by).
     fn part(&self, operation: &Self::Operation) -> Option<u64> {
         let _ = operation;

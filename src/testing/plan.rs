@@ -4,8 +4,10 @@
 //! says which revision is meant - the one this client saw last, one that is dead, one of the future - and a [`Player`] fills
 //! it in.
 //!
-//! Nothing here starts a thread but `threads.rs`.
+//! Nothing here starts a thread but `threads.rs`, or knows of any but that and `gate.rs`.
 
+mod gate;
+mod later;
 mod memory;
 mod player;
 mod threads;
@@ -21,6 +23,8 @@ use crate::range::KeyRange;
 pub enum Planned<K, V> {
     /// Reads a key.
     Get(K),
+    /// Asks whether a key is there.
+    Contains(K),
     /// Writes, if what is expected is so.
     Put {
         /// Where.
@@ -48,6 +52,22 @@ pub enum Planned<K, V> {
     Commit(PlannedTxn<K, V>),
     /// Commits one without waiting for it: it is waited for after the step that comes next.
     Submit(PlannedTxn<K, V>),
+    /// Writes without waiting for it, if what is expected is so: it is waited for after the step that comes next.
+    SubmitPut {
+        /// Where.
+        key: K,
+        /// What.
+        value: V,
+        /// If this is so.
+        expect: Expect,
+    },
+    /// Deletes without waiting for it, if what is expected is so: it is waited for after the step that comes next.
+    SubmitDelete {
+        /// What.
+        key: K,
+        /// If this is so.
+        expect: Expect,
+    },
     /// Reads ranges and writes, in one closure ([`Store::transact`](crate::Store::transact)).
     Transact {
         /// What is read.
@@ -57,6 +77,10 @@ pub enum Planned<K, V> {
     },
     /// Reads a range, at one revision.
     Scan(KeyRange<K>),
+    /// Takes a snapshot, whose range is read, and whose keys are counted, after the step that comes next.
+    Snapshot(KeyRange<K>),
+    /// Counts all keys.
+    Len,
     /// Asks for the newest revision.
     Revision,
 }

@@ -2,12 +2,14 @@
 
 mod backend;
 mod pending;
+mod snapshot;
 mod store;
 mod transaction;
 mod watch;
 
 pub use self::backend::RecordedBackend;
 pub use self::pending::PendingClient;
+pub use self::snapshot::SnapshotClient;
 pub use self::store::StoreClient;
 pub use self::transaction::TransactionClient;
 pub use self::watch::WatchClient;
@@ -17,7 +19,7 @@ use crate::commit_error::CommitError;
 use crate::conflict::Conflict;
 use crate::error::WriteError;
 use crate::revision::Revision;
-use crate::store::Deleted;
+use crate::store::{Deleted, Written};
 use crate::txn::Txn;
 
 type Open<'a, K, V> = OpenCall<'a, StoreOperation<K, V>, StoreOutcome<K, V>>;
@@ -29,6 +31,15 @@ fn commit<K: Clone, V: Clone>(txn: &Txn<K, V>) -> StoreOperation<K, V> {
 
 fn written<K, V>(revision: Revision) -> StoreOutcome<K, V> {
     StoreOutcome::Written { revision, created_revision: None, write_count: None }
+}
+
+/// As one who is told all of it.
+fn all_written<K, V>(written: &Written) -> StoreOutcome<K, V> {
+    StoreOutcome::Written {
+        revision: written.revision(),
+        created_revision: Some(written.created_revision()),
+        write_count: Some(written.write_count()),
+    }
 }
 
 fn deleted<K, V: Clone>(deleted: Option<&Deleted<V>>) -> StoreOutcome<K, V> {

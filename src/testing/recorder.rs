@@ -1,5 +1,8 @@
 //! Writes down who asked what when, and what was answered.
 
+#[cfg(all(test, not(ifmatch_model)))]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -34,7 +37,14 @@ pub struct Recorder<O, T> {
 
 struct Shared<O, T> {
     clock: AtomicU64,
-    clients: Mutex<Vec<Arc<Calls<O, T>>>>,
+    clients: Mutex<Clients<O, T>>,
+}
+
+struct Clients<O, T> {
+    /// The number of the next one.
+    next: u32,
+    /// Those that still record, and those whose calls were not taken yet.
+    calls: Vec<Arc<Calls<O, T>>>,
 }
 
 /// Those of one client, by when they were written down.
@@ -51,7 +61,8 @@ impl<O, T> Recorder<O, T> {
     /// Without clients.
     #[must_use]
     pub fn new() -> Self {
-        let shared = Shared { clock: AtomicU64::new(0), clients: Mutex::new(Vec::new()) };
+        let clients = Mutex::new(Clients { next: 0, calls: Vec::new() });
+        let shared = Shared { clock: AtomicU64::new(0), clients };
         Self { shared: Arc::new(shared) }
     }
 
@@ -63,8 +74,9 @@ impl<O, T> Recorder<O, T> {
     pub fn client(&self) -> Client<O, T> {
         let calls = Arc::new(Mutex::new(BTreeMap::new()));
         let mut clients = self.shared.clients.lock();
-        let number = u32::try_from(clients.len()).expect("there are fewer than 2^32 clients");
-        clients.push(Arc::clone(&calls));
+        let number = clients.next;
+        clients.next = number.checked_add(1).expect("there are fewer than 2^32 clients");
+        clients.calls.push(Arc::clone(&calls));
         Client { shared: Arc::clone(&self.shared), calls, number }
     }
 
@@ -72,7 +84,7 @@ impl<O, T> Recorder<O, T> {
     pub fn end_open_calls(&self) {
         let clients = self.shared.clients.lock();
         let now = self.shared.now();
-        for calls in &*clients {
+        for calls in &clients.calls {
             // What is after it has begun meanwhile.
             calls.lock().range_mut(..now).for_each(|(_, call)| {
                 call.returned.get_or_insert(now);
@@ -93,20 +105,24 @@ impl<O, T> Recorder<O, T> {
         let until = |calls: &Arc<Calls<O, T>>| -> Vec<_> {
             calls.lock().range(..now).map(|(_, call)| call.clone().until(now)).collect()
         };
-        clients.iter().flat_map(until).collect()
+        clients.calls.iter().flat_map(until).collect()
     }
 
-    /// All calls until this moment, forgotten here. Those under way are open, and what they are answered will not be known.
+    /// All calls until this moment, forgotten here, as are the clients that nobody holds any more. Calls under way are open, and
+    /// what they are answered will not be known.
     #[must_use]
     pub fn take(&self) -> History<O, T> {
-        let clients = self.shared.clients.lock();
+        let mut clients = self.shared.clients.lock();
         let now = self.shared.now();
         let until = |calls: &Arc<Calls<O, T>>| {
             let mut calls = calls.lock();
             let later = calls.split_off(&now);
             std::mem::replace(&mut *calls, later).into_values().map(|call| call.until(now))
         };
-        clients.iter().flat_map(until).collect()
+        let history = clients.calls.iter().flat_map(until).collect();
+        // Only who holds a client makes another of it, so that one that nobody holds has no more to say.
+        clients.calls.retain(|calls| Arc::strong_count(calls) > 1);
+        history
     }
 }
 

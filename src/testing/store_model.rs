@@ -24,6 +24,10 @@ use crate::revision::Revision;
 /// revision and write count is what the commits before it make of it. What it does not know is the past: reads of a past
 /// revision, and how far back ranges can be judged.
 ///
+/// What is read is compared with what was written, so that values have to be [`Eq`], which floating-point numbers are not: record
+/// their bits ([`f64::to_bits`]), or a type of your own around them whose equality is that of the bits (`NaN` then equals
+/// itself, as it has to: what was written has to be what is read).
+///
 /// ```
 /// use ifmatch::Precondition;
 /// use ifmatch::testing::{History, StoreModel, StoreOperation, StoreOutcome, check};
@@ -114,16 +118,36 @@ where
             | StoreOutcome::Transacted { revision, .. }
             | StoreOutcome::Watched { revision, .. }
             | StoreOutcome::Revision(revision) => Some(*revision),
-            StoreOutcome::Scanned { revision, .. } => *revision,
-            StoreOutcome::Read(_) | StoreOutcome::Deleted(None) | StoreOutcome::Conflicts(_) => {
-                None
+            StoreOutcome::Scanned { revision, .. } | StoreOutcome::Counted { revision, .. } => {
+                *revision
             }
+            StoreOutcome::Read(_)
+            | StoreOutcome::Contained(_)
+            | StoreOutcome::Deleted(None)
+            | StoreOutcome::Conflicts(_) => None,
         }
+    }
+
+    fn may_come(
+        &self,
+        state: &Self::State,
+        operation: &Self::Operation,
+        outcome: &Self::Outcome,
+    ) -> bool {
+        let newest = state.revisions.lowest(state.newest);
+        self.revision(operation, outcome).is_none_or(|told| match outcome {
+            // These have a revision of their own.
+            StoreOutcome::Written { .. }
+            | StoreOutcome::Updated { .. }
+            | StoreOutcome::Deleted(_) => newest < told.get(),
+            _ => newest <= told.get(),
+        })
     }
 
     fn part(&self, operation: &Self::Operation) -> Option<u64> {
         match operation {
             StoreOperation::Get(key)
+            | StoreOperation::Contains(key)
             | StoreOperation::Put { key, .. }
             | StoreOperation::Delete { key, .. }
             | StoreOperation::Update(key) => Some(state::part(key)),
@@ -139,6 +163,8 @@ where
             _ => matches!(
                 operation,
                 StoreOperation::Get(_)
+                    | StoreOperation::Contains(_)
+                    | StoreOperation::Len
                     | StoreOperation::Scan(_)
                     | StoreOperation::Watch { .. }
                     | StoreOperation::Revision

@@ -114,17 +114,28 @@ where
     let update = update.prop_map(|(key, value)| Planned::Update { key, value });
     let transact = (vec(ranges.clone(), 0..3), changes(keys.clone(), values.clone()));
     let transact = transact.prop_map(|(reads, changes)| Planned::Transact { reads, changes });
+    let submit_put = (keys.clone(), values.clone(), expectations());
+    let submit_put =
+        submit_put.prop_map(|(key, value, expect)| Planned::SubmitPut { key, value, expect });
+    let submit_delete = (keys.clone(), expectations());
+    let submit_delete =
+        submit_delete.prop_map(|(key, expect)| Planned::SubmitDelete { key, expect });
     let txn = txns(keys.clone(), ranges.clone(), values);
     prop_oneof![
-        3 => keys.prop_map(Planned::Get),
-        5 => put,
-        2 => delete,
-        1 => update,
-        3 => txn.clone().prop_map(Planned::Commit),
-        1 => txn.prop_map(Planned::Submit),
-        2 => transact,
-        2 => ranges.prop_map(Planned::Scan),
-        1 => Just(Planned::Revision),
+        6 => keys.clone().prop_map(Planned::Get),
+        1 => keys.prop_map(Planned::Contains),
+        10 => put,
+        4 => delete,
+        2 => update,
+        6 => txn.clone().prop_map(Planned::Commit),
+        2 => txn.prop_map(Planned::Submit),
+        1 => submit_put,
+        1 => submit_delete,
+        4 => transact,
+        3 => ranges.clone().prop_map(Planned::Scan),
+        2 => ranges.prop_map(Planned::Snapshot),
+        1 => Just(Planned::Len),
+        2 => Just(Planned::Revision),
     ]
 }
 

@@ -1,11 +1,17 @@
 //! Random small histories of the store, each checked: what clients were told, in whatever order they came.
 //!
+//! Of four histories two are of threads that are all after one key or two, one is of threads on more keys, and one is of a store
+//! that crashes and recovers. Those of HTTP clients are a test of their own, which needs more of the crate: see
+//! `tests/client/histories.rs`.
+//!
 //! A seed and a number give the same plans, on the same kind of store. How real threads take turns is not repeatable, so a
 //! violation leaves its history as a file, which can be checked again. `--only million` makes ten histories of a million calls.
 
 mod crashes;
 mod file;
 mod large;
+mod meeting;
+mod pace;
 mod plan;
 mod setup;
 mod threads;
@@ -82,8 +88,11 @@ fn run_only(seed: u64, only: &str) -> Outcome {
 /// One history, which is what a seed and a number make of it, but for the turns that threads take.
 fn one(seed: u64, number: u64) -> Verdict {
     let mut random = Random::of(seed, number);
-    let (kind, history) =
-        if number % 4 == 3 { crashes::lives(&mut random) } else { threads::race(&mut random) };
+    let (kind, history) = match number % 4 {
+        0 | 1 => threads::race(&mut random, true),
+        2 => threads::race(&mut random, false),
+        _ => crashes::lives(&mut random),
+    };
     let checked = history.and_then(|history| file::check(&history, &format!("{seed}-{number}")));
     checked.map_err(|what| {
         format!(

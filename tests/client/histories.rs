@@ -14,7 +14,8 @@ use tokio::time::timeout;
 
 use crate::support::Server;
 
-/// Races, of four clients each; `IFMATCH_RUNS=2000` is a good look, of minutes.
+/// Races, of four clients each. A good look takes minutes:
+/// `IFMATCH_RUNS=1000 cargo test --features full --test client histories -- --nocapture`.
 const RUNS: u64 = 40;
 const KEYS: [&str; 3] = ["a", "b", "c"];
 

@@ -7,8 +7,17 @@ pub(crate) fn is_linearizable<M: Model>(
     model: &M,
     history: &History<M::Operation, M::Outcome>,
 ) -> bool {
+    is_linearizable_from(model, model.initial(), history)
+}
+
+/// The same, from another state than that of the model.
+pub(crate) fn is_linearizable_from<M: Model>(
+    model: &M,
+    start: M::State,
+    history: &History<M::Operation, M::Outcome>,
+) -> bool {
     let calls: Vec<_> = history.calls().iter().collect();
-    goes_on(model, model.initial(), &calls)
+    goes_on(model, start, &calls)
 }
 
 fn goes_on<M: Model>(

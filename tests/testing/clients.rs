@@ -227,6 +227,71 @@ fn what_was_submitted_can_be_awaited() {
     check(&StoreModel::new(), &recorder.take()).unwrap();
 }
 
+#[test]
+fn a_single_write_that_was_submitted_is_recorded() {
+    let recorder = Recorder::new();
+    let client = recorder.client().of(&store(&recorder));
+    let put = client.submit_put_if(9, 90, Precondition::Absent);
+    assert_eq!(last(&recorder.history()).outcome, None, "it is not waited for yet");
+    let written = put.wait().unwrap();
+    let told = Told::Written {
+        revision: written.revision(),
+        created_revision: Some(written.revision()),
+        write_count: Some(1),
+    };
+    assert_eq!(last(&recorder.history()).outcome, Some(told));
+    let lost = client.submit_delete_if(3, written.revision()).wait();
+    assert!(matches!(lost, Err(WriteError::Conflict(_))), "{lost:?}");
+    assert!(matches!(last(&recorder.history()).outcome, Some(Told::Conflicts(_))));
+    let deleted = client.submit_delete_if(9, written.revision()).wait().unwrap();
+    assert_eq!(deleted.map(|deleted| *deleted.previous().value()), Some(90));
+    assert!(matches!(last(&recorder.history()).outcome, Some(Told::Deleted(Some(_)))));
+    check(&StoreModel::new(), &recorder.take()).unwrap();
+}
+
+#[test]
+fn what_is_read_of_a_snapshot_was_so_when_it_was_taken() {
+    let recorder = Recorder::new();
+    let client = recorder.client().of(&store(&recorder));
+    let snapshot = client.snapshot();
+    client.put(9, 90).unwrap();
+    client.delete(3).unwrap();
+    let found = snapshot.scan(..);
+    assert_eq!(found.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [3, 7]);
+    assert!(snapshot.get(9).is_none() && snapshot.get(3).is_some());
+    assert_eq!((snapshot.len(), client.len()), (2, 2));
+    let history = recorder.take();
+    check(&StoreModel::new(), &history).unwrap();
+    // As if one of its reads had told what is there by now.
+    let late = client.scan(..);
+    for told in history.calls() {
+        let (Some(Told::Scanned { .. } | Told::Counted { .. }), Some(returned)) =
+            (&told.outcome, told.returned)
+        else {
+            continue;
+        };
+        let mut bad = history.clone();
+        let wrong = match &told.operation {
+            Asked::Len => Told::Counted { revision: Some(snapshot.revision()), keys: 3 },
+            Asked::Scan(range) => Told::Scanned {
+                revision: Some(snapshot.revision()),
+                entries: late
+                    .iter()
+                    .filter(|(key, _)| range.contains(key))
+                    .map(|(key, entry)| (*key, entry.into()))
+                    .collect(),
+            },
+            _ => continue,
+        };
+        bad.push(99, told.operation.clone(), told.called..returned, Some(wrong));
+        assert!(
+            check(&StoreModel::new(), &bad).is_err(),
+            "{:?} was told otherwise",
+            told.operation
+        );
+    }
+}
+
 /// What a player that goes on expects of a key: the precondition of its next put.
 fn expected_after(steps: &[Planned<u8, u64>], key: u8, meanwhile: impl Fn(&TestStore)) -> Asked {
     let recorder = Recorder::new();

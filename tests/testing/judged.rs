@@ -108,6 +108,51 @@ fn nothing_is_known_to_be_unchanged_since_the_future() {
     agree(commit(1000), false);
 }
 
+#[test]
+fn keys_are_counted_at_one_moment() {
+    let told = |at: Option<u64>, keys, is_there| {
+        let counted = Told::Counted { revision: at.map(revision), keys };
+        let written = |number| StoreOutcome::Written {
+            revision: revision(number),
+            created_revision: None,
+            write_count: None,
+        };
+        [
+            call(put(1), 0, Some(1), Some(written(2))),
+            call(put(2), 2, Some(9), Some(written(3))),
+            call(put(1), 3, Some(9), Some(written(4))),
+            call(Asked::Len, 4, Some(11), Some(counted)),
+            call(Asked::Contains(2), 12, Some(13), Some(Told::Contained(is_there))),
+        ]
+    };
+    for keys in 0..4 {
+        agree(told(None, keys, true), keys == 1 || keys == 2);
+        agree(told(Some(2), keys, true), keys == 1);
+        agree(told(Some(4), keys, true), keys == 2);
+    }
+    agree(told(None, 2, false), false);
+    // One that is deleted and put again is one.
+    let deleted = |keys| {
+        let entry = Entry {
+            revision: revision(2),
+            created_revision: revision(2),
+            write_count: 1,
+            value: 7,
+        };
+        let delete = Asked::Delete { key: 1, precondition: Precondition::Any };
+        [
+            call(put(1), 0, None, None),
+            call(delete, 1, Some(2), Some(Told::Deleted(Some((revision(3), entry))))),
+            call(Asked::Len, 3, Some(4), Some(Told::Counted { revision: None, keys })),
+            call(put(1), 5, None, None),
+            call(Asked::Get(1), 6, Some(7), Some(first(4))),
+            call(Asked::Len, 8, Some(9), Some(Told::Counted { revision: None, keys: keys + 1 })),
+        ]
+    };
+    agree(deleted(0), true);
+    agree(deleted(1), false);
+}
+
 /// Clients were read one after the other, so that a read was there, and not the write that it saw.
 #[test]
 fn a_history_is_of_one_moment() {

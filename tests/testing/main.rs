@@ -8,15 +8,20 @@
 mod common;
 
 mod all_orders;
+mod bounds;
 mod clients;
 mod generated;
 mod judged;
 mod known;
 mod lines;
+mod open;
 mod order;
 mod plans;
 mod planted;
 mod recorded;
 mod register;
+mod rows;
+mod shown;
 mod shrunk;
 mod simulated;
+mod specified;

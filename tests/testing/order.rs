@@ -24,3 +24,17 @@ fn a_history_can_be_extended_by_another() {
     assert_eq!(all.len(), 2);
     assert!(check(&Register, &all).is_err(), "together they have no order");
 }
+
+#[test]
+fn a_history_is_read_call_by_call() {
+    let mut history = History::new();
+    history.push(3, Asked::Write(1), 0..1, Some(Told::Done));
+    history.push(4, Asked::Read, 2..3, None);
+    let clients: Vec<_> = history.iter().map(|call| call.client).collect();
+    assert_eq!(clients, [3, 4]);
+    let mut ends = Vec::new();
+    for call in &history {
+        ends.push(call.returned);
+    }
+    assert_eq!(ends, [Some(1), None], "a call that stays open has no end");
+}

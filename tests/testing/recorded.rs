@@ -62,3 +62,21 @@ fn a_million() {
     check(&StoreModel::new(), &history).unwrap();
     println!("{} calls in {:?}", history.len(), started.elapsed());
 }
+
+/// Each clone of a recorded backend was a client for ever.
+#[test]
+fn clients_that_nobody_holds_are_forgotten_with_their_calls() {
+    let recorder: ifmatch::testing::Recorder<&str, ()> = ifmatch::testing::Recorder::new();
+    let stays = recorder.client();
+    for round in 0..3 {
+        let leaves = stays.another();
+        leaves.call("of one who leaves", || ());
+        drop(leaves);
+        stays.call("of one who stays", || ());
+        assert_eq!(recorder.history().len(), 2, "in round {round}");
+        let taken = recorder.take();
+        let clients: Vec<_> = taken.iter().map(|call| call.client).collect();
+        assert_eq!(clients, [0, round + 1], "nobody has the number of another");
+    }
+    assert!(recorder.take().is_empty());
+}

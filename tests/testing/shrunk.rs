@@ -2,12 +2,37 @@
 
 use std::fmt::Debug;
 
-use ifmatch::testing::{History, Model, StoreModel, check};
+use ifmatch::testing::{Call, History, Model, StoreModel, check};
 
-use crate::all_orders::is_linearizable;
+use crate::all_orders::{is_linearizable, is_linearizable_from};
 use crate::common::{Random, from_env};
 use crate::generated::{of_a_register, of_a_store};
 use crate::register::Register;
+
+/// The states to which calls lead that were told revisions, in the order of these: of all, and of each part alone.
+fn starts<M: Model>(model: &M, history: &History<M::Operation, M::Outcome>) -> Vec<M::State> {
+    let told = |call| revision_of(model, call);
+    let mut calls: Vec<_> = history.calls().iter().filter(|call| told(call).is_some()).collect();
+    calls.sort_by_key(|call| (told(call), call.called));
+    let mut parts: Vec<_> = calls.iter().map(|call| model.part(&call.operation)).collect();
+    parts.push(None);
+    let mut states = Vec::new();
+    for part in parts {
+        let mut state = model.initial();
+        for call in &calls {
+            let own = model.part(&call.operation);
+            if part.is_none_or(|part| own.is_none_or(|own| own == part)) {
+                model.step(&mut state, &call.operation, call.outcome.as_ref());
+                states.push(state.clone());
+            }
+        }
+    }
+    states
+}
+
+fn revision_of<M: Model>(model: &M, call: &Call<M::Operation, M::Outcome>) -> Option<M::Revision> {
+    model.revision(&call.operation, call.outcome.as_ref()?)
+}
 
 /// Whether it was violated, and what is shown of it is right.
 fn is_well_shown<M: Model>(model: &M, history: &History<M::Operation, M::Outcome>) -> bool
@@ -26,7 +51,15 @@ where
         });
         assert!(is_of_it, "{call:?} is of nobody: {violation}");
     }
-    if violation.start().is_none() {
+    if let Some(start) = violation.start() {
+        let starts = starts(model, history);
+        let mut starts = starts.iter().filter(|state| format!("{state:?}") == start).peekable();
+        assert!(starts.peek().is_some(), "no calls lead to it: {violation}");
+        for state in starts {
+            let is_explained = is_linearizable_from(model, state.clone(), shown);
+            assert!(!is_explained, "it has an order: {violation}");
+        }
+    } else {
         assert!(!is_linearizable(model, shown), "it has an order: {violation}");
         for left_out in 0..shown.len() {
             let call = &shown.calls()[left_out];

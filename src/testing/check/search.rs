@@ -7,10 +7,15 @@
 //! state, tries one, and comes back for the others if that leads nowhere (Wing and Gong 1993); where it has been before, with
 //! the same calls and the same state, it does not go again (Lowe 2017).
 //!
+//! A call without outcome is not tried where that leads nowhere for certain: if nobody who waits could tell that it took effect
+//! (leaving it out then leaves an order an order), or if there is no revision left for it before those that have been told
+//! (states only go on, and whoever was told the next revision still has to come).
+//!
 //! So it is linear where revisions decide, and exponential at worst where nothing does.
 
 use std::collections::HashSet;
 
+use super::parts::Parts;
 use super::waiting::Waiting;
 use crate::testing::history::Call;
 use crate::testing::model::{Model, Step};
@@ -29,6 +34,9 @@ pub(super) struct Prepared<'a, M: Model> {
     rank: Vec<Option<usize>>,
     /// Of each revision, how many were told it.
     calls_at: Vec<usize>,
+    /// Of each revision, one who was told it.
+    one_at: Vec<usize>,
+    parts: Parts,
 }
 
 impl<'a, M: Model> Prepared<'a, M> {
@@ -39,14 +47,17 @@ impl<'a, M: Model> Prepared<'a, M> {
         let revisions = revisions.filter_map(|(call, made)| Some((revision(model, made)?, call)));
         let mut revisions: Vec<_> = revisions.collect();
         revisions.sort_unstable();
-        let (mut rank, mut calls_at) = (vec![None; calls.len()], Vec::new());
+        let (mut rank, mut calls_at, mut one_at) =
+            (vec![None; calls.len()], Vec::new(), Vec::new());
         for same in revisions.chunk_by(|one, other| one.0 == other.0) {
             same.iter().for_each(|(_, call)| rank[*call] = Some(calls_at.len()));
             calls_at.push(same.len());
+            one_at.push(same[0].1);
         }
         let told = revisions.into_iter().map(|(_, call)| call).collect();
         let is_read = calls.iter().map(|call| is_read(model, call)).collect();
-        Self { calls, told, is_read, rank, calls_at }
+        let parts = Parts::new(model, &calls);
+        Self { calls, told, is_read, rank, calls_at, one_at, parts }
     }
 
     pub(super) fn was_told(&self, call: usize) -> bool {
@@ -92,6 +103,8 @@ pub(super) struct Search<'a, M: Model> {
     prepared: &'a Prepared<'a, M>,
     state: M::State,
     waiting: Waiting,
+    /// Of each part, how many who could tell what it went through wait.
+    witnesses: Vec<usize>,
     order: Vec<usize>,
     /// The highest number in each beginning of the order.
     highest: Vec<usize>,
@@ -127,6 +140,7 @@ impl<'a, M: Model> Search<'a, M> {
             prepared,
             state,
             waiting: Waiting::new(calls.len()),
+            witnesses: prepared.parts.witnesses.clone(),
             order: Vec::with_capacity(calls.len()),
             highest: Vec::with_capacity(calls.len()),
             rank: 0,
@@ -180,7 +194,7 @@ impl<'a, M: Model> Search<'a, M> {
                 }
                 if outcome.is_none() {
                     let last = returned.unwrap_or(u64::MAX);
-                    if self.last_called() <= last {
+                    if self.last_called() <= last && self.may_be_seen(call) {
                         unknown.push(call);
                         deadline = deadline.min(last);
                     }
@@ -206,6 +220,20 @@ impl<'a, M: Model> Search<'a, M> {
                 return unknown;
             }
         }
+    }
+
+    /// Whether somebody who waits could tell that it took effect.
+    fn may_be_seen(&self, call: usize) -> bool {
+        let part = self.prepared.parts.of[call];
+        self.witnesses[Parts::ALL] > 0 || self.witnesses[part] > 0
+    }
+
+    /// Whether those who were told the next revision can still come.
+    fn leaves_room(&self) -> bool {
+        self.prepared.one_at.get(self.rank).is_none_or(|call| {
+            let Call { operation, outcome, .. } = self.prepared.calls[*call];
+            outcome.as_ref().is_none_or(|told| self.model.may_come(&self.state, operation, told))
+        })
     }
 
     /// What the call would do to the state.
@@ -242,13 +270,19 @@ impl<'a, M: Model> Search<'a, M> {
     /// Goes the first of these ways that is one, and remembers the others. Says whether that leads to somewhere new.
     fn go(&mut self, mut ways: Vec<usize>) -> bool {
         while let Some(call) = ways.pop() {
-            let before = (!ways.is_empty()).then(|| self.state.clone());
+            let is_unknown = self.prepared.calls[call].outcome.is_none();
+            let mut before = (is_unknown || !ways.is_empty()).then(|| self.state.clone());
             match self.step(call) {
                 Step::Impossible => continue,
                 // What nobody was told, and had no effect, need not have been.
-                Step::Unchanged if self.prepared.calls[call].outcome.is_none() => continue,
+                Step::Unchanged if is_unknown => continue,
+                Step::Changed if is_unknown && !self.leaves_room() => {
+                    self.state = before.expect("it was kept");
+                    continue;
+                }
                 Step::Unchanged | Step::Changed => {}
             }
+            before = before.filter(|_| !ways.is_empty());
             self.is_forced &= before.is_none() && self.prepared.was_told(call);
             if let Some(state) = before {
                 let ordered = self.order.len();
@@ -272,7 +306,10 @@ impl<'a, M: Model> Search<'a, M> {
             }
         }
         match self.prepared.calls[call].outcome {
-            Some(_) => self.missing -= 1,
+            Some(_) => {
+                self.missing -= 1;
+                self.witnesses[self.prepared.parts.of[call]] -= 1;
+            }
             None => self.revealed.push(call),
         }
     }
@@ -287,7 +324,10 @@ impl<'a, M: Model> Search<'a, M> {
                 self.rank = self.rank.min(rank);
             }
             match self.prepared.calls[call].outcome {
-                Some(_) => self.missing += 1,
+                Some(_) => {
+                    self.missing += 1;
+                    self.witnesses[self.prepared.parts.of[call]] += 1;
+                }
                 None => drop(self.revealed.pop()),
             }
         }

@@ -5,7 +5,12 @@
 //! history may become the state that it leads to, if revisions leave no other. Its end may go, if calls under way are left
 //! open. Any other call may go only if the history contradicts itself without it, and also when it is left open: else it might
 //! be the loss of the call that makes the contradiction.
+//!
+//! The smallest history is not the one that explains most: that a write replaced what was there no more is seen of the write
+//! alone, but not who was in its way. So the causes of whatever cannot go on are shown, too: the last call after which its answer
+//! would have been true, and the one after which it was true no more. That is one rule for reads and writes: it asks the model.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::search::{CallOf, Found, Prepared, Search, is_read, revision};
@@ -16,89 +21,120 @@ use crate::testing::model::{Model, Step};
 /// What a smaller history may take to be found contradictory: otherwise it is left as it was.
 const MAX_CHOICES: u64 = 1 << 12;
 
+/// How often it may take more than that: then what is found is as small as it gets.
+const MAX_UNDECIDED: u32 = 16;
+
 /// Checks of all calls, divided by how many calls there are.
 const WORK: usize = 1 << 22;
 
 /// Of how many calls it looks which of those that are hidden explain others.
-const MAX_TO_SHOW: usize = 200;
+pub(super) const MAX_TO_SHOW: usize = 200;
 
 /// How often it looks whether more may go.
-const ROUNDS: usize = 4;
+pub(super) const ROUNDS: usize = 4;
 
 pub(super) fn shrink<M: Model>(
     model: &M,
-    prepared: &Prepared<'_, M>,
+    whole: &Prepared<'_, M>,
+    (order, is_forced): (&[usize], bool),
     max_choices: u64,
 ) -> Violation<M::Operation, M::Outcome> {
-    let calls: Vec<_> = prepared.calls.iter().copied().cloned().collect();
+    let calls = whole.calls.iter().enumerate();
+    let calls: Vec<_> = calls.map(|(number, call)| (number, (*call).clone())).collect();
     let total = calls.len();
-    let mut piece = Piece { model, start: model.initial(), calls, hidden: Vec::new(), max_choices };
-    piece.keep_one_part();
-    piece.cut_start();
-    piece.cut_end();
-    // Without the others, more reads may go.
-    for _ in 0..ROUNDS {
-        let before = piece.calls.len();
-        piece.drop_reads();
-        piece.drop_others();
-        if piece.calls.len() == before {
-            break;
-        }
-    }
-    piece.drop_reads();
-    piece.show_what_matters();
-    piece.into_violation(total)
+    let (start, hidden) = (model.initial(), Vec::new());
+    let undecided = Cell::new(0);
+    let smallest =
+        Piece { model, start, calls, hidden, max_choices: max_choices.max(MAX_CHOICES), undecided }
+            .shrunk();
+    smallest.undecided.set(0);
+    let explained = smallest.explained(whole, order, is_forced);
+    explained.unwrap_or(smallest).into_violation(total)
 }
 
-struct Piece<'a, M: Model> {
-    model: &'a M,
-    start: M::State,
+/// A call, and its number in the history that was checked.
+pub(super) type Numbered<M> = (usize, CallOf<M>);
+
+pub(super) struct Piece<'a, M: Model> {
+    pub(super) model: &'a M,
+    pub(super) start: M::State,
     /// In the order in which they began.
-    calls: Vec<CallOf<M>>,
+    pub(super) calls: Vec<Numbered<M>>,
     /// Those that are not shown, but may have had an effect: whatever is found has to hold with them, too.
-    hidden: Vec<CallOf<M>>,
-    max_choices: u64,
+    pub(super) hidden: Vec<Numbered<M>>,
+    pub(super) max_choices: u64,
+    /// How many smaller histories took too many choices.
+    pub(super) undecided: Cell<u32>,
 }
 
 /// A dead end: the longest beginning of an order, the state after it, and the calls that cannot go on.
-struct Stuck<S> {
+pub(super) struct Stuck<S> {
     order: Vec<usize>,
     state: S,
-    blocked: Vec<usize>,
+    pub(super) blocked: Vec<usize>,
     is_forced: bool,
 }
 
 impl<M: Model> Piece<'_, M> {
-    fn stuck<'c>(
+    fn shrunk(mut self) -> Self {
+        self.keep_one_part();
+        self.cut_start();
+        self.cut_end();
+        // Without the others, more reads may go.
+        for _ in 0..ROUNDS {
+            let before = self.calls.len();
+            self.drop_reads();
+            self.drop_others();
+            if self.calls.len() == before {
+                break;
+            }
+        }
+        self.drop_reads();
+        self.show_what_matters();
+        self
+    }
+
+    pub(super) fn stuck<'c>(
         &self,
-        calls: impl Iterator<Item = &'c CallOf<M>>,
+        calls: impl Iterator<Item = &'c Numbered<M>>,
         max_choices: u64,
     ) -> Option<Stuck<M::State>>
     where
-        CallOf<M>: 'c,
+        Numbered<M>: 'c,
     {
-        let prepared = Prepared::new(self.model, calls);
+        if self.undecided.get() > MAX_UNDECIDED {
+            return None;
+        }
+        let prepared = Prepared::new(self.model, calls.map(|(_, call)| call));
         match Search::new(self.model, self.start.clone(), &prepared, max_choices).run() {
             Found::Nothing { order, state, blocked, is_forced } => {
                 Some(Stuck { order, state, blocked, is_forced })
             }
-            Found::Order(_) | Found::Undecided => None,
+            Found::Order(_) => None,
+            Found::Undecided => {
+                self.undecided.set(self.undecided.get() + 1);
+                None
+            }
         }
     }
 
-    fn is_violated_by<'c>(&self, calls: impl Iterator<Item = &'c CallOf<M>>) -> bool
+    fn is_violated_by<'c>(&self, calls: impl Iterator<Item = &'c Numbered<M>>) -> bool
     where
-        CallOf<M>: 'c,
+        Numbered<M>: 'c,
     {
         self.stuck(calls, MAX_CHOICES).is_some()
     }
 
+    pub(super) fn step(&self, state: &mut M::State, call: &CallOf<M>) -> Step {
+        self.model.step(state, &call.operation, call.outcome.as_ref())
+    }
+
     /// Keeps what one object went through, if that alone is contradictory.
     fn keep_one_part(&mut self) {
-        let mut parts = BTreeMap::<u64, Vec<CallOf<M>>>::new();
-        for call in &self.calls {
+        let mut parts = BTreeMap::<u64, Vec<Numbered<M>>>::new();
+        for numbered @ (_, call) in &self.calls {
             match self.model.part(&call.operation) {
-                Some(part) => parts.entry(part).or_default().push(call.clone()),
+                Some(part) => parts.entry(part).or_default().push(numbered.clone()),
                 None if is_read(self.model, call) => {}
                 None => return,
             }
@@ -117,35 +153,32 @@ impl<M: Model> Piece<'_, M> {
         else {
             return;
         };
-        let Some(begin) = stuck.blocked.iter().map(|call| self.calls[*call].called).min() else {
+        let Some(begin) = stuck.blocked.iter().map(|call| self.calls[*call].1.called).min() else {
             return;
         };
-        let prepared = Prepared::new(self.model, self.calls.iter());
+        let prepared = Prepared::new(self.model, self.calls.iter().map(|(_, call)| call));
         let is_before =
-            |call: &&usize| self.calls[**call].returned.is_some_and(|returned| returned < begin);
+            |call: &&usize| self.calls[**call].1.returned.is_some_and(|returned| returned < begin);
         let before: Vec<_> = prepared.told.iter().take_while(is_before).copied().collect();
         if before.is_empty() {
             return;
         }
         let mut start = self.start.clone();
-        for call in &before {
-            let Call { operation, outcome, .. } = &self.calls[*call];
-            if self.model.step(&mut start, operation, outcome.as_ref()) == Step::Impossible {
-                return;
-            }
+        if before.iter().any(|call| self.step(&mut start, &self.calls[*call].1) == Step::Impossible)
+        {
+            return;
         }
-        let end = before.iter().filter_map(|call| self.calls[*call].returned).max().unwrap_or(0);
+        let end = before.iter().filter_map(|call| self.calls[*call].1.returned).max().unwrap_or(0);
         let mut is_before = vec![false; self.calls.len()];
         before.iter().for_each(|call| is_before[*call] = true);
-        let stays = |number: usize, call: &CallOf<M>| {
-            !is_before[number] && (prepared.was_told(number) || call.called > end)
+        let stays = |place: usize, (_, call): &Numbered<M>| {
+            !is_before[place] && (prepared.was_told(place) || call.called > end)
         };
         let calls = self.calls.iter().enumerate();
-        let calls = calls.filter(|(number, call)| stays(*number, call));
+        let calls = calls.filter(|(place, call)| stays(*place, call));
         let calls: Vec<_> = calls.map(|(_, call)| call.clone()).collect();
         let hidden = Vec::new();
-        let smaller =
-            Self { model: self.model, start, calls, hidden, max_choices: self.max_choices };
+        let smaller = Self { start, calls, hidden, undecided: self.undecided.clone(), ..*self };
         if smaller.is_violated_by(smaller.calls.iter()) {
             *self = smaller;
         }
@@ -153,10 +186,10 @@ impl<M: Model> Piece<'_, M> {
 
     /// Forgets what comes after the contradiction.
     fn cut_end(&mut self) {
-        let mut ends: Vec<_> = self.calls.iter().filter_map(|call| call.returned).collect();
+        let mut ends: Vec<_> = self.calls.iter().filter_map(|(_, call)| call.returned).collect();
         ends.sort_unstable();
         let Some(stuck) = self.stuck(self.calls.iter(), MAX_CHOICES) else { return };
-        let first = stuck.blocked.iter().filter_map(|call| self.calls[*call].returned).min();
+        let first = stuck.blocked.iter().filter_map(|call| self.calls[*call].1.returned).min();
         let first = first.and_then(|first| ends.binary_search(&first).ok());
         let violates = |last: usize| self.is_violated_by(self.until(ends[last]).iter());
         // From where it is likely, in growing steps down to where there is none; then by halves.
@@ -180,15 +213,15 @@ impl<M: Model> Piece<'_, M> {
     }
 
     /// What was known at this moment.
-    fn until(&self, end: u64) -> Vec<CallOf<M>> {
-        let calls = self.calls.iter().filter(|call| call.called <= end);
+    fn until(&self, end: u64) -> Vec<Numbered<M>> {
+        let calls = self.calls.iter().filter(|(_, call)| call.called <= end);
         calls
-            .map(|call| match call.returned {
+            .map(|numbered| match numbered.1.returned {
                 // What cannot be forgotten is shown in full.
                 Some(returned) if returned > end => {
-                    forgotten(self.model, call).unwrap_or_else(|| call.clone())
+                    self.forgotten(numbered).unwrap_or_else(|| numbered.clone())
                 }
-                _ => call.clone(),
+                _ => numbered.clone(),
             })
             .collect()
     }
@@ -202,23 +235,21 @@ impl<M: Model> Piece<'_, M> {
     }
 
     /// Whether these calls contradict each other, and still do beside those that are not shown and these.
-    fn is_violated_beside(&self, rest: &[CallOf<M>], hidden: &[CallOf<M>]) -> bool {
+    pub(super) fn is_violated_beside(&self, rest: &[Numbered<M>], hidden: &[Numbered<M>]) -> bool {
         let is_alone = self.hidden.is_empty() && hidden.is_empty();
         self.is_violated_by(rest.iter())
             && (is_alone || self.is_violated_by(rest.iter().chain(&self.hidden).chain(hidden)))
     }
 
-    /// Shows some of what was hidden again: as long as a read seems to be superfluous, and is so only because of what is hidden,
-    /// nobody sees what it has to do with the rest.
+    /// Shows some of what was hidden again: as long as a call seems to be superfluous, and is not only because of what is
+    /// hidden, nobody sees what it has to do with the rest.
     fn show_what_matters(&mut self) {
-        let mut read = 0;
-        while read < self.calls.len() && self.calls.len() + self.hidden.len() <= MAX_TO_SHOW {
-            let rest = self.without(read);
-            let is_needed = !is_read(self.model, &self.calls[read])
-                || !self.is_violated_by(rest.iter())
-                || self.is_violated_beside(&rest, &[]);
-            if is_needed {
-                read += 1;
+        let mut place = 0;
+        while place < self.calls.len() && self.calls.len() + self.hidden.len() <= MAX_TO_SHOW {
+            let rest = self.without(place);
+            let is_clear = !self.is_violated_by(rest.iter()) || self.is_violated_beside(&rest, &[]);
+            if is_clear {
+                place += 1;
                 continue;
             }
             // As few as explain it.
@@ -234,12 +265,12 @@ impl<M: Model> Piece<'_, M> {
                 }
             }
             self.calls.extend(shown);
-            self.calls.sort_by_key(|call| call.called);
-            read = 0;
+            self.calls.sort_by_key(|(_, call)| call.called);
+            place = 0;
         }
     }
 
-    fn without(&self, left_out: usize) -> Vec<CallOf<M>> {
+    fn without(&self, left_out: usize) -> Vec<Numbered<M>> {
         let rest = self.calls.iter().enumerate().filter(|(index, _)| *index != left_out);
         rest.map(|(_, call)| call.clone()).collect()
     }
@@ -256,15 +287,15 @@ impl<M: Model> Piece<'_, M> {
                 }
                 work -= self.calls.len();
                 let end = (begin + size).min(self.calls.len());
-                let goes = |number: usize, call: &CallOf<M>| {
-                    (begin..end).contains(&number) && may_go(self, call)
+                let goes = |place: usize, (_, call): &Numbered<M>| {
+                    (begin..end).contains(&place) && may_go(self, call)
                 };
                 let (mut rest, mut dropped) = (Vec::new(), Vec::new());
-                for (number, call) in self.calls.iter().enumerate() {
-                    if goes(number, call) { &mut dropped } else { &mut rest }.push(call.clone());
+                for (place, call) in self.calls.iter().enumerate() {
+                    if goes(place, call) { &mut dropped } else { &mut rest }.push(call.clone());
                 }
                 let hidden: Vec<_> = if hides {
-                    dropped.iter().filter_map(|call| forgotten(self.model, call)).collect()
+                    dropped.iter().filter_map(|call| self.forgotten(call)).collect()
                 } else {
                     Vec::new()
                 };
@@ -281,11 +312,15 @@ impl<M: Model> Piece<'_, M> {
         }
     }
 
+    fn forgotten(&self, (number, call): &Numbered<M>) -> Option<Numbered<M>> {
+        Some((*number, forgotten(self.model, call)?))
+    }
+
     fn into_violation(self, total: usize) -> Violation<M::Operation, M::Outcome> {
         let stuck = self
             .stuck(self.calls.iter(), self.max_choices)
             .expect("it was found to be contradictory");
-        let prepared = Prepared::new(self.model, self.calls.iter());
+        let prepared = Prepared::new(self.model, self.calls.iter().map(|(_, call)| call));
         let next = prepared.told.iter().find(|call| !stuck.order.contains(call)).copied();
         let blocked = stuck.blocked.iter().map(|call| Blocked {
             call: *call,
@@ -298,22 +333,22 @@ impl<M: Model> Piece<'_, M> {
             left_out: total - self.calls.len(),
             start,
             order: stuck.order,
-            history: self.calls.into_iter().collect(),
+            history: self.calls.into_iter().map(|(_, call)| call).collect(),
         }
     }
 
     /// Why a call cannot be the next.
     fn reason(&self, call: usize, next: Option<usize>, was_told: bool, state: &M::State) -> String {
-        let blocked = &self.calls[call];
+        let (_, blocked) = &self.calls[call];
         let revision = |call: &CallOf<M>| revision(self.model, call);
         match next {
             Some(next) if was_told && next != call => {
-                let (own, lower) = (revision(blocked), revision(&self.calls[next]));
+                let (own, lower) = (revision(blocked), revision(&self.calls[next].1));
                 match (own, lower) {
                     (Some(own), Some(lower)) if own == lower => {
                         self.model.explain(state, &blocked.operation, blocked.outcome.as_ref())
                     }
-                    (Some(own), Some(lower)) if blocked.precedes(&self.calls[next]) => format!(
+                    (Some(own), Some(lower)) if blocked.precedes(&self.calls[next].1) => format!(
                         "it was told revision {own:?}, and was over before call {next} began, which was told revision {lower:?}"
                     ),
                     (Some(own), Some(lower)) => {
@@ -330,7 +365,7 @@ impl<M: Model> Piece<'_, M> {
 }
 
 /// The same call, but that nobody knows what it came to, if that can be said.
-fn forgotten<M: Model>(model: &M, call: &CallOf<M>) -> Option<CallOf<M>> {
+pub(super) fn forgotten<M: Model>(model: &M, call: &CallOf<M>) -> Option<CallOf<M>> {
     let operation = match &call.outcome {
         Some(outcome) => model.forget(&call.operation, outcome)?,
         None => call.operation.clone(),

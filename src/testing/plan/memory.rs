@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{Expect, PlannedRequirement, PlannedTxn};
+use crate::commit_error::CommitError;
 use crate::conflict::Conflict;
+use crate::error::WriteError;
 use crate::precondition::Precondition;
 use crate::range::KeyRange;
 use crate::revision::Revision;
+use crate::store::Deleted;
 use crate::txn::Txn;
 
 #[derive(Clone, Debug)]
@@ -63,6 +66,41 @@ impl<K: Ord + Clone> Memory<K> {
     pub(super) fn see_changes<V>(&mut self, changes: &[(K, Option<V>)], revision: Revision) {
         self.hear(revision);
         changes.iter().for_each(|(key, value)| self.see(key, value.is_some().then_some(revision)));
+    }
+
+    /// What is at the key now, for all that this client was told.
+    pub(super) fn written<V>(&mut self, key: &K, told: Result<Option<Revision>, WriteError<K, V>>) {
+        match told {
+            Ok(revision) => self.see(key, revision),
+            Err(WriteError::Conflict(conflict)) => {
+                self.see_conflicts(std::slice::from_ref(&conflict));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// As [`written`](Self::written), of a delete, which tells what was there.
+    pub(super) fn deleted<V>(
+        &mut self,
+        key: &K,
+        told: Result<Option<Deleted<V>>, WriteError<K, V>>,
+    ) {
+        if let Ok(Some(deleted)) = &told {
+            self.see(key, Some(deleted.previous().revision()));
+            self.hear(deleted.revision());
+        }
+        self.written(key, told.map(|_| None));
+    }
+
+    pub(super) fn committed<V>(
+        &mut self,
+        changes: &[(K, Option<V>)],
+        told: Result<Revision, CommitError<K, V>>,
+    ) {
+        match told {
+            Ok(revision) => self.see_changes(changes, revision),
+            Err(error) => self.see_conflicts(error.conflicts()),
+        }
     }
 
     pub(super) fn precondition(&self, key: &K, expect: Expect) -> Precondition {

@@ -1,16 +1,16 @@
 //! Plays a plan, as one client.
 
 use std::hash::{BuildHasher, Hash};
+use std::ops::Bound;
 
+use super::Planned;
+use super::later::Later;
 use super::memory::Memory;
-use super::{Planned, PlannedTxn};
 use crate::backend::Backend;
-use crate::commit_error::CommitError;
-use crate::error::WriteError;
 use crate::range::KeyRange;
 use crate::revision::Revision;
 use crate::store::Read;
-use crate::testing::recorded::{PendingClient, RecordedBackend, StoreClient};
+use crate::testing::recorded::{RecordedBackend, StoreClient};
 use crate::versioned::Versioned;
 
 /// One client that plays its plan: what it knows of revisions.
@@ -21,11 +21,16 @@ pub struct Player<K> {
     memory: Memory<K>,
 }
 
-/// What was submitted, and is waited for.
-type Submitted<'a, K, V, S> = (&'a PlannedTxn<K, V>, PendingClient<'a, K, V, S>);
-
 fn revisions<K: Clone, V>(found: &[(K, Versioned<V>)]) -> Vec<(K, Revision)> {
     found.iter().map(|(key, entry)| (key.clone(), entry.revision())).collect()
+}
+
+/// The key of a range of one. (It may be of one and look otherwise.)
+fn only<K: PartialEq>(range: &KeyRange<K>) -> Option<&K> {
+    match (range.start(), range.end()) {
+        (Bound::Included(first), Bound::Included(last)) if first == last => Some(first),
+        _ => None,
+    }
 }
 
 impl<K> Default for Player<K> {
@@ -52,49 +57,48 @@ impl<K: Clone + Hash + Ord> Player<K> {
         self.play_with(plan, client, || {});
     }
 
-    /// Plays all steps, on this thread, and does this after each, and between what a closure reads and its commit.
-    pub(super) fn play_with<V, S>(
+    /// Plays all steps, on this thread, and does this after each, and between what a closure reads and its commit: gives way to
+    /// others there, or waits a moment, so that they meet.
+    pub fn play_with<V, S>(
         &mut self,
         plan: &[Planned<K, V>],
         client: &StoreClient<K, V, S>,
-        between: fn(),
+        mut between: impl FnMut(),
     ) where
         V: Clone,
         S: BuildHasher,
     {
-        let mut submitted: Option<Submitted<'_, K, V, S>> = None;
+        let mut later = None;
         for step in plan {
-            let before = submitted.take();
-            match step {
-                Planned::Submit(txn) => {
-                    submitted = Some((txn, client.submit(self.memory.txn(txn))));
-                }
-                step => self.step_with(step, client, between),
+            let before = later.take();
+            later = Later::begin(step, &self.memory, client);
+            if later.is_none() {
+                self.step_with(step, client, &mut between);
             }
-            if let Some((txn, pending)) = before {
-                self.committed(&txn.changes, pending.wait());
+            if let Some(before) = before {
+                before.end(&mut self.memory);
             }
             between();
         }
-        if let Some((txn, pending)) = submitted {
-            self.committed(&txn.changes, pending.wait());
+        if let Some(later) = later {
+            later.end(&mut self.memory);
         }
     }
 
-    /// Plays one step, on this thread. A [`Submit`](Planned::Submit) is waited for.
+    /// Plays one step, on this thread. What would come to its end later does at once.
     pub fn step<V, S>(&mut self, step: &Planned<K, V>, client: &StoreClient<K, V, S>)
     where
         V: Clone,
         S: BuildHasher,
     {
-        self.step_with(step, client, || {});
+        self.step_with(step, client, &mut || {});
     }
 
     fn step_with<V, S>(
         &mut self,
         step: &Planned<K, V>,
         client: &StoreClient<K, V, S>,
-        between: fn(),
+        between: &mut impl FnMut(),
     ) where
         V: Clone,
         S: BuildHasher,
@@ -104,37 +108,44 @@ impl<K: Clone + Hash + Ord> Player<K> {
                 let entry = client.get(key);
                 self.memory.see(key, entry.map(|entry| entry.revision()));
             }
+            Planned::Contains(key) => {
+                let _recorded = client.contains(key);
+            }
             Planned::Put { key, value, expect } => {
                 let precondition = self.memory.precondition(key, *expect);
                 let told = client.put_if(key, value.clone(), precondition);
-                self.written(key, told.map(Some));
+                self.memory.written(key, told.map(Some));
             }
             Planned::Delete { key, expect } => {
                 let told = client.delete_if(key, self.memory.precondition(key, *expect));
-                if let Ok(Some(deleted)) = &told {
-                    self.memory.see(key, Some(deleted.previous().revision()));
-                    self.memory.hear(deleted.revision());
-                }
-                self.written(key, told.map(|_| None));
+                self.memory.deleted(key, told);
             }
             Planned::Update { key, value } => {
                 let told = client.update(key, |_| {
                     between();
                     value.clone()
                 });
-                self.written(key, told.map(Some));
+                self.memory.written(key, told.map(Some));
             }
             Planned::Commit(txn) => {
-                self.committed(&txn.changes, client.commit(self.memory.txn(txn)));
+                self.memory.committed(&txn.changes, client.commit(self.memory.txn(txn)));
             }
-            Planned::Submit(txn) => {
-                self.committed(&txn.changes, client.submit(self.memory.txn(txn)).wait());
+            Planned::Submit(_)
+            | Planned::SubmitPut { .. }
+            | Planned::SubmitDelete { .. }
+            | Planned::Snapshot(_) => {
+                if let Some(later) = Later::begin(step, &self.memory, client) {
+                    later.end(&mut self.memory);
+                }
             }
             Planned::Transact { reads, changes } => {
                 self.transact(reads, changes, client, between);
             }
             Planned::Scan(range) => {
                 self.memory.see_range(range, &revisions(&client.scan(range)));
+            }
+            Planned::Len => {
+                let _recorded = client.len();
             }
             Planned::Revision => self.memory.hear(client.revision()),
         }
@@ -145,7 +156,7 @@ impl<K: Clone + Hash + Ord> Player<K> {
         reads: &[KeyRange<K>],
         changes: &[(K, Option<V>)],
         client: &StoreClient<K, V, S>,
-        between: fn(),
+        between: &mut impl FnMut(),
     ) where
         V: Clone,
         S: BuildHasher,
@@ -153,7 +164,13 @@ impl<K: Clone + Hash + Ord> Player<K> {
         let told = client.transact_at(|transaction| {
             let mut seen = Vec::new();
             for range in reads {
-                let found = transaction.range(range)?;
+                let found = match only(range) {
+                    Some(key) => {
+                        let read = transaction.get(key)?;
+                        read.map(|read| (key.clone(), read)).into_iter().collect()
+                    }
+                    None => transaction.range(range)?,
+                };
                 // It has written nothing itself yet.
                 let revision = |(key, read): (K, Read<V>)| Some((key, read.revision()?));
                 seen.push((range, found.into_iter().filter_map(revision).collect::<Vec<_>>()));
@@ -198,26 +215,26 @@ impl<K: Clone + Hash + Ord> Player<K> {
         V: Clone + Send + Sync + 'static,
     {
         match step {
-            Planned::Get(key) => self.look(key, backend).await,
-            Planned::Put { key, value, expect } => {
+            Planned::Get(key) | Planned::Contains(key) => self.look(key, backend).await,
+            Planned::Put { key, value, expect } | Planned::SubmitPut { key, value, expect } => {
                 let precondition = self.memory.precondition(key, *expect);
                 let told = backend.put_if(key.clone(), value.clone(), precondition).await;
-                self.written(key, told.map(|written| Some(written.revision())));
+                self.memory.written(key, told.map(|written| Some(written.revision())));
             }
-            Planned::Delete { key, expect } => {
+            Planned::Delete { key, expect } | Planned::SubmitDelete { key, expect } => {
                 let precondition = self.memory.precondition(key, *expect);
                 let told = backend.delete_if(key.clone(), precondition).await;
-                self.written(key, told.map(|_| None));
+                self.memory.written(key, told.map(|_| None));
             }
             Planned::Update { key, value } => {
                 self.look(key, backend).await;
                 let precondition = self.memory.precondition(key, super::Expect::Seen);
                 let told = backend.put_if(key.clone(), value.clone(), precondition).await;
-                self.written(key, told.map(|written| Some(written.revision())));
+                self.memory.written(key, told.map(|written| Some(written.revision())));
             }
             Planned::Commit(txn) | Planned::Submit(txn) => {
                 let told = backend.commit(self.memory.txn(txn)).await;
-                self.committed(&txn.changes, told);
+                self.memory.committed(&txn.changes, told);
             }
             Planned::Transact { reads, changes } => {
                 let mut seen = Vec::new();
@@ -227,9 +244,14 @@ impl<K: Clone + Hash + Ord> Player<K> {
                     }
                 }
                 let told = backend.commit(self.memory.txn_since(&seen, changes)).await;
-                self.committed(changes, told);
+                self.memory.committed(changes, told);
             }
-            Planned::Scan(range) => drop(self.scan(range, backend).await),
+            Planned::Scan(range) | Planned::Snapshot(range) => {
+                self.scan(range, backend).await;
+            }
+            Planned::Len => {
+                self.scan(&KeyRange::all(), backend).await;
+            }
             Planned::Revision => {
                 if let Ok(status) = backend.status().await {
                     self.memory.hear(status.revision);
@@ -263,27 +285,5 @@ impl<K: Clone + Hash + Ord> Player<K> {
         self.memory.see_range(range, &revisions(&found));
         self.memory.hear(revision);
         Some(revision)
-    }
-
-    /// What is at the key now, for all that this client was told.
-    fn written<V>(&mut self, key: &K, told: Result<Option<Revision>, WriteError<K, V>>) {
-        match told {
-            Ok(revision) => self.memory.see(key, revision),
-            Err(WriteError::Conflict(conflict)) => {
-                self.memory.see_conflicts(std::slice::from_ref(&conflict));
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn committed<V>(
-        &mut self,
-        changes: &[(K, Option<V>)],
-        told: Result<Revision, CommitError<K, V>>,
-    ) {
-        match told {
-            Ok(revision) => self.memory.see_changes(changes, revision),
-            Err(error) => self.memory.see_conflicts(error.conflicts()),
-        }
     }
 }

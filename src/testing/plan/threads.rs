@@ -5,10 +5,11 @@ use std::hash::{BuildHasher, Hash};
 use std::pin::Pin;
 use std::task::Poll;
 
+use super::gate::Gate;
 use super::{Plans, Player};
 use crate::backend::Backend;
 use crate::store::Store;
-use crate::sync::{AtomicU64, Ordering, thread};
+use crate::sync::thread;
 use crate::testing::history::History;
 use crate::testing::recorder::Recorder;
 use crate::testing::store_model::{StoreOperation, StoreOutcome};
@@ -22,6 +23,9 @@ where
     ///
     /// The plans are the same every time; how the threads take turns is not. For schedules that can be repeated, run a
     /// [`Player`] under a model checker such as shuttle.
+    ///
+    /// # Panics
+    /// If the system has no thread for each.
     pub fn run<S>(
         &self,
         store: &Store<K, V, S>,
@@ -35,6 +39,9 @@ where
     }
 
     /// As [`run`](Self::run), recorded here.
+    ///
+    /// # Panics
+    /// If the system has no thread for each.
     pub fn run_with<S>(
         &self,
         store: &Store<K, V, S>,
@@ -42,20 +49,17 @@ where
     ) where
         S: BuildHasher + Send + Sync,
     {
-        // Nobody begins before all are there, and awake: a plan is over sooner than a thread is woken.
-        let awake = AtomicU64::new(0);
-        let all = u64::try_from(self.clients().len()).expect("fewer than 2^64 threads");
+        let gate = Gate::new();
         thread::scope(|scope| {
+            let mut doorman = gate.doorman();
             for plan in self.clients() {
-                let (awake, client) = (&awake, recorder.client().of(store));
+                let (gate, client) = (&gate, recorder.client().of(store));
                 scope.spawn(move || {
-                    awake.fetch_add(1, Ordering::SeqCst);
-                    while awake.load(Ordering::SeqCst) < all {
-                        thread::yield_now();
-                    }
+                    gate.wait();
                     // On few cores they would come one after the other.
                     Player::new().play_with(plan, &client, thread::yield_now);
                 });
+                doorman.has_sent_one();
             }
         });
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::Hash;
 
-use super::{commit, deleted, settle, settle_commit};
+use super::{all_written, commit, deleted, settle, settle_commit};
 use crate::backend::{Backend, BackendSnapshot, BackendStatus};
 use crate::capability::Capability;
 use crate::commit_error::CommitError;
@@ -25,7 +25,8 @@ type Outcome<K, V> = StoreOutcome<K, V>;
 
 /// A [`Backend`] whose calls are recorded, and a backend itself: whatever runs on one, a router too, can be recorded below.
 ///
-/// Each clone records as another client. Of a snapshot its revision is recorded, not what is read of it; reads of the past and
+/// Each clone records as another client, of which the recorder keeps the calls until they are
+/// [taken](crate::testing::Recorder::take): where a clone is made of each request, take them now and then. Of a snapshot its revision is recorded, not what is read of it; reads of the past and
 /// watches are passed on, and not recorded.
 pub struct RecordedBackend<B, K, V> {
     client: Client<Operation<K, V>, Outcome<K, V>>,
@@ -171,11 +172,7 @@ where
         let operation = Operation::Put { key: key.clone(), value: value.clone(), precondition };
         let open = self.client.begin(operation);
         let told = self.backend.put_if(key, value, precondition).await;
-        settle(open, &told, |written| Outcome::Written {
-            revision: written.revision(),
-            created_revision: Some(written.created_revision()),
-            write_count: Some(written.write_count()),
-        });
+        settle(open, &told, all_written);
         told
     }
 

@@ -5,14 +5,14 @@ use std::hash::{BuildHasher, Hash};
 
 use super::pending::PendingClient;
 use super::transaction::{Done, TransactionClient, as_read};
-use super::{commit, deleted, settle, settle_commit, written};
+use super::{all_written, commit, deleted, settle, settle_commit, written};
 use crate::commit_error::{CommitError, TransactError, TxError};
 use crate::error::WriteError;
 use crate::key::AsKey;
 use crate::precondition::Precondition;
 use crate::range::{AsPrefix, AsRange};
 use crate::revision::Revision;
-use crate::store::{Deleted, FastHash, Store};
+use crate::store::{Deleted, FastHash, Store, Written};
 use crate::testing::recorder::Client;
 use crate::testing::store_model::{Entry, StoreOperation, StoreOutcome};
 use crate::txn::Txn;
@@ -28,9 +28,8 @@ type Outcome<K, V> = StoreOutcome<K, V>;
 /// or lost its last race, what it read then is recorded all the same; of such an [`update`](Self::update), what its conflict
 /// told.
 ///
-/// Not here, as the model has no words for what they tell, are `contains`, `len`, `is_empty`, `get_or_create`, snapshots, all
-/// that is read of the past, and the `submit_put_if` and `submit_delete_if` of single keys. The [`store`](Self::store) has
-/// them, unrecorded. A read by them is harmless; a write would be one that nobody made, and the checker would say so.
+/// Not here, as the model has no words for what they tell, are `get_or_create`, `snapshot_at` and all else that is read of the
+/// past; nor `is_empty`, which [`len`](Self::len) tells. The [`store`](Self::store) has them, unrecorded. A read by them is harmless; a write would be one that nobody made, and the checker would say so.
 pub struct StoreClient<K, V, S = FastHash> {
     pub(super) client: Client<Operation<K, V>, Outcome<K, V>>,
     pub(super) store: Store<K, V, S>,
@@ -76,6 +75,26 @@ where
         let entry = self.store.get(key);
         open.end(Outcome::Read(entry.as_ref().map(Entry::from)));
         entry
+    }
+
+    /// [`Store::contains`].
+    #[must_use]
+    pub fn contains(&self, key: impl AsKey<K>) -> bool {
+        let key = key.into_key();
+        let open = self.client.begin(Operation::Contains(key.clone()));
+        let is_there = self.store.contains(key);
+        open.end(Outcome::Contained(is_there));
+        is_there
+    }
+
+    /// [`Store::len`].
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // It would be recorded as this is.
+    pub fn len(&self) -> usize {
+        let open = self.client.begin(Operation::Len);
+        let keys = self.store.len();
+        open.end(Outcome::Counted { revision: None, keys });
+        keys
     }
 
     /// [`Store::revision`].
@@ -214,9 +233,38 @@ where
     }
 
     /// [`Store::submit`].
-    pub fn submit(&self, txn: Txn<K, V>) -> PendingClient<'_, K, V, S> {
+    pub fn submit(&self, txn: Txn<K, V>) -> PendingClient<'_, K, V, Revision, S> {
         let open = self.client.begin(commit(&txn));
-        PendingClient { open: Some(open), pending: self.store.submit(txn) }
+        PendingClient::new(open, self.store.submit(txn), settle_commit)
+    }
+
+    /// [`Store::submit_put_if`].
+    pub fn submit_put_if(
+        &self,
+        key: impl AsKey<K>,
+        value: V,
+        precondition: impl Into<Precondition>,
+    ) -> PendingClient<'_, K, V, Written, S> {
+        let (key, precondition) = (key.into_key(), precondition.into());
+        let operation = Operation::Put { key: key.clone(), value: value.clone(), precondition };
+        let open = self.client.begin(operation);
+        let pending = self.store.submit_put_if(key, value, precondition);
+        PendingClient::new(open, pending, |open, told| settle(open, told, all_written))
+    }
+
+    /// [`Store::submit_delete_if`].
+    pub fn submit_delete_if(
+        &self,
+        key: impl AsKey<K>,
+        precondition: impl Into<Precondition>,
+    ) -> PendingClient<'_, K, V, Option<Deleted<V>>, S> {
+        let (key, precondition) = (key.into_key(), precondition.into());
+        let open = self.client.begin(Operation::Delete { key: key.clone(), precondition });
+        let pending = self.store.submit_delete_if(key, precondition);
+        let settle_delete = |open, told: &Result<Option<Deleted<V>>, _>| {
+            settle(open, told, |told| deleted(told.as_ref()));
+        };
+        PendingClient::new(open, pending, settle_delete)
     }
 
     /// [`Store::transact`]. What it reads and writes is recorded.

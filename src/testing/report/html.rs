@@ -8,6 +8,7 @@ use super::layout::{Bar, LONG, Layout, cut};
 pub(in crate::testing) const MAX_CALLS: usize = 200;
 
 /// Lengths in pixels.
+const PAGE: usize = 1160;
 const LEFT: usize = 90;
 const MOMENT: usize = 36;
 const ROW: usize = 46;
@@ -21,7 +22,7 @@ const STYLE: &str = "\
 :root{color-scheme:light dark;--paper:#fff;--ink:#1b1f24;--faint:#68707a;--lane:#f3f5f7;--call:#3b78c3;--bad:#c2410c}\
 @media(prefers-color-scheme:dark){:root{--paper:#14171b;--ink:#e6e9ed;--faint:#98a1ab;--lane:#1d2228;--call:#7fb0ee;--bad:#ff9a62}}\
 body{background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}\
-h1{font-size:1.3rem}.wide{overflow-x:auto}li,p{overflow-wrap:anywhere}code,svg text{font-family:ui-monospace,monospace}\
+h1{font-size:1.3rem}.wide{overflow-x:auto;direction:rtl}svg{display:block;direction:ltr;margin-right:auto}li,p{overflow-wrap:anywhere}code,svg text{font-family:ui-monospace,monospace}\
 svg text{font-size:12px;fill:var(--ink)}.lane{fill:var(--lane)}.client{fill:var(--faint)!important}\
 .call{fill:var(--call)}.bad{fill:url(#hatch);stroke:var(--bad);stroke-width:2}.open{fill:url(#fade)}\
 .number{font-weight:700}.why{fill:var(--bad)!important;font-weight:700}";
@@ -55,6 +56,9 @@ fn timeline(layout: &Layout<'_>) -> String {
     let axis = x(layout.moments);
     let texts = layout.bars.iter().map(|bar| x(bar.begin) + shown(bar).chars().count() * CHARACTER);
     let width = texts.max().unwrap_or(0).max(axis) + 24;
+    // What does not fit is seen from its end, where it breaks off: who calls is said there, too.
+    let is_wide = width > PAGE;
+    let width = if is_wide { width + LEFT } else { width };
     let height = rows * ROW + lanes.len() * 8;
     let mut out = format!(
         "<svg role=\"img\" aria-labelledby=\"title desc\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
@@ -75,6 +79,15 @@ fn timeline(layout: &Layout<'_>) -> String {
             top + ROW / 2 + 4,
             lane.client
         );
+        if is_wide {
+            let _cannot_fail = writeln!(
+                out,
+                "<text class=\"client\" x=\"{}\" y=\"{}\">client {}</text>",
+                width - LEFT + 8,
+                top + ROW / 2 + 4,
+                lane.client
+            );
+        }
         for row in lane.rows {
             row.iter().for_each(|bar| out.push_str(&drawn(bar, top, axis)));
             top += ROW;

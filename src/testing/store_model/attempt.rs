@@ -40,6 +40,10 @@ where
                 let is_so = self.is_entry(key, entry.as_ref());
                 self.learn(is_so)
             }
+            (Asked::Contains(key), Told::Contained(is_there)) => {
+                let is_so = self.state.stored(key).is_some() == *is_there;
+                self.learn(is_so)
+            }
             (
                 Asked::Put { key, value, precondition },
                 Told::Written { revision, created_revision, write_count },
@@ -93,6 +97,12 @@ where
                 let newest = self.state.newest;
                 let is_so = self.revisions.is(newest, *revision)
                     && self.are_changes(range, *since, *revision, changes);
+                self.learn(is_so)
+            }
+            (Asked::Len, Told::Counted { revision, keys }) => {
+                let newest = self.state.newest;
+                let is_so = revision.is_none_or(|revision| self.revisions.is(newest, revision))
+                    && self.state.live() == *keys;
                 self.learn(is_so)
             }
             (Asked::Revision, Told::Revision(revision)) => {

@@ -22,7 +22,7 @@ where
     let mut reasons = Vec::new();
     let view = View(state);
     match operation {
-        StoreOperation::Get(key) => reasons.push(view.is(key)),
+        StoreOperation::Get(key) | StoreOperation::Contains(key) => reasons.push(view.is(key)),
         StoreOperation::Put { key, precondition, .. }
         | StoreOperation::Delete { key, precondition } => {
             reasons.push(view.is(key));
@@ -35,6 +35,7 @@ where
         StoreOperation::Scan(range) | StoreOperation::Watch { range, .. } => {
             reasons.push(view.holds(range));
         }
+        StoreOperation::Len => reasons.push(format!("there are {} keys", state.live())),
         StoreOperation::Transact | StoreOperation::Revision | StoreOperation::Reopen => {}
     }
     match outcome {
@@ -52,6 +53,13 @@ where
                 reasons.push(view.holds(range));
                 reasons.push(format!("it read {}", listed(entries)));
             }
+        }
+        Some(StoreOutcome::Contained(is_there)) => {
+            let there = if *is_there { "something" } else { "nothing" };
+            reasons.push(format!("it was told that {there} is there"));
+        }
+        Some(StoreOutcome::Counted { keys, .. }) => {
+            reasons.push(format!("it was told that there are {keys}"));
         }
         Some(StoreOutcome::Scanned { entries, .. }) => {
             reasons.push(format!("it was told {}", listed(entries)));
@@ -138,7 +146,9 @@ fn revision<K, V>(outcome: &StoreOutcome<K, V>) -> Option<Revision> {
         | StoreOutcome::Transacted { revision, .. }
         | StoreOutcome::Watched { revision, .. }
         | StoreOutcome::Revision(revision) => Some(*revision),
-        StoreOutcome::Scanned { revision, .. } => *revision,
+        StoreOutcome::Scanned { revision, .. } | StoreOutcome::Counted { revision, .. } => {
+            *revision
+        }
         _ => None,
     }
 }

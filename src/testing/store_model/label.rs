@@ -11,6 +11,7 @@ impl<K: Debug, V: Debug> Debug for StoreOperation<K, V> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Get(key) => write!(f, "get {key:?}"),
+            Self::Contains(key) => write!(f, "contains {key:?}"),
             Self::Put { key, value, precondition } => {
                 write!(f, "put {key:?} = {value:?}")?;
                 required(f, " if", *precondition)
@@ -41,6 +42,7 @@ impl<K: Debug, V: Debug> Debug for StoreOperation<K, V> {
             Self::Transact => f.write_str("transact"),
             Self::Scan(range) => write!(f, "scan {range:?}"),
             Self::Watch { range, since } => write!(f, "watch {range:?} since {since}"),
+            Self::Len => f.write_str("len"),
             Self::Revision => f.write_str("revision"),
             Self::Reopen => f.write_str("reopen"),
         }
@@ -53,6 +55,8 @@ impl<K: Debug, V: Debug> Debug for StoreOutcome<K, V> {
         match self {
             Self::Read(None) => f.write_str("nothing"),
             Self::Read(Some(entry)) => short(f, entry),
+            Self::Contained(true) => f.write_str("something"),
+            Self::Contained(false) => f.write_str("nothing"),
             Self::Written { revision, created_revision, write_count } => {
                 write!(f, "at {revision}")?;
                 created_revision.map_or(Ok(()), |created| write!(f, ", created at {created}"))?;
@@ -90,6 +94,10 @@ impl<K: Debug, V: Debug> Debug for StoreOutcome<K, V> {
             }
             Self::Scanned { revision, entries: found } => {
                 entries(f, found)?;
+                revision.map_or(Ok(()), |revision| write!(f, " at {revision}"))
+            }
+            Self::Counted { revision, keys } => {
+                write!(f, "{keys}")?;
                 revision.map_or(Ok(()), |revision| write!(f, " at {revision}"))
             }
             Self::Watched { revision, changes } => {

@@ -17,6 +17,8 @@ use crate::versioned::Versioned;
 pub enum StoreOperation<K, V> {
     /// The entry of a key.
     Get(K),
+    /// Whether there is an entry of a key.
+    Contains(K),
     /// A write, if the precondition holds.
     Put {
         /// Where.
@@ -58,6 +60,8 @@ pub enum StoreOperation<K, V> {
         /// The revision of the commit that was told before.
         since: Revision,
     },
+    /// How many keys there are.
+    Len,
     /// The newest revision.
     Revision,
     /// A restart: the newest revision after it may be higher than that of the newest commit.
@@ -71,6 +75,8 @@ pub enum StoreOperation<K, V> {
 pub enum StoreOutcome<K, V> {
     /// The entry of the key, if there is one.
     Read(Option<Entry<V>>),
+    /// Whether there is one.
+    Contained(bool),
     /// It was written.
     Written {
         /// The revision of the write.
@@ -118,6 +124,13 @@ pub enum StoreOutcome<K, V> {
         revision: Revision,
         /// What it changed.
         changes: Vec<(K, Option<Entry<V>>)>,
+    },
+    /// So many keys.
+    Counted {
+        /// At this revision, if it was told.
+        revision: Option<Revision>,
+        /// How many.
+        keys: usize,
     },
     /// The newest revision.
     Revision(Revision),

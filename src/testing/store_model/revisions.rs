@@ -72,7 +72,7 @@ impl Revisions {
     }
 
     /// What is known to be the lowest that it can be.
-    fn lowest(&self, at: At) -> u64 {
+    pub(super) fn lowest(&self, at: At) -> u64 {
         match at {
             At::Known(revision) => revision.get(),
             At::Unknown(number) => self.0[number].lowest,

@@ -23,6 +23,8 @@ pub struct StoreState<K: Ord, V> {
     pub(super) revisions: Revisions,
     /// Of all slots together.
     hash: u64,
+    /// How many keys there are.
+    live: usize,
 }
 
 /// What is known of a key that was written once.
@@ -51,6 +53,7 @@ impl<K: Ord + Clone + Hash, V: Clone + PartialEq> StoreState<K, V> {
             past: newest,
             revisions: Revisions::default(),
             hash: 0,
+            live: 0,
         }
     }
 
@@ -65,6 +68,11 @@ impl<K: Ord + Clone + Hash, V: Clone + PartialEq> StoreState<K, V> {
             key,
             Slot { changed: At::Known(entry.revision), before: None, stored: Some(stored) },
         );
+    }
+
+    /// How many keys there are.
+    pub(super) fn live(&self) -> usize {
+        self.live
     }
 
     pub(super) fn slot(&self, key: &K) -> Option<&Slot<V>> {
@@ -143,13 +151,16 @@ impl<K: Ord + Clone + Hash, V: Clone + PartialEq> StoreState<K, V> {
                 Stored { created: *created, write_count, value: value.clone() }
             }
         });
+        let was_live = usize::from(slot.is_some_and(|slot| slot.stored.is_some()));
         self.hash ^= hash_before;
+        self.live -= was_live;
         self.add(key.clone(), Slot { changed: at, before, stored });
     }
 
     /// Puts a slot there; the hash is without what was there before.
     fn add(&mut self, key: K, slot: Slot<V>) {
         self.hash ^= hash(&key, &slot);
+        self.live += usize::from(slot.stored.is_some());
         self.slots.insert_mut(key, slot);
     }
 }
@@ -171,6 +182,7 @@ impl<K: Ord, V> Clone for StoreState<K, V> {
             past: self.past,
             revisions: self.revisions.clone(),
             hash: self.hash,
+            live: self.live,
         }
     }
 }

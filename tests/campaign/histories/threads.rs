@@ -7,10 +7,12 @@ use std::time::Duration;
 use ifmatch::testing::{Planned, Plans, Player, WatchClient, strategies};
 use ifmatch::{KeyRange, WatchError};
 
-use super::plan::{Verdict, one_of, plans};
+use super::meeting::Meeting;
+use super::pace::Pace;
+use super::plan::{Verdict, hot_plans, one_of, plans};
 use super::setup::Setup;
 use super::{History, Recorder, Store};
-use crate::common::{RaisesOnPanic, Random, together};
+use crate::common::{RaisesOnPanic, Random};
 
 /// One client's plan, and what it knows by now.
 pub(super) struct Actor {
@@ -30,14 +32,18 @@ impl Actor {
     }
 }
 
-/// Threads that play their plans on a store, and what they were told.
-pub(super) fn race(random: &mut Random) -> (String, Result<History, String>) {
+/// Threads that play their plans on a store, and what they were told. If it is `hot`, all are after the same keys, and mostly nobody
+/// watches: who is woken by each commit takes the core of one who races.
+pub(super) fn race(random: &mut Random, hot: bool) -> (String, Result<History, String>) {
     let setup = Setup::random(random);
     let clients = usize::try_from(2 + random.below(7)).unwrap();
-    let mut actors = Actor::all(&plans(random, clients, 40));
+    let plans = if hot { hot_plans(random, clients, 24) } else { plans(random, clients, 40) };
+    let mut actors = Actor::all(&plans);
     let opened = setup.open();
     let recorder = Recorder::new();
-    let range = random.one_in(2).then(|| one_of(random, strategies::ranges(strategies::keys())));
+    let range = random
+        .one_in(if hot { 8 } else { 2 })
+        .then(|| one_of(random, strategies::ranges(strategies::keys())));
     let done = round(&mut actors, usize::MAX, &opened.store, &recorder, range, random);
     (setup.to_string(), done.map(|()| recorder.take()))
 }
@@ -51,7 +57,7 @@ pub(super) fn round(
     range: Option<KeyRange<String>>,
     random: &mut Random,
 ) -> Verdict {
-    let seed = random.next();
+    let (pace, seed) = (Pace::random(random), random.next());
     let done = AtomicBool::new(false);
     let watch = range
         .map(|range| recorder.client().of(store).watch(range, None).expect("a watch from now on"));
@@ -59,28 +65,41 @@ pub(super) fn round(
         let watcher = watch.map(|watch| scope.spawn(|| follow(watch, store, &done)));
         {
             let _watcher_ends = RaisesOnPanic(&done);
-            play(actors, steps, store, recorder, seed);
+            play(actors, steps, store, recorder, pace, seed);
         }
         done.store(true, Ordering::Release);
         watcher.map_or(Ok(()), |watcher| watcher.join().unwrap())
     })
 }
 
-fn play(actors: &mut [Actor], steps: usize, store: &Store, recorder: &Recorder, seed: u64) {
-    let actors: Vec<_> = actors.iter_mut().map(std::sync::Mutex::new).collect();
-    together(u64::try_from(actors.len()).unwrap(), |number| {
-        let client = recorder.client().of(store);
-        let mut random = Random::of(seed, number);
-        let mut actor = actors[usize::try_from(number).unwrap()].lock().unwrap();
-        let steps = steps.min(actor.plan.len());
-        let plan: Vec<_> = actor.plan.drain(..steps).collect();
-        // In pieces: what was submitted is waited for within one.
-        for piece in plan.chunks(3) {
-            actor.player.play(piece, &client);
-            // On few cores threads would come one after the other.
-            if random.one_in(2) {
-                thread::yield_now();
-            }
+fn play(
+    actors: &mut [Actor],
+    steps: usize,
+    store: &Store,
+    recorder: &Recorder,
+    pace: Pace,
+    seed: u64,
+) {
+    let longest = actors.iter().map(|actor| actor.plan.len()).max().unwrap_or(0).min(steps);
+    let rounds = u64::try_from(longest.div_ceil(pace.steps)).unwrap();
+    let meeting = Meeting::of(actors.len());
+    thread::scope(|scope| {
+        let _all_come = meeting.unless_panicking();
+        for (number, actor) in (0..).zip(actors) {
+            let (meeting, client) = (&meeting, recorder.client().of(store));
+            scope.spawn(move || {
+                let _comes = meeting.unless_panicking();
+                let mut random = Random::of(seed, number);
+                let steps = steps.min(actor.plan.len());
+                let plan: Vec<_> = actor.plan.drain(..steps).collect();
+                // What was submitted is waited for within a piece.
+                let mut pieces = plan.chunks(pace.steps);
+                for round in 0..rounds {
+                    meeting.wait(round);
+                    let piece = pieces.next().unwrap_or(&[]);
+                    actor.player.play_with(piece, &client, || pace.pause(&mut random));
+                }
+            });
         }
     });
 }

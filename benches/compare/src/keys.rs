@@ -1,0 +1,53 @@
+//! Which keys are asked for, and in which order.
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand_distr::{Distribution, Uniform, Zipf};
+
+/// How requests are spread over the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// Each as often as any other.
+    Uniform,
+    /// The n-th most popular as often as 1 / n^0.99, as YCSB has it (Cooper et al., `SoCC` 2010).
+    Zipf,
+}
+
+/// How many requests are made up before they begin again.
+const REQUESTS: usize = 1 << 20;
+
+/// Numbers of keys for one thread, made up before anything is measured.
+#[derive(Debug)]
+pub struct Requests {
+    numbers: Vec<u32>,
+    next: usize,
+}
+
+impl Requests {
+    /// The same seed gives the same requests.
+    ///
+    /// # Panics
+    /// Without keys.
+    #[must_use]
+    pub fn new(spread: Spread, keys: u32, seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let numbers = match spread {
+            Spread::Uniform => {
+                let uniform = Uniform::new(0, keys).expect("there are keys");
+                (0..REQUESTS).map(|_| uniform.sample(&mut random)).collect()
+            }
+            Spread::Zipf => {
+                let zipf = Zipf::new(f64::from(keys), 0.99).expect("there are keys");
+                (0..REQUESTS).map(|_| zipf.sample(&mut random) as u32 - 1).collect()
+            }
+        };
+        Self { numbers, next: 0 }
+    }
+
+    /// The next one.
+    #[expect(clippy::should_implement_trait, reason = "it never ends")]
+    pub fn next(&mut self) -> u64 {
+        self.next = (self.next + 1) % REQUESTS;
+        u64::from(self.numbers[self.next])
+    }
+}

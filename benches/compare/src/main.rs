@@ -1,0 +1,110 @@
+//! The crate side by side with its rivals, in one run: `cargo compare`, `cargo compare get swap`, `cargo compare --quick`,
+//! `--json FILE`.
+//!
+//! All contenders of a workload are filled with the same keys, and take turns in rounds; a ratio is taken within a round, and
+//! its median, least and most are shown. The machine may be shared and noisy: what disturbs a round disturbs all.
+
+mod engine;
+mod engines;
+mod keys;
+mod measure;
+mod report;
+mod workload;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::engine::{Contender, Engine};
+use crate::measure::Series;
+use crate::report::{Figures, Row};
+use crate::workload::{Goal, Home, WORKLOADS, Workload, filled};
+
+/// How much is done.
+struct Plan {
+    keys: u32,
+    rounds: u64,
+    length: Duration,
+}
+
+const FULL: Plan = Plan { keys: 1_000_000, rounds: 7, length: Duration::from_millis(1000) };
+const QUICK: Plan = Plan { keys: 200_000, rounds: 5, length: Duration::from_millis(100) };
+
+fn main() -> ExitCode {
+    let (mut plan, mut json, mut names) = (FULL, None, Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--quick" => plan = QUICK,
+            "--json" => json = arguments.next(),
+            name if WORKLOADS.iter().any(|workload| workload.name == name) => names.push(argument),
+            _ => {
+                let names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+                eprintln!("cargo compare [--quick] [--json FILE] [WORKLOAD ...]");
+                eprintln!("workloads: {}", names.join(", "));
+                return ExitCode::from(2);
+            }
+        }
+    }
+    let is_chosen =
+        |workload: &&Workload| names.is_empty() || names.iter().any(|name| workload.name == name);
+    let chosen: Vec<_> = WORKLOADS.iter().filter(is_chosen).collect();
+    let mut rows = Vec::new();
+    for home in [Home::Memory, Home::Logged, Home::Durable] {
+        let workloads: Vec<_> = chosen.iter().filter(|workload| workload.home == home).collect();
+        if workloads.is_empty() {
+            continue;
+        }
+        let directory = tempfile::tempdir().expect("a directory for temporary files");
+        let engines: Vec<_> = home
+            .contenders()
+            .iter()
+            .map(|contender| {
+                eprintln!("{home:?}: {} gets {} keys", contender.name, plan.keys);
+                let own = directory.path().join(contender.name);
+                std::fs::create_dir(&own).expect("it is new");
+                (contender, filled(contender, &own, plan.keys))
+            })
+            .collect();
+        for workload in workloads {
+            rows.extend(measured(workload, &engines, &plan));
+        }
+    }
+    print!("{}", report::table(&rows));
+    match json.map(|path| std::fs::write(path, report::json(&rows))) {
+        Some(Err(error)) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn measured(
+    workload: &Workload,
+    engines: &[(&Contender, Box<dyn Engine>)],
+    plan: &Plan,
+) -> Vec<Row> {
+    let row = |goal: &Goal| {
+        let mut figures: Vec<_> =
+            engines.iter().map(|(contender, _)| Figures::new(contender.name)).collect();
+        for number in 0..plan.rounds {
+            // Nobody is always first.
+            for turn in 0..engines.len() {
+                let index = (turn + number as usize) % engines.len();
+                let engine = engines[index].1.as_ref();
+                let sample = workload.round(engine, plan.keys, goal.threads, plan.length, number);
+                figures[index].push(sample);
+            }
+        }
+        let row = Row { workload: workload.name, goal: *goal, figures };
+        eprintln!("{row}");
+        row
+    };
+    workload.goals.iter().map(row).collect()
+}
+
+/// Rates of a contender, by round.
+#[must_use]
+fn rates(figures: &Figures) -> Series {
+    Series(figures.samples.iter().map(|sample| sample.rate).collect())
+}

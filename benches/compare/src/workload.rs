@@ -1,0 +1,180 @@
+//! What the contenders have to do.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::engine::{Contender, Engine, Key, value};
+use crate::engines::{self, BY_HAND, BY_HAND_LOG, RAW};
+use crate::keys::{Requests, Spread};
+use crate::measure::{Sample, round};
+
+/// What each thread does, over and over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Reads a key.
+    Get,
+    /// Reads a key, and swaps its value if it is still at that revision.
+    GetSwap,
+    /// 95 reads, and 5 times a read and a swap.
+    Mostly,
+}
+
+/// Where what is written is when the write returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Home {
+    /// In memory.
+    Memory,
+    /// Where it survives the process.
+    Logged,
+    /// Where it survives a power cut.
+    Durable,
+}
+
+impl Home {
+    /// Who takes part.
+    #[must_use]
+    pub fn contenders(self) -> &'static [Contender] {
+        match self {
+            Self::Memory => &engines::IN_MEMORY,
+            Self::Logged => &engines::LOGGED,
+            Self::Durable => &engines::DURABLE,
+        }
+    }
+}
+
+/// What is to be reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Goal {
+    /// With so many threads.
+    pub threads: usize,
+    /// At least this ratio to the rival's rate; without one it is only looked at.
+    pub ratio: Option<f64>,
+    /// Who that is.
+    pub rival: &'static str,
+}
+
+const fn goal(threads: usize, ratio: f64, rival: &'static str) -> Goal {
+    Goal { threads, ratio: Some(ratio), rival }
+}
+
+const fn look(threads: usize, rival: &'static str) -> Goal {
+    Goal { threads, ratio: None, rival }
+}
+
+/// One line or several of the table: one for each number of threads.
+#[derive(Clone, Copy, Debug)]
+pub struct Workload {
+    /// As on the command line.
+    pub name: &'static str,
+    /// Where it is written to.
+    pub home: Home,
+    /// Which keys.
+    pub spread: Spread,
+    /// What is done.
+    pub action: Action,
+    /// With how many threads.
+    pub goals: &'static [Goal],
+}
+
+/// All that there are.
+pub const WORKLOADS: [Workload; 8] = [
+    Workload {
+        name: "get",
+        home: Home::Memory,
+        spread: Spread::Uniform,
+        action: Action::Get,
+        goals: &[goal(1, 1.1, BY_HAND), goal(2, 1.1, BY_HAND), goal(8, 1.1, BY_HAND)],
+    },
+    Workload {
+        name: "get-zipf",
+        home: Home::Memory,
+        spread: Spread::Zipf,
+        action: Action::Get,
+        goals: &[look(1, BY_HAND), goal(2, 1.1, BY_HAND), look(8, BY_HAND)],
+    },
+    Workload {
+        name: "swap",
+        home: Home::Memory,
+        spread: Spread::Uniform,
+        action: Action::GetSwap,
+        goals: &[goal(1, 1.0, BY_HAND), goal(2, 1.0, BY_HAND), look(8, BY_HAND)],
+    },
+    Workload {
+        name: "swap-zipf",
+        home: Home::Memory,
+        spread: Spread::Zipf,
+        action: Action::GetSwap,
+        goals: &[look(1, BY_HAND), look(2, BY_HAND), goal(8, 0.9, BY_HAND)],
+    },
+    Workload {
+        name: "mixed",
+        home: Home::Memory,
+        spread: Spread::Uniform,
+        action: Action::Mostly,
+        goals: &[look(1, BY_HAND), look(2, BY_HAND), look(8, BY_HAND)],
+    },
+    Workload {
+        name: "mixed-zipf",
+        home: Home::Memory,
+        spread: Spread::Zipf,
+        action: Action::Mostly,
+        goals: &[look(1, BY_HAND), look(2, BY_HAND), look(8, BY_HAND)],
+    },
+    Workload {
+        name: "logged",
+        home: Home::Logged,
+        spread: Spread::Uniform,
+        action: Action::GetSwap,
+        goals: &[goal(1, 1.2, BY_HAND_LOG), goal(2, 2.0, BY_HAND_LOG), goal(8, 2.0, BY_HAND_LOG)],
+    },
+    Workload {
+        name: "durable",
+        home: Home::Durable,
+        spread: Spread::Uniform,
+        action: Action::GetSwap,
+        goals: &[goal(1, 0.9, RAW), goal(8, 2.0, BY_HAND_LOG), goal(64, 1.7, BY_HAND_LOG)],
+    },
+];
+
+/// An engine with all keys in it.
+pub fn filled(contender: &Contender, directory: &Path, keys: u32) -> Box<dyn Engine> {
+    let engine = (contender.open)(directory);
+    let entries = (0..u64::from(keys)).map(|number| (Key::new(number), value(number)));
+    engine.fill(&mut { entries });
+    engine
+}
+
+impl Workload {
+    /// A round of one contender.
+    #[must_use]
+    pub fn round(
+        &self,
+        engine: &dyn Engine,
+        keys: u32,
+        threads: usize,
+        length: Duration,
+        seed: u64,
+    ) -> Sample {
+        round(threads, length, |thread| {
+            let mut requests = Requests::new(self.spread, keys, seed << 8 | thread as u64);
+            let action = self.action;
+            let mut count = 0_u64;
+            move || {
+                let key = Key::new(requests.next());
+                count += 1;
+                let read = engine.get(key.as_str()).expect("every key is there");
+                let swaps = match action {
+                    Action::Get => false,
+                    Action::GetSwap => true,
+                    Action::Mostly => count % 20 == 0,
+                };
+                if swaps {
+                    // Lost races count: they are answers, too.
+                    black_box(engine.swap(key.as_str(), read.0, &value(count)));
+                }
+                black_box(read);
+            }
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! What is known of revisions that nobody was told, of restarts, and of ranges that changed: to the number.
+
+use ifmatch::Precondition::{Any, Present};
+use ifmatch::Requirement;
+use ifmatch::testing::StoreOperation::{Get, Reopen, Revision};
+use ifmatch::testing::{Model, StoreModel, check};
+
+use crate::all_orders::is_linearizable;
+use crate::rows::{
+    NOTHING, Row, commit, committed, delete, deleted, history, lost, newest, put, read, unchanged,
+    written,
+};
+use crate::simulated::revision;
+
+fn agree(name: &str, model: &StoreModel<u8, u64>, rows: Vec<Row>, expected: bool) {
+    let history = history(rows);
+    assert_eq!(is_linearizable(model, &history), expected, "{name}: all orders");
+    let checked = check(model, &history);
+    assert_eq!(checked.is_ok(), expected, "{name}: {checked:?}");
+}
+
+#[test]
+fn an_open_write_is_below_whatever_had_to_find_it() {
+    // The write that was told 4 found what the open one wrote.
+    for (created, expected) in [(1, false), (2, true), (3, true), (4, false), (5, false)] {
+        let rows = vec![
+            (0, 0, put(1, 5, Any), None),
+            (2, 3, put(1, 6, Present), written(4)),
+            (4, 5, Get(1), read((4, created, 2, 6))),
+        ];
+        agree(&format!("created at {created}"), &StoreModel::new(), rows, expected);
+    }
+}
+
+#[test]
+fn open_writes_have_a_revision_each() {
+    for told in 2..6 {
+        let both = [Requirement::Key(0, Present), Requirement::Key(1, Present)];
+        let rows = vec![
+            (0, 0, put(0, 1, Any), None),
+            (0, 0, put(1, 1, Any), None),
+            (2, 3, commit(&both, &[(2, Some(1))]), committed(told)),
+        ];
+        agree(&format!("both before {told}"), &StoreModel::new(), rows, told >= 4);
+        for (one, other) in [(2, 2), (2, 3), (3, 2), (3, 3), (2, 4), (4, 3)] {
+            let rows = vec![
+                (0, 0, put(0, 1, Any), None),
+                (0, 0, put(1, 1, Any), None),
+                (2, 3, commit(&both, &[(2, Some(1))]), committed(told)),
+                (4, 5, Get(0), read((one, one, 1, 1))),
+                (4, 5, Get(1), read((other, other, 1, 1))),
+            ];
+            let expected = one != other && one < told && other < told;
+            agree(&format!("{one} and {other} before {told}"), &StoreModel::new(), rows, expected);
+        }
+    }
+}
+
+#[test]
+fn a_read_of_the_newest_revision_leaves_no_room_below_it() {
+    for (told, expected) in [(1, false), (2, true), (3, true)] {
+        let rows = vec![
+            (0, 0, put(0, 1, Any), None),
+            (2, 3, Get(0), read((told, told, 1, 1))),
+            (4, 5, Revision, newest(told)),
+            (6, 7, Revision, newest(told)),
+        ];
+        agree(&format!("{told}"), &StoreModel::new(), rows, expected);
+    }
+}
+
+#[test]
+fn a_restart_is_after_all_that_took_effect() {
+    let first = || (0, 1, put(0, 1, Any), written(2));
+    let empty = StoreModel::new();
+    for (told, expected) in [(1, false), (2, true), (3, true)] {
+        agree("at a revision", &empty, vec![first(), (2, 3, Reopen, newest(told))], expected);
+    }
+    for (seen, expected) in [(2, true), (4, true), (5, true), (6, false)] {
+        let rows = vec![
+            (0, 0, put(0, 1, Any), None),
+            (1, 2, Get(0), read((seen, seen, 1, 1))),
+            (3, 4, Reopen, newest(5)),
+            (5, 6, put(1, 1, Any), written(6)),
+        ];
+        agree("after an open write", &empty, rows, expected);
+        let rows = vec![
+            (0, 0, put(0, 1, Any), None),
+            (3, 4, Reopen, newest(5)),
+            (5, 6, Get(0), NOTHING),
+            (7, 8, Get(0), read((seen, seen, 1, 1))),
+        ];
+        agree("before an open write", &empty, rows, seen == 6);
+    }
+}
+
+#[test]
+fn a_range_is_told_to_have_changed_only_as_it_has() {
+    let gone = || {
+        vec![(0, 1, put(0, 1, Any), written(2)), (2, 3, delete(0, Any), deleted(3, (2, 2, 1, 1)))]
+    };
+    let and = |told| {
+        let mut rows = gone();
+        rows.push((4, 5, commit(&[unchanged(0..5, 2)], &[]), told));
+        rows
+    };
+    let empty = StoreModel::new();
+    agree("a delete", &empty, and(lost(0, 0, None, 0)), true);
+    agree("with blockers", &empty, and(lost(0, 0, None, 1)), false);
+    agree("of a key that was never there", &empty, and(lost(0, 1, None, 0)), false);
+    agree("of what is not there", &empty, and(lost(0, 0, Some((2, 2, 1, 1)), 0)), false);
+    let outside = vec![
+        (0, 1, put(7, 1, Any), written(2)),
+        (2, 3, commit(&[unchanged(0..5, 1)], &[]), lost(0, 7, Some((2, 2, 1, 1)), 0)),
+    ];
+    agree("outside of the range", &empty, outside, false);
+}
+
+/// What was deleted before the history began, nobody knows.
+#[test]
+fn the_past_is_believed_until_it_is_known() {
+    let model = || StoreModel::starting_with([], revision(5));
+    for (since, expected) in [(3, true), (4, true), (5, false), (6, false)] {
+        let rows = vec![(0, 1, commit(&[unchanged(0..5, since)], &[]), lost(0, 0, None, 0))];
+        agree(&format!("deleted since {since}"), &model(), rows, expected);
+    }
+    let state = model().initial();
+    assert_eq!(format!("{state:?}"), "revision 5");
+}
+
+/// Words of a violation, in full.
+#[test]
+fn why_a_call_cannot_come_next_is_said_in_words() {
+    let first = || (0, 1, put(0, 1, Any), written(2));
+    for (rows, expected) in [
+        (
+            vec![first(), (2, 3, put(0, 2, ifmatch::Precondition::Absent), written(3))],
+            "0 is 1 at 2 (created at 2, write 1); it was required to be absent; the newest revision is 2, it was told 3.",
+        ),
+        (
+            vec![(0, 1, delete(0, Present), deleted(2, (2, 2, 1, 1)))],
+            "0 was never written; it was required to be there; it was told 1 at 2 (created at 2, write 1); the newest revision is 1, it was told 2.",
+        ),
+        (
+            vec![first(), (2, 3, commit(&[unchanged(0..5, 1)], &[]), committed(2))],
+            "0 is 1 at 2 (created at 2, write 1), required to be unchanged since 1; the newest revision is 2, it was told 2.",
+        ),
+        (
+            vec![(0, 1, put(0, 1, Any), written(3)), (2, 3, put(1, 1, Any), written(2))],
+            "it was told revision 3, and was over before call 1 began, which was told revision 2.",
+        ),
+        (
+            vec![(0, 1, put(0, 2, Present), lost(0, 0, Some((2, 2, 1, 1)), 0))],
+            "0 was never written; it was required to be there; it was told that precondition 0 fails: 0 is 1 at 2 (created at 2, write 1).",
+        ),
+    ] {
+        let error = check(&StoreModel::new(), &history(rows)).unwrap_err().to_string();
+        assert!(error.contains(&format!("cannot come next: {expected}")), "{error}");
+    }
+}
