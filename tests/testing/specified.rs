@@ -57,7 +57,31 @@ fn a_seat_that_is_sold_twice_is_found_and_one_that_is_not_is_not() {
     });
     let error = found.expect("in 10,000 halls one seat is sold twice");
     let violation = error.violation().expect("it is decided");
+    assert!(violation.history().len() <= 8, "{violation}");
     assert!(violation.to_string().contains("it would be answered"), "{violation}");
+}
+
+#[test]
+fn where_nothing_numbers_the_calls_it_is_shown_where_the_longest_order_breaks_off() {
+    let mut history = History::new();
+    let calls = (1..=20)
+        .map(|sold| (sold, sold))
+        .chain([(21, 20)])
+        .chain((21..30).map(|sold| (sold + 1, sold)));
+    for (number, sold) in calls {
+        history.push(0, "sell", number * 2..number * 2 + 1, Some(SEATS - sold));
+    }
+    // Another client's calls beside them, so that there is more than one order.
+    (0..10).for_each(|number| history.push(1, "look", number..99 + number, Some(SEATS - number)));
+    let error = check(&seats(), &history).unwrap_err();
+    let violation = error.violation().expect("it is decided");
+    let shown: Vec<_> = violation.history().iter().map(|call| call.outcome.unwrap()).collect();
+    assert_eq!(shown, [81, 80, 80], "{violation}");
+    assert_eq!((violation.before(), violation.start()), (18, Some("82")), "{violation}");
+    assert!(
+        violation.to_string().contains("Before these calls come 18 others; the state is then 82."),
+        "{violation}"
+    );
 }
 
 type Told = (u32, &'static str, std::ops::Range<u64>, Option<u64>);

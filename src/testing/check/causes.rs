@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::search::{CallOf, Prepared, is_read};
-use super::shrink::{MAX_TO_SHOW, Piece, ROUNDS, forgotten};
+use super::shrink::{MAX_TO_SHOW, Piece, ROUNDS, Stuck, forgotten};
 use crate::testing::model::{Model, Step};
 use crate::testing::report;
 
@@ -48,6 +48,38 @@ impl<M: Model> Piece<'_, M> {
             }
         }
         None
+    }
+
+    /// Whether each call that cannot go on could, if what is not shown had taken effect: nobody sees then what is wrong.
+    pub(super) fn is_misleading(&self) -> bool {
+        let Some(stuck) = self.stuck(self.calls.iter(), self.max_choices) else { return false };
+        !self.hidden.is_empty()
+            && stuck.blocked.iter().all(|blocked| {
+                let order = stuck.order.iter().chain([blocked]).map(|call| &self.calls[*call]);
+                !self.is_violated_by(order.chain(&self.hidden))
+            })
+    }
+
+    /// Where no revisions tell the order, there may be many that lead to a contradiction, and it takes all calls to see that each
+    /// does. So what is shown is where the longest order breaks off: a call that cannot go on, its causes, and the state before
+    /// them in that order.
+    pub(super) fn where_it_breaks_off(&self) -> Option<Self> {
+        let prepared = Prepared::new(self.model, self.calls.iter().map(|(_, call)| call));
+        let Stuck { order, blocked, .. } = self.stuck(self.calls.iter(), self.max_choices)?;
+        let was_not_told = |call: &usize| !prepared.was_told(*call);
+        blocked.into_iter().filter(was_not_told).find_map(|blocked| {
+            let mut shown: Vec<_> = causes(self.model, &prepared, &order, blocked).collect();
+            let first = *shown.first()?;
+            let before = order.iter().take_while(|call| **call != first);
+            let mut start = self.start.clone();
+            let before = before.map(|call| self.step(&mut start, &self.calls[*call].1)).count();
+            shown.push(blocked);
+            shown.sort_unstable();
+            let calls = shown.into_iter().map(|call| self.calls[call].clone()).collect();
+            let hidden = Vec::new();
+            let piece = Self { start, before, calls, hidden, undecided: Cell::new(0), ..*self };
+            piece.is_violated_by(piece.calls.iter()).then_some(piece)
+        })
     }
 
     /// These calls, and, if revisions alone led to it, the state before them, of their part, if they are of one; otherwise all others, hidden.

@@ -9,6 +9,9 @@
 //! The smallest history is not the one that explains most: that a write replaced what was there no more is seen of the write
 //! alone, but not who was in its way. So the causes of whatever cannot go on are shown, too: the last call after which its answer
 //! would have been true, and the one after which it was true no more. That is one rule for reads and writes: it asks the model.
+//!
+//! Where no revisions tell the order, a small history may be right and yet mislead. Then an example is better: see
+//! `where_it_breaks_off`.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -30,6 +33,9 @@ const WORK: usize = 1 << 22;
 /// Of how many calls it looks which of those that are hidden explain others.
 pub(super) const MAX_TO_SHOW: usize = 200;
 
+/// So many calls can be taken in.
+const AT_A_GLANCE: usize = 8;
+
 /// How often it looks whether more may go.
 pub(super) const ROUNDS: usize = 4;
 
@@ -43,13 +49,18 @@ pub(super) fn shrink<M: Model>(
     let calls: Vec<_> = calls.map(|(number, call)| (number, (*call).clone())).collect();
     let total = calls.len();
     let (start, hidden) = (model.initial(), Vec::new());
-    let undecided = Cell::new(0);
-    let smallest =
-        Piece { model, start, calls, hidden, max_choices: max_choices.max(MAX_CHOICES), undecided }
-            .shrunk();
+    let (max_choices, undecided) = (max_choices.max(MAX_CHOICES), Cell::new(0));
+    let mut cut = Piece { model, start, before: 0, calls, hidden, max_choices, undecided };
+    cut.keep_one_part();
+    cut.cut_start();
+    cut.cut_end();
+    let smallest = cut.clone().shrunk();
     smallest.undecided.set(0);
-    let explained = smallest.explained(whole, order, is_forced);
-    explained.unwrap_or(smallest).into_violation(total)
+    cut.undecided.set(0);
+    let explained = smallest.explained(whole, order, is_forced).unwrap_or(smallest);
+    let is_clear = explained.calls.len() <= AT_A_GLANCE && !explained.is_misleading();
+    let breaks_off = if is_clear { None } else { cut.where_it_breaks_off() };
+    breaks_off.unwrap_or(explained).into_violation(total)
 }
 
 /// A call, and its number in the history that was checked.
@@ -58,6 +69,8 @@ pub(super) type Numbered<M> = (usize, CallOf<M>);
 pub(super) struct Piece<'a, M: Model> {
     pub(super) model: &'a M,
     pub(super) start: M::State,
+    /// How many others come before in one order that leads to that state, if there may be other orders.
+    pub(super) before: usize,
     /// In the order in which they began.
     pub(super) calls: Vec<Numbered<M>>,
     /// Those that are not shown, but may have had an effect: whatever is found has to hold with them, too.
@@ -69,17 +82,19 @@ pub(super) struct Piece<'a, M: Model> {
 
 /// A dead end: the longest beginning of an order, the state after it, and the calls that cannot go on.
 pub(super) struct Stuck<S> {
-    order: Vec<usize>,
+    pub(super) order: Vec<usize>,
     state: S,
     pub(super) blocked: Vec<usize>,
     is_forced: bool,
 }
 
 impl<M: Model> Piece<'_, M> {
+    fn clone(&self) -> Self {
+        let (start, calls, hidden) = (self.start.clone(), self.calls.clone(), self.hidden.clone());
+        Self { start, calls, hidden, undecided: self.undecided.clone(), ..*self }
+    }
+
     fn shrunk(mut self) -> Self {
-        self.keep_one_part();
-        self.cut_start();
-        self.cut_end();
         // Without the others, more reads may go.
         for _ in 0..ROUNDS {
             let before = self.calls.len();
@@ -118,7 +133,7 @@ impl<M: Model> Piece<'_, M> {
         }
     }
 
-    fn is_violated_by<'c>(&self, calls: impl Iterator<Item = &'c Numbered<M>>) -> bool
+    pub(super) fn is_violated_by<'c>(&self, calls: impl Iterator<Item = &'c Numbered<M>>) -> bool
     where
         Numbered<M>: 'c,
     {
@@ -331,6 +346,7 @@ impl<M: Model> Piece<'_, M> {
             blocked: blocked.collect(),
             state: format!("{:?}", stuck.state),
             left_out: total - self.calls.len(),
+            before: self.before,
             start,
             order: stuck.order,
             history: self.calls.into_iter().map(|(_, call)| call).collect(),

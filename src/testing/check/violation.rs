@@ -17,6 +17,7 @@ pub struct Violation<O, T> {
     pub(super) state: String,
     pub(super) start: Option<String>,
     pub(super) left_out: usize,
+    pub(super) before: usize,
 }
 
 /// A call that cannot come next.
@@ -53,10 +54,18 @@ impl<O, T> Violation<O, T> {
         self.left_out
     }
 
-    /// The state from which these calls start, if others that are not shown led to it.
+    /// The state from which these calls start, if others that are not shown led to it: of necessity, or, if there may be other
+    /// orders, in the longest one that was found ([`before`](Self::before)).
     #[must_use]
     pub fn start(&self) -> Option<&str> {
         self.start.as_deref()
+    }
+
+    /// How many of those that are not shown come first in the longest order that was found, if there may be others: what is
+    /// shown is where that one breaks off.
+    #[must_use]
+    pub fn before(&self) -> usize {
+        self.before
     }
 
     /// The state after [`order`](Self::order).

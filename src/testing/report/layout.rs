@@ -17,6 +17,7 @@ pub(in crate::testing) struct Layout<'a> {
     /// How many calls the violation has.
     pub(super) calls: usize,
     pub(super) left_out: usize,
+    pub(super) before: usize,
 }
 
 /// A call that is shown.
@@ -87,6 +88,7 @@ impl<'a> Layout<'a> {
             state: violation.state(),
             calls: calls.len(),
             left_out: violation.left_out(),
+            before: violation.before(),
         }
     }
 
@@ -98,8 +100,14 @@ impl<'a> Layout<'a> {
         };
         match self.left_out {
             0 => {}
-            1 => head += " One other call is left out: it does not matter.",
-            others => head += &format!(" {others} other calls are left out: they do not matter."),
+            others if self.before > 0 => {
+                head = format!(
+                    "No order explains these {} calls. The longest one found breaks off here.",
+                    self.calls + others
+                );
+            }
+            1 => head += " One other is left out.",
+            others => head += &format!(" {others} others are left out."),
         }
         match self.calls - self.bars.len() {
             0 => {}
@@ -110,7 +118,13 @@ impl<'a> Layout<'a> {
 
     /// The state at the start, if it is another than that of the model.
     pub(super) fn from(&self) -> Option<String> {
-        self.start.map(|start| format!("They start from {}.", cut(start, LONG)))
+        let start = cut(self.start?, LONG);
+        Some(match self.before {
+            0 => format!("They start from {start}."),
+            before => {
+                format!("Before these calls come {before} others; the state is then {start}.")
+            }
+        })
     }
 
     /// How far an order gets.
