@@ -5,10 +5,11 @@ use std::io::{self, BufRead, Write};
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One call: who asked what, and what was answered between when and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "O: Deserialize<'de>, T: Deserialize<'de>"))]
 pub struct Call<O, T> {
     /// Who called. It is for people: whether calls overlap is seen by their stamps.
     pub client: u32,
@@ -20,6 +21,7 @@ pub struct Call<O, T> {
     /// since it began, or never.
     pub returned: Option<u64>,
     /// What was answered. `None` if nobody knows: it took effect until `returned`, if there is that, or never.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     pub outcome: Option<T>,
 }
 
@@ -51,7 +53,9 @@ impl<O, T> Call<O, T> {
 /// {"client":0,"operation":{"get":"a"},"called":4,"returned":7,"outcome":{"read":null}}
 /// ```
 ///
-/// An open call has `null` as `returned` and `outcome`. Any other checker can be run on the same file.
+/// An open call has `null` as `returned`, and one whose outcome nobody knows has no `outcome` (`null` is an outcome: that of an
+/// [`Option`]). Any other checker can be run on the same file. A history that is read back has the same calls in the order in
+/// which they began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History<O, T> {
     calls: Vec<Call<O, T>>,
@@ -155,6 +159,13 @@ impl<O, T> History<O, T> {
         }
         Ok(history)
     }
+}
+
+/// What is there is known, also if it is `null`.
+fn known<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    outcome: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(outcome).map(Some)
 }
 
 fn invalid(line: usize, what: impl std::fmt::Display) -> io::Error {

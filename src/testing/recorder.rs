@@ -120,8 +120,9 @@ impl<O, T> Recorder<O, T> {
             std::mem::replace(&mut *calls, later).into_values().map(|call| call.until(now))
         };
         let history = clients.calls.iter().flat_map(until).collect();
-        // Only who holds a client makes another of it, so that one that nobody holds has no more to say.
-        clients.calls.retain(|calls| Arc::strong_count(calls) > 1);
+        // Only who holds a client makes another of it, so that one that nobody holds has no more to say; but it may have said
+        // something since its calls were taken, and only then have gone.
+        clients.calls.retain(|calls| Arc::strong_count(calls) > 1 || !calls.lock().is_empty());
         history
     }
 }
@@ -239,6 +240,16 @@ impl<O, T> OpenCall<'_, O, T> {
         // Unless the history was taken meanwhile.
         if let Some(call) = calls.get_mut(&self.number) {
             (call.returned, call.outcome) = (Some(returned), Some(outcome));
+        }
+    }
+
+    /// Records that nobody knows what came of it, but that it can have no effect any more: a future of this process that was
+    /// dropped. Of a request that has been sent nobody knows that: drop the call, and it stays open.
+    pub fn end_unknown(self) {
+        let mut calls = self.client.calls.lock();
+        let returned = self.client.shared.now();
+        if let Some(call) = calls.get_mut(&self.number) {
+            call.returned = Some(returned);
         }
     }
 

@@ -43,7 +43,8 @@ where
     F: Fn(&mut S, &O) -> T,
 {
     /// From this state on, `answer` changes the state as an operation does, and says what is answered. It is called often, and
-    /// has to do the same every time.
+    /// has to do the same every time. It is also asked in states that never were, and must not panic there: a count that went
+    /// below zero has to be one.
     #[must_use]
     pub fn new(initial: S, answer: F) -> Self {
         Self { initial, answer, calls: PhantomData }

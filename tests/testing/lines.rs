@@ -56,3 +56,24 @@ fn another_checker_says_the_same_of_the_same_files() {
     let good = expected.iter().filter(|(_, verdict)| *verdict == "good").count();
     assert!(good > 20 && expected.len() - good > 20, "{good} of {} are good", expected.len());
 }
+
+#[test]
+fn nothing_is_an_answer_and_not_knowing_is_none() {
+    fn again<T: serde::Serialize + serde::de::DeserializeOwned>(
+        history: &History<String, T>,
+    ) -> (String, History<String, T>) {
+        let mut lines = Vec::new();
+        history.write_to(&mut lines).unwrap();
+        let read = History::read_from(lines.as_slice()).unwrap();
+        (String::from_utf8(lines).unwrap(), read)
+    }
+    let mut history = History::new();
+    history.push(0, "get".to_owned(), 0..1, Some(None::<u64>));
+    history.push(0, "get".to_owned(), 2..3, None);
+    let (lines, read) = again(&history);
+    assert_eq!(read, history, "{lines}");
+    let mut history = History::new();
+    history.push(0, "set".to_owned(), 0..1, Some(()));
+    let (lines, read) = again(&history);
+    assert_eq!(read, history, "{lines}");
+}

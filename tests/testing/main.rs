@@ -14,6 +14,7 @@ mod generated;
 mod judged;
 mod known;
 mod lines;
+mod may_come;
 mod open;
 mod order;
 mod plans;

@@ -4,7 +4,7 @@ whether it is linearizable (Wing and Gong's search with Lowe's memory, as porcup
     python3 oracle.py FILE...
 
 A line is a call: {"client":0,"operation":"read","called":4,"returned":7,"outcome":{"read":0}}. Operations are "read",
-{"write":v} and {"swap":[expected,v]}; outcomes {"read":v}, "done" and "lost", or null, if nobody knows. The register holds 0.
+{"write":v} and {"swap":[expected,v]}; outcomes {"read":v}, "done" and "lost", or none, if nobody knows. The register holds 0.
 """
 
 import json
@@ -32,13 +32,13 @@ def is_linearizable(calls):
             continue
         seen.add(place)
         waiting, state = place
-        if all(calls[call]["outcome"] is None for call in waiting):
+        if all(calls[call].get("outcome") is None for call in waiting):
             return True
-        ends = [calls[c]["returned"] for c in waiting if calls[c]["outcome"] is not None]
+        ends = [calls[c]["returned"] for c in waiting if calls[c].get("outcome") is not None]
         end = min(ends)
         for call in waiting:
             if calls[call]["called"] <= end:
-                after = step(state, calls[call]["operation"], calls[call]["outcome"])
+                after = step(state, calls[call]["operation"], calls[call].get("outcome"))
                 if after is not None:
                     stack.append((waiting - {call}, after))
     return False

@@ -1,5 +1,7 @@
 //! What racing threads were told by a store.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use ifmatch::testing::{Recorder, StoreModel, check};
@@ -79,4 +81,38 @@ fn clients_that_nobody_holds_are_forgotten_with_their_calls() {
         assert_eq!(clients, [0, round + 1], "nobody has the number of another");
     }
     assert!(recorder.take().is_empty());
+}
+
+/// The calls of a client that was there when others were taken, and has gone since, are taken the next time.
+#[test]
+fn calls_of_a_client_that_goes_while_others_are_taken_are_kept() {
+    for _ in 0..from_env("IFMATCH_ROUNDS", 60) {
+        let recorder: Recorder<u64, ()> = Recorder::new();
+        let (goes, stays) = (recorder.client(), recorder.client());
+        (0..10_000).for_each(|number| stays.call(number, || ()));
+        let begun = AtomicBool::new(false);
+        let taken = thread::scope(|scope| {
+            let begun = &begun;
+            scope.spawn(move || {
+                begun.store(true, Ordering::SeqCst);
+                (0..1_500).for_each(|number| goes.call(number, || ()));
+            });
+            while !begun.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            recorder.take().len()
+        });
+        assert_eq!(taken + recorder.take().len(), 11_500);
+    }
+}
+
+#[test]
+fn a_call_that_was_given_up_has_no_effect_afterwards() {
+    let recorder: Recorder<&str, ()> = Recorder::new();
+    let client = recorder.client();
+    client.begin("given up").end_unknown();
+    client.call("later", || ());
+    let history = recorder.take();
+    let [given_up, later] = history.calls() else { panic!("{history:?}") };
+    assert!(given_up.precedes(later) && given_up.outcome.is_none(), "{history:?}");
 }

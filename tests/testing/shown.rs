@@ -43,6 +43,17 @@ fn violations() -> Vec<(&'static str, Vec<Row>, &'static [u32])> {
             &[1, 3, 6],
         ),
         (
+            "a lost update that took so long that many came between",
+            [(0, 1, put(0, 1000, Any), written(2))]
+                .into_iter()
+                .chain((1..=40).map(|n| {
+                    (n * 4 + 2, n * 4 + 3, Update(0), updated(Some(1001 - n), 1000 - n, n + 2))
+                }))
+                .chain([(2, 900, Update(0), updated(Some(1000), 500, 43))])
+                .collect(),
+            &[0, 41, 1],
+        ),
+        (
             "a lost update of a transaction's key",
             vec![
                 (0, 1, Transact, transacted(&[], &[(0, Some(1)), (1, Some(1))], 2)),

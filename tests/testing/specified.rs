@@ -5,17 +5,17 @@ use std::thread;
 use ifmatch::Store;
 use ifmatch::testing::{History, Model, Recorder, Specification, Step, check};
 
-const SEATS: u64 = 100;
+const SEATS: i64 = 100;
 
-fn seats() -> impl Model<Operation = &'static str, Outcome = u64, State = u64> {
-    Specification::new(SEATS, |seats: &mut u64, asked: &&str| {
-        *seats -= u64::from(*asked == "sell");
+fn seats() -> impl Model<Operation = &'static str, Outcome = i64, State = i64> {
+    Specification::new(SEATS, |seats: &mut i64, asked: &&str| {
+        *seats -= i64::from(*asked == "sell");
         *seats
     })
 }
 
 /// As in the guide.
-fn sell(store: &Store<String, u64>) -> u64 {
+fn sell(store: &Store<String, i64>) -> i64 {
     loop {
         let seats = store.get("seats").unwrap();
         thread::yield_now();
@@ -26,14 +26,14 @@ fn sell(store: &Store<String, u64>) -> u64 {
 }
 
 /// The mistake: what somebody else wrote meanwhile is written over.
-fn sell_twice(store: &Store<String, u64>) -> u64 {
+fn sell_twice(store: &Store<String, i64>) -> i64 {
     let seats = store.get("seats").unwrap();
     thread::yield_now();
     store.put("seats", *seats - 1).unwrap();
     *seats - 1
 }
 
-fn sold(sell: fn(&Store<String, u64>) -> u64) -> History<&'static str, u64> {
+fn sold(sell: fn(&Store<String, i64>) -> i64) -> History<&'static str, i64> {
     let (store, recorder) = (Store::new(), Recorder::new());
     store.create("seats", SEATS).unwrap();
     thread::scope(|scope| {
@@ -64,27 +64,67 @@ fn a_seat_that_is_sold_twice_is_found_and_one_that_is_not_is_not() {
 #[test]
 fn where_nothing_numbers_the_calls_it_is_shown_where_the_longest_order_breaks_off() {
     let mut history = History::new();
-    let calls = (1..=20)
-        .map(|sold| (sold, sold))
-        .chain([(21, 20)])
-        .chain((21..30).map(|sold| (sold + 1, sold)));
-    for (number, sold) in calls {
+    let calls = (1..=20).chain([20]).chain(21..30);
+    for (number, sold) in (1_u64..).zip(calls) {
         history.push(0, "sell", number * 2..number * 2 + 1, Some(SEATS - sold));
     }
     // Another client's calls beside them, so that there is more than one order.
-    (0..10).for_each(|number| history.push(1, "look", number..99 + number, Some(SEATS - number)));
-    let error = check(&seats(), &history).unwrap_err();
-    let violation = error.violation().expect("it is decided");
-    let shown: Vec<_> = violation.history().iter().map(|call| call.outcome.unwrap()).collect();
-    assert_eq!(shown, [81, 80, 80], "{violation}");
-    assert_eq!((violation.before(), violation.start()), (18, Some("82")), "{violation}");
-    assert!(
-        violation.to_string().contains("Before these calls come 18 others; the state is then 82."),
-        "{violation}"
-    );
+    (0..10).for_each(|number| {
+        history.push(1, "look", number..99 + number, Some(SEATS - i64::try_from(number).unwrap()))
+    });
+    let (shown, text) = shown(&history);
+    assert_eq!(shown, [81, 80, 80], "{text}");
+    assert!(text.contains("Before these calls come 18 others; the state is then 82."), "{text}");
+    assert!(text.contains("Call 2 cannot come next: it would be answered 79."), "{text}");
 }
 
-type Told = (u32, &'static str, std::ops::Range<u64>, Option<u64>);
+/// The answers that are shown.
+fn shown(history: &History<&'static str, i64>) -> (Vec<i64>, String) {
+    let error = check(&seats(), history).unwrap_err();
+    let shown = error.violation().expect("it is decided").history();
+    (shown.iter().map(|call| call.outcome.unwrap()).collect(), error.to_string())
+}
+
+#[test]
+fn an_answer_that_was_never_possible_is_shown_with_the_state_that_there_was() {
+    for answers in [[99, 98, 96, 95], [99, 98, 96, 97]] {
+        let mut history = History::new();
+        for (at, seats) in (0..).zip(answers) {
+            history.push(0, "sell", at * 10..at * 10 + 5, Some(seats));
+        }
+        let (shown, text) = shown(&history);
+        assert_eq!(shown, [96], "{text}");
+        assert!(text.contains("Before these calls come 2 others; the state is then 98."), "{text}");
+        assert!(text.contains("it would be answered 97."), "{text}");
+    }
+}
+
+#[test]
+fn a_stale_read_at_the_end_of_many_calls_is_shown() {
+    let mut history = History::new();
+    for (at, sold) in (1_u64..).zip(1..=60) {
+        history.push(u32::from(sold % 4 == 0), "sell", at * 4..at * 4 + 6, Some(SEATS - sold));
+    }
+    history.push(2, "look", 999..1000, Some(SEATS - 59));
+    let (shown, text) = shown(&history);
+    assert_eq!(shown, [41, 40, 41], "{text}");
+    assert!(text.contains("it would be answered 40."), "{text}");
+}
+
+#[test]
+fn a_hall_can_be_sold_out() {
+    let hall = Specification::new(1, |seats: &mut i64, _: &&str| {
+        *seats -= 1;
+        *seats
+    });
+    let mut history = History::new();
+    history.push(0, "sell", 0..3, Some(0));
+    history.push(1, "sell", 1..4, Some(0));
+    let error = check(&hall, &history).unwrap_err();
+    assert!(error.to_string().contains("it would be answered -1"), "{error}");
+}
+
+type Told = (u32, &'static str, std::ops::Range<u64>, Option<i64>);
 
 fn is_linearizable<const N: usize>(calls: [Told; N]) -> bool {
     let mut history = History::new();

@@ -10,7 +10,7 @@ use crate::testing::report;
 
 impl<M: Model> Piece<'_, M> {
     /// The numbers of the calls that cannot go on.
-    fn blocked(&self) -> Vec<usize> {
+    pub(super) fn blocked(&self) -> Vec<usize> {
         let stuck = self.stuck(self.calls.iter(), self.max_choices);
         let blocked = stuck.iter().flat_map(|stuck| &stuck.blocked);
         blocked.map(|call| self.calls[*call].0).collect()
@@ -50,33 +50,40 @@ impl<M: Model> Piece<'_, M> {
         None
     }
 
-    /// Whether each call that cannot go on could, if what is not shown had taken effect: nobody sees then what is wrong.
-    pub(super) fn is_misleading(&self) -> bool {
-        let Some(stuck) = self.stuck(self.calls.iter(), self.max_choices) else { return false };
-        !self.hidden.is_empty()
-            && stuck.blocked.iter().all(|blocked| {
-                let order = stuck.order.iter().chain([blocked]).map(|call| &self.calls[*call]);
-                !self.is_violated_by(order.chain(&self.hidden))
-            })
+    /// Whether the longest order takes some of what is not shown: nobody sees then what it leads to. Or whether others cannot
+    /// go on than `accused`, if revisions alone led to those.
+    pub(super) fn is_misleading(&self, accused: Option<&[usize]>) -> bool {
+        if let Some(accused) = accused {
+            return self.blocked().iter().any(|blocked| !accused.contains(blocked));
+        }
+        let all = self.calls.iter().chain(&self.hidden);
+        let stuck = self.stuck(all, self.max_choices);
+        stuck.is_some_and(|stuck| stuck.order.iter().any(|call| *call >= self.calls.len()))
     }
 
+    /// Where the longest order breaks off: a call that cannot go on, its causes, and the state before them in that order; or, if
+    /// it was never possible, the state then.
+    ///
     /// Where no revisions tell the order, there may be many that lead to a contradiction, and it takes all calls to see that each
-    /// does. So what is shown is where the longest order breaks off: a call that cannot go on, its causes, and the state before
-    /// them in that order.
+    /// does: this is an example. Where revisions alone led to it, it is the only one.
     pub(super) fn where_it_breaks_off(&self) -> Option<Self> {
         let prepared = Prepared::new(self.model, self.calls.iter().map(|(_, call)| call));
-        let Stuck { order, blocked, .. } = self.stuck(self.calls.iter(), self.max_choices)?;
-        let was_not_told = |call: &usize| !prepared.was_told(*call);
-        blocked.into_iter().filter(was_not_told).find_map(|blocked| {
-            let mut shown: Vec<_> = causes(self.model, &prepared, &order, blocked).collect();
-            let first = *shown.first()?;
-            let before = order.iter().take_while(|call| **call != first);
+        let stuck = self.stuck(self.calls.iter(), self.max_choices)?;
+        let Stuck { order, mut blocked, is_forced, .. } = stuck;
+        blocked.retain(|call| is_forced || !prepared.was_told(*call));
+        let causes = |call: &usize| causes(self.model, &prepared, &order, *call);
+        blocked.sort_by_cached_key(|call| causes(call).next().is_none());
+        blocked.into_iter().find_map(|blocked| {
+            let mut shown: Vec<_> = causes(&blocked).collect();
+            let first = shown.first().copied();
+            let before = order.iter().take_while(|call| Some(**call) != first);
             let mut start = self.start.clone();
             let before = before.map(|call| self.step(&mut start, &self.calls[*call].1)).count();
             shown.push(blocked);
             shown.sort_unstable();
             let calls = shown.into_iter().map(|call| self.calls[call].clone()).collect();
             let hidden = Vec::new();
+            let before = if is_forced { 0 } else { before };
             let piece = Self { start, before, calls, hidden, undecided: Cell::new(0), ..*self };
             piece.is_violated_by(piece.calls.iter()).then_some(piece)
         })

@@ -228,8 +228,11 @@ impl<'a, M: Model> Search<'a, M> {
         self.witnesses[Parts::ALL] > 0 || self.witnesses[part] > 0
     }
 
-    /// Whether those who were told the next revision can still come.
+    /// Whether those who were told the next revision can still come. Once one of them has, nothing is known of the others.
     fn leaves_room(&self) -> bool {
+        if self.prepared.calls_at.get(self.rank) != self.waiting_at.get(self.rank) {
+            return true;
+        }
         self.prepared.one_at.get(self.rank).is_none_or(|call| {
             let Call { operation, outcome, .. } = self.prepared.calls[*call];
             outcome.as_ref().is_none_or(|told| self.model.may_come(&self.state, operation, told))
@@ -278,6 +281,8 @@ impl<'a, M: Model> Search<'a, M> {
                 Step::Unchanged if is_unknown => continue,
                 Step::Changed if is_unknown && !self.leaves_room() => {
                     self.state = before.expect("it was kept");
+                    // It was a choice, but for what is known of the whole history.
+                    self.is_forced = false;
                     continue;
                 }
                 Step::Unchanged | Step::Changed => {}

@@ -50,7 +50,9 @@ pub(super) fn shrink<M: Model>(
     let total = calls.len();
     let (start, hidden) = (model.initial(), Vec::new());
     let (max_choices, undecided) = (max_choices.max(MAX_CHOICES), Cell::new(0));
-    let mut cut = Piece { model, start, before: 0, calls, hidden, max_choices, undecided };
+    let all = Piece { model, start, before: 0, calls, hidden, max_choices, undecided };
+    let accused = is_forced.then(|| all.blocked());
+    let mut cut = all.clone();
     cut.keep_one_part();
     cut.cut_start();
     cut.cut_end();
@@ -58,8 +60,10 @@ pub(super) fn shrink<M: Model>(
     smallest.undecided.set(0);
     cut.undecided.set(0);
     let explained = smallest.explained(whole, order, is_forced).unwrap_or(smallest);
-    let is_clear = explained.calls.len() <= AT_A_GLANCE && !explained.is_misleading();
-    let breaks_off = if is_clear { None } else { cut.where_it_breaks_off() };
+    let is_clear =
+        explained.calls.len() <= AT_A_GLANCE && !explained.is_misleading(accused.as_deref());
+    let from = if is_forced { &all } else { &cut };
+    let breaks_off = if is_clear { None } else { from.where_it_breaks_off() };
     breaks_off.unwrap_or(explained).into_violation(total)
 }
 
@@ -85,7 +89,7 @@ pub(super) struct Stuck<S> {
     pub(super) order: Vec<usize>,
     state: S,
     pub(super) blocked: Vec<usize>,
-    is_forced: bool,
+    pub(super) is_forced: bool,
 }
 
 impl<M: Model> Piece<'_, M> {

@@ -111,7 +111,11 @@ impl<'a> Layout<'a> {
         }
         match self.calls - self.bars.len() {
             0 => {}
-            more => head += &format!(" {more} of them are not shown."),
+            more => head += &format!(" {more} of these {} are not drawn.", self.calls),
+        }
+        if self.bars.iter().any(|bar| bar.label.ends_with("-> ?")) {
+            head +=
+                " Of those with `-> ?` it is not known what came of them, or it does not matter.";
         }
         head
     }
