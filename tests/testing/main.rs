@@ -8,6 +8,7 @@
 mod common;
 
 mod all_orders;
+mod anything;
 mod bounds;
 mod clients;
 mod generated;
