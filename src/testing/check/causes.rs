@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::search::{CallOf, Prepared, is_read};
-use super::shrink::{MAX_TO_SHOW, Piece, ROUNDS, Stuck, forgotten};
+use super::shrink::{MAX_CHOICES, MAX_TO_SHOW, Piece, ROUNDS, Stuck, forgotten};
 use crate::testing::model::{Model, Step};
 use crate::testing::report;
 
@@ -57,7 +57,7 @@ impl<M: Model> Piece<'_, M> {
             return self.blocked().iter().any(|blocked| !accused.contains(blocked));
         }
         let all = self.calls.iter().chain(&self.hidden);
-        let stuck = self.stuck(all, self.max_choices);
+        let stuck = self.stuck(all, MAX_CHOICES);
         stuck.is_some_and(|stuck| stuck.order.iter().any(|call| *call >= self.calls.len()))
     }
 

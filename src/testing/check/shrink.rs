@@ -22,7 +22,7 @@ use crate::testing::history::Call;
 use crate::testing::model::{Model, Step};
 
 /// What a smaller history may take to be found contradictory: otherwise it is left as it was.
-const MAX_CHOICES: u64 = 1 << 12;
+pub(super) const MAX_CHOICES: u64 = 1 << 12;
 
 /// How often it may take more than that: then what is found is as small as it gets.
 const MAX_UNDECIDED: u32 = 16;
