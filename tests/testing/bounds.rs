@@ -2,8 +2,8 @@
 
 use ifmatch::Precondition::{Any, Present};
 use ifmatch::Requirement;
-use ifmatch::testing::StoreOperation::{Get, Reopen, Revision};
-use ifmatch::testing::{Model, StoreModel, check};
+use ifmatch::testing::StoreOperation::{Get, Reopen, Revision, Transact, Update};
+use ifmatch::testing::{Model, StoreModel, StoreOperation, StoreOutcome, check};
 
 use crate::all_orders::is_linearizable;
 use crate::rows::{
@@ -157,4 +157,23 @@ fn why_a_call_cannot_come_next_is_said_in_words() {
         let error = check(&StoreModel::new(), &history(rows)).unwrap_err().to_string();
         assert!(error.contains(&format!("cannot come next: {expected}")), "{error}");
     }
+}
+
+/// A closure says what it wrote by its outcome alone: without it, it is the write that it was.
+#[test]
+fn what_a_closure_wrote_is_known_when_its_outcome_is_forgotten() {
+    let model = StoreModel::<u8, u64>::new();
+    let updated = StoreOutcome::Updated { read: None, value: 7, revision: revision(2) };
+    let written = put(1, 7, Any);
+    assert_eq!(model.forget(&Update(1), &updated), Some(written));
+    let changes = vec![(1, Some(7)), (2, None)];
+    let transacted = StoreOutcome::Transacted {
+        reads: Vec::new(),
+        changes: changes.clone(),
+        revision: revision(2),
+    };
+    let commit = StoreOperation::Commit { requirements: Vec::new(), changes };
+    assert_eq!(model.forget(&Transact, &transacted), Some(commit));
+    let restarted = StoreOutcome::Revision(revision(2));
+    assert_eq!(model.forget(&Reopen, &restarted), None);
 }
