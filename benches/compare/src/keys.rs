@@ -45,7 +45,6 @@ impl Requests {
     }
 
     /// The next one.
-    #[expect(clippy::should_implement_trait, reason = "it never ends")]
     pub fn next(&mut self) -> u64 {
         self.next = (self.next + 1) % REQUESTS;
         u64::from(self.numbers[self.next])

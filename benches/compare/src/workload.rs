@@ -167,7 +167,7 @@ impl Workload {
                 let swaps = match action {
                     Action::Get => false,
                     Action::GetSwap => true,
-                    Action::Mostly => count % 20 == 0,
+                    Action::Mostly => count.is_multiple_of(20),
                 };
                 if swaps {
                     // Lost races count: they are answers, too.

@@ -11,7 +11,10 @@ use crate::engine::{Engine, Entries};
 pub fn durable(directory: &Path) -> Box<dyn Engine> {
     let file = File::create(directory.join("raw")).expect("a file");
     // As ours and others do it: the size of the file does not change with every record.
-    rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, PREALLOCATED).ok();
+    let none = rustix::fs::FallocateFlags::empty();
+    if let Err(error) = rustix::fs::fallocate(&file, none, 0, PREALLOCATED) {
+        eprintln!("{}: slower than it could be, the file is not preallocated: {error}", super::RAW);
+    }
     Box::new(Raw(Mutex::new(file)))
 }
 
