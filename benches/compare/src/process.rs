@@ -3,6 +3,7 @@
 //! In one process the contenders are not equal: whose memory is allocated first, and how the next one's lies between it, changes
 //! the rate of a read by a third. So each has its own heap, and is asked in turn.
 
+use std::hint::black_box;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Contender;
+use crate::engine::{Contender, Key};
 use crate::measure::Sample;
 use crate::workload::{Home, Workload, filled};
 
@@ -24,13 +25,17 @@ pub struct Filled {
     pub resident_bytes: u64,
 }
 
-/// One round that a contender is asked for.
+/// What a contender is asked for.
 #[derive(Debug, Serialize, Deserialize)]
-struct Round {
-    workload: String,
-    threads: usize,
-    length: Duration,
-    seed: u64,
+enum Request {
+    /// To read all keys once.
+    WarmUp,
+    Round {
+        workload: String,
+        threads: usize,
+        length: Duration,
+        seed: u64,
+    },
 }
 
 /// What a process is started with.
@@ -72,17 +77,26 @@ impl Process {
         seed: u64,
     ) -> Sample {
         let workload = workload.name.to_owned();
-        let round = Round { workload, threads, length, seed };
-        let line = serde_json::to_string(&round).expect("numbers and a name");
+        self.tell(&Request::Round { workload, threads, length, seed });
+        self.answer()
+    }
+
+    fn tell(&mut self, command: &Request) {
+        let line = serde_json::to_string(command).expect("numbers and a name");
         let input = self.input.as_mut().expect("it has not been ended");
         writeln!(input, "{line}").expect("the contender lives");
-        self.answer()
     }
 
     fn answer<T: DeserializeOwned>(&mut self) -> T {
         let line = self.output.next().expect("the contender lives").expect("it answers");
         serde_json::from_str(&line).expect("it answers what it was asked")
     }
+}
+
+/// Lets all contenders read all keys, at the same time.
+pub fn warm_up(processes: &mut [Process]) {
+    processes.iter_mut().for_each(|process| process.tell(&Request::WarmUp));
+    processes.iter_mut().for_each(|process| process.answer());
 }
 
 impl Drop for Process {
@@ -105,9 +119,18 @@ pub fn serve(arguments: &[String]) {
     let seconds = begin.elapsed().as_secs_f64();
     say(&Filled { seconds, resident_bytes: resident_bytes().saturating_sub(before) });
     for line in std::io::stdin().lines() {
-        let round: Round = serde_json::from_str(&line.expect("text")).expect("a round");
-        let workload = Workload::named(&round.workload).expect("there is such a workload");
-        say(&workload.round(engine.as_ref(), keys, round.threads, round.length, round.seed));
+        match serde_json::from_str(&line.expect("text")).expect("a command") {
+            Request::WarmUp => {
+                for number in 0..u64::from(keys) {
+                    black_box(engine.get(Key::new(number).as_str()));
+                }
+                say(&());
+            }
+            Request::Round { workload, threads, length, seed } => {
+                let workload = Workload::named(&workload).expect("there is such a workload");
+                say(&workload.round(engine.as_ref(), keys, threads, length, seed));
+            }
+        }
     }
 }
 
