@@ -63,6 +63,10 @@ impl<'a, M: Model> Prepared<'a, M> {
     pub(super) fn was_told(&self, call: usize) -> bool {
         self.rank[call].is_some()
     }
+
+    pub(super) fn is_read(&self, call: usize) -> bool {
+        self.is_read[call]
+    }
 }
 
 /// Whether a call changes nothing in any state.
@@ -79,11 +83,22 @@ pub(super) fn revision<M: Model>(model: &M, call: &CallOf<M>) -> Option<M::Revis
 pub(super) enum Found<S> {
     /// In this order everybody was told what was so. Calls without outcome that are missing had no effect.
     Order(Vec<usize>),
-    /// No order is one: from the longest beginning of one, in this state, these cannot go on. It is forced if revisions alone
-    /// led there: there was no choice, and whatever changed the state was told one.
-    Nothing { order: Vec<usize>, state: S, blocked: Vec<usize>, is_forced: bool },
+    /// No order is one.
+    Nothing(Stuck<S>),
     /// There were too many choices.
     Undecided,
+}
+
+/// A dead end.
+pub(super) struct Stuck<S> {
+    /// The longest beginning of an order.
+    pub(super) order: Vec<usize>,
+    /// The state after it.
+    pub(super) state: S,
+    /// Those that cannot go on then.
+    pub(super) blocked: Vec<usize>,
+    /// Whether revisions alone led there: there was no choice, and whatever changed the state was told one.
+    pub(super) is_forced: bool,
 }
 
 /// Where there is more than one way.
@@ -377,6 +392,6 @@ impl<'a, M: Model> Search<'a, M> {
                 blocked.push(number);
             }
         }
-        Found::Nothing { order, state, blocked, is_forced: self.is_forced }
+        Found::Nothing(Stuck { order, state, blocked, is_forced: self.is_forced })
     }
 }

@@ -1,0 +1,135 @@
+//! Where the longest order breaks off: a call that cannot go on, and what has come to pass that it cannot.
+//!
+//! That a write replaced what was there no more is seen of the write alone, but not who was in its way. So its causes are shown,
+//! too: the last call after which its answer would have been true, and the one after which it was true no more. That is one
+//! rule for reads and writes: it asks the model.
+//!
+//! If revisions alone led there, it is the only order: the state before the first that is shown is known, and so is what came
+//! of each, so that whatever is between them is left out. What waits beside them might yet explain them, and so they have to
+//! contradict each other whatever it does.
+//!
+//! If there are other orders, what is shown is where one of them breaks off: an example.
+
+use std::collections::BTreeSet;
+
+use super::piece::{Numbered, Piece, beside, search};
+use super::search::{CallOf, Found, Prepared, Stuck};
+use super::shrink::MAX_CHOICES;
+use crate::testing::model::{Model, Step};
+
+/// How many times the causes of what cannot go on are asked for their own.
+const ROUNDS: usize = 4;
+
+pub(super) struct DeadEnd<'a, M: Model> {
+    pub(super) model: &'a M,
+    pub(super) whole: &'a Prepared<'a, M>,
+    /// Of each call, what is left to know of it without its outcome.
+    pub(super) forgotten: &'a [Option<CallOf<M>>],
+    pub(super) stuck: &'a Stuck<M::State>,
+}
+
+impl<'a, M: Model> DeadEnd<'a, M> {
+    /// What is to be seen of it, if that is a contradiction.
+    pub(super) fn shown(&self) -> Option<Piece<'a, M>> {
+        let mut waits = vec![true; self.whole.calls.len()];
+        self.stuck.order.iter().for_each(|call| waits[*call] = false);
+        let mut blocked = self.stuck.blocked.to_vec();
+        // That it was never so tells least.
+        blocked.sort_by_cached_key(|call| self.causes(*call).is_empty());
+        let next = self.whole.told.iter().find(|call| waits[**call]);
+        blocked.into_iter().find_map(|call| {
+            let is_impossible = self.step(&mut self.stuck.state.clone(), call) == Step::Impossible;
+            // Or it is only too early: before who was told the next revision.
+            let next = next.filter(|_| self.stuck.is_forced && !is_impossible);
+            self.explained([call].into_iter().chain(next.copied()).collect(), &waits)
+        })
+    }
+
+    /// These calls, and the causes why they cannot go on; if some of those cannot go on either without what is not shown, then
+    /// their causes, too.
+    fn explained(&self, accused: Vec<usize>, waits: &[bool]) -> Option<Piece<'a, M>> {
+        let mut shown: BTreeSet<usize> = accused.iter().copied().collect();
+        let mut blocked = accused;
+        for _ in 0..ROUNDS {
+            shown.extend(blocked.iter().flat_map(|call| self.causes(*call)));
+            let piece = self.piece(&shown);
+            blocked = self.stuck(&piece.start, &piece.calls)?;
+            if blocked.iter().all(|call| self.stuck.blocked.contains(call)) {
+                let beside = beside(&piece.calls, self.hidden(&piece, waits));
+                return self.stuck(&piece.start, &beside).is_some().then_some(piece);
+            }
+        }
+        None
+    }
+
+    /// The calls that cannot go on, if these have no order.
+    fn stuck(&self, start: &M::State, calls: &[Numbered<'a, M>]) -> Option<Vec<usize>> {
+        match search(self.model, start, calls, MAX_CHOICES) {
+            Found::Nothing(Stuck { blocked, .. }) => {
+                Some(blocked.into_iter().map(|call| calls[call].0).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// These calls, and the state before them: of their part, if they are of one, and of all others nothing is left to show.
+    fn piece(&self, shown: &BTreeSet<usize>) -> Piece<'a, M> {
+        let calls = shown.iter().map(|call| (*call, self.whole.calls[*call]));
+        let calls: Vec<Numbered<'a, M>> = calls.collect();
+        let part = |call: &CallOf<M>| self.model.part(&call.operation);
+        let parts = calls.iter().map(|(_, call)| part(call));
+        let only = parts.reduce(|one, other| one.filter(|_| one == other)).flatten();
+        let before = self.stuck.order.iter().take_while(|call| !shown.contains(call));
+        let (mut start, mut count) = (self.model.initial(), 0);
+        for call in before.copied() {
+            let own = part(self.whole.calls[call]);
+            if self.stuck.is_forced && own.is_some() && only.is_some() && own != only {
+                continue;
+            }
+            let step = self.step(&mut start, call);
+            count += usize::from(step == Step::Changed && !self.whole.is_read(call));
+        }
+        Piece { start, before: if self.stuck.is_forced { 0 } else { count }, calls }
+    }
+
+    /// Whatever waits beside these, and may come before they are over.
+    fn hidden(&self, piece: &Piece<'a, M>, waits: &[bool]) -> Vec<Numbered<'a, M>> {
+        let end = piece.calls.iter().filter_map(|(_, call)| call.returned).max();
+        let calls = self.whole.calls.iter().copied().enumerate();
+        let calls = calls.take_while(|(_, call)| Some(call.called) <= end);
+        calls
+            .filter(|(number, _)| {
+                let is_shown = piece.calls.iter().any(|(shown, _)| shown == number);
+                waits[*number] && !is_shown && !self.whole.is_read(*number)
+            })
+            .map(|(number, call)| (number, self.forgotten[number].as_ref().unwrap_or(call)))
+            .collect()
+    }
+
+    fn step(&self, state: &mut M::State, call: usize) -> Step {
+        let call = self.whole.calls[call];
+        self.model.step(state, &call.operation, call.outcome.as_ref())
+    }
+
+    /// Those calls of the order that explain why `blocked` is not the next: the last one after which it would have been
+    /// possible, and the one after which it was not any more. Reads change nothing, and are no causes.
+    fn causes(&self, blocked: usize) -> Vec<usize> {
+        let is_possible =
+            |state: &M::State| self.step(&mut state.clone(), blocked) != Step::Impossible;
+        let mut state = self.model.initial();
+        let (mut causes, mut was) = (Vec::new(), is_possible(&state));
+        for call in self.stuck.order.iter().copied().take_while(|call| *call != blocked) {
+            if self.step(&mut state, call) != Step::Changed || self.whole.is_read(call) {
+                continue;
+            }
+            let is = is_possible(&state);
+            match (was, is) {
+                (false, true) => causes = vec![call],
+                (true, false) => causes.push(call),
+                _ => {}
+            }
+            was = is;
+        }
+        causes
+    }
+}
