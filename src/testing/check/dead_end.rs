@@ -55,7 +55,7 @@ impl<'a, M: Model> DeadEnd<'a, M> {
             let piece = self.piece(&shown);
             blocked = self.stuck(&piece.start, &piece.calls)?;
             if blocked.iter().all(|call| self.stuck.blocked.contains(call)) {
-                let beside = beside(&piece.calls, self.hidden(&piece, waits));
+                let beside = beside(&piece.calls, self.hidden(&piece, waits)?);
                 return self.stuck(&piece.start, &beside).is_some().then_some(piece);
             }
         }
@@ -92,8 +92,8 @@ impl<'a, M: Model> DeadEnd<'a, M> {
         Piece { start, before: if self.stuck.is_forced { 0 } else { count }, calls }
     }
 
-    /// Whatever waits beside these, and may come before they are over.
-    fn hidden(&self, piece: &Piece<'a, M>, waits: &[bool]) -> Vec<Numbered<'a, M>> {
+    /// Whatever waits beside these, and may come before they are over, if its outcome can be forgotten.
+    fn hidden(&self, piece: &Piece<'a, M>, waits: &[bool]) -> Option<Vec<Numbered<'a, M>>> {
         let end = piece.calls.iter().filter_map(|(_, call)| call.returned).max();
         let calls = self.whole.calls.iter().copied().enumerate();
         let calls = calls.take_while(|(_, call)| Some(call.called) <= end);
@@ -102,7 +102,7 @@ impl<'a, M: Model> DeadEnd<'a, M> {
                 let is_shown = piece.calls.iter().any(|(shown, _)| shown == number);
                 waits[*number] && !is_shown && !self.whole.is_read(*number)
             })
-            .map(|(number, call)| (number, self.forgotten[number].as_ref().unwrap_or(call)))
+            .map(|(number, _)| Some((number, self.forgotten[number].as_ref()?)))
             .collect()
     }
 
