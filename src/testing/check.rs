@@ -109,7 +109,7 @@ impl Checker {
             }
             Found::Undecided => Err(CheckError::Undecided { choices: self.max_choices }),
             Found::Nothing(stuck) => {
-                let violation = shrink::shrink(model, &prepared, &stuck, self.max_choices);
+                let violation = shrink::shrink(model, &prepared, &stuck);
                 Err(CheckError::Violation(Box::new(violation)))
             }
         }

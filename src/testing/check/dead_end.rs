@@ -40,7 +40,7 @@ impl<'a, M: Model> DeadEnd<'a, M> {
         blocked.into_iter().find_map(|call| {
             let is_impossible = self.step(&mut self.stuck.state.clone(), call) == Step::Impossible;
             // Or it is only too early: before who was told the next revision.
-            let next = next.filter(|_| self.stuck.is_forced && !is_impossible);
+            let next = next.filter(|_| !is_impossible);
             self.explained([call].into_iter().chain(next.copied()).collect(), &waits)
         })
     }
@@ -55,7 +55,7 @@ impl<'a, M: Model> DeadEnd<'a, M> {
             let piece = self.piece(&shown);
             blocked = self.stuck(&piece.start, &piece.calls)?;
             if blocked.iter().all(|call| self.stuck.blocked.contains(call)) {
-                let beside = beside(&piece.calls, self.hidden(&piece, waits)?);
+                let beside = beside(&piece.calls, self.hidden(&piece, &shown, waits)?);
                 return self.stuck(&piece.start, &beside).is_some().then_some(piece);
             }
         }
@@ -83,26 +83,26 @@ impl<'a, M: Model> DeadEnd<'a, M> {
         let (mut start, mut count) = (self.model.initial(), 0);
         for call in before.copied() {
             let own = part(self.whole.calls[call]);
-            if self.stuck.is_forced && own.is_some() && only.is_some() && own != only {
-                continue;
+            if own.zip(only).is_none_or(|(own, only)| own == only) {
+                count += usize::from(self.step(&mut start, call) == Step::Changed);
             }
-            let step = self.step(&mut start, call);
-            count += usize::from(step == Step::Changed && !self.whole.is_read(call));
         }
         Piece { start, before: if self.stuck.is_forced { 0 } else { count }, calls }
     }
 
     /// Whatever waits beside these, and may come before they are over, if its outcome can be forgotten.
-    fn hidden(&self, piece: &Piece<'a, M>, waits: &[bool]) -> Option<Vec<Numbered<'a, M>>> {
+    fn hidden(
+        &self,
+        piece: &Piece<'a, M>,
+        shown: &BTreeSet<usize>,
+        waits: &[bool],
+    ) -> Option<Vec<Numbered<'a, M>>> {
         let end = piece.calls.iter().filter_map(|(_, call)| call.returned).max();
-        let calls = self.whole.calls.iter().copied().enumerate();
-        let calls = calls.take_while(|(_, call)| Some(call.called) <= end);
+        let calls = self.whole.calls.iter().enumerate();
+        let calls = calls.take_while(|(_, call)| Some(call.called) <= end).map(|(call, _)| call);
         calls
-            .filter(|(number, _)| {
-                let is_shown = piece.calls.iter().any(|(shown, _)| shown == number);
-                waits[*number] && !is_shown && !self.whole.is_read(*number)
-            })
-            .map(|(number, _)| Some((number, self.forgotten[number].as_ref()?)))
+            .filter(|call| waits[*call] && !shown.contains(call))
+            .map(|call| Some((call, self.forgotten[call].as_ref()?)))
             .collect()
     }
 
@@ -112,16 +112,14 @@ impl<'a, M: Model> DeadEnd<'a, M> {
     }
 
     /// Those calls of the order that explain why `blocked` is not the next: the last one after which it would have been
-    /// possible, and the one after which it was not any more. Reads change nothing, and are no causes.
+    /// possible, and the one after which it was not any more.
     fn causes(&self, blocked: usize) -> Vec<usize> {
         let is_possible =
             |state: &M::State| self.step(&mut state.clone(), blocked) != Step::Impossible;
         let mut state = self.model.initial();
         let (mut causes, mut was) = (Vec::new(), is_possible(&state));
         for call in self.stuck.order.iter().copied().take_while(|call| *call != blocked) {
-            if self.step(&mut state, call) != Step::Changed || self.whole.is_read(call) {
-                continue;
-            }
+            self.step(&mut state, call);
             let is = is_possible(&state);
             match (was, is) {
                 (false, true) => causes = vec![call],

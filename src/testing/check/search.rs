@@ -63,10 +63,6 @@ impl<'a, M: Model> Prepared<'a, M> {
     pub(super) fn was_told(&self, call: usize) -> bool {
         self.rank[call].is_some()
     }
-
-    pub(super) fn is_read(&self, call: usize) -> bool {
-        self.is_read[call]
-    }
 }
 
 /// Whether a call changes nothing in any state.

@@ -32,7 +32,6 @@ pub(super) fn shrink<M: Model>(
     model: &M,
     whole: &Prepared<'_, M>,
     stuck: &Stuck<M::State>,
-    max_choices: u64,
 ) -> Violation<M::Operation, M::Outcome> {
     let forgotten: Vec<_> = whole.calls.iter().map(|call| forgotten(model, call)).collect();
     let forgotten = forgotten.as_slice();
@@ -41,12 +40,12 @@ pub(super) fn shrink<M: Model>(
     let piece = known.unwrap_or_else(|| {
         let smaller = Smaller::new(model, whole, forgotten).shrunk();
         let is_clear = smaller.calls.len() <= AT_A_GLANCE && !smaller.is_misleading();
-        let example = if is_clear || stuck.is_forced { None } else { dead_end.shown() };
+        let example = if is_clear { None } else { dead_end.shown() };
         // What has nothing before it would not be seen to be one.
         let example = example.filter(|piece| piece.before > 0);
         example.unwrap_or_else(|| Piece { start: model.initial(), before: 0, calls: smaller.calls })
     });
-    piece.into_violation(model, whole.calls.len(), max_choices.max(MAX_CHOICES))
+    piece.into_violation(model, whole.calls.len())
 }
 
 /// A part of a history that has no order.
@@ -94,19 +93,16 @@ impl<'a, M: Model> Smaller<'a, M> {
         is_violated
     }
 
-    /// Whether these have no order whatever the hidden ones did.
-    fn is_violated_beside(&self, calls: &[Numbered<'a, M>], hidden: &[Numbered<'a, M>]) -> bool {
-        self.is_violated_by(calls)
-            && (hidden.is_empty() || self.is_violated_by(&beside(calls, hidden.iter().copied())))
-    }
-
     /// Drops reads, and if it hides them others, too, as many as may go, in large pieces first (Zeller's delta debugging). What
     /// may not go at first may not go later: there is less to contradict it then, or more to explain it.
     fn drop_some(&mut self, hides: bool) {
         let mut size = self.calls.len().div_ceil(2);
-        while size > 0 && self.work.get() > 0 {
+        while size > 0 {
             let mut begin = 0;
             while begin < self.calls.len() {
+                if self.work.get() == 0 {
+                    return;
+                }
                 let end = (begin + size).min(self.calls.len());
                 let mut rest = self.calls[..begin].to_vec();
                 let mut hidden = self.hidden.clone();
@@ -119,7 +115,7 @@ impl<'a, M: Model> Smaller<'a, M> {
                 }
                 let stay = rest.len();
                 rest.extend(&self.calls[end..]);
-                if rest.len() < self.calls.len() && self.is_violated_beside(&rest, &hidden) {
+                if self.is_violated_by(&beside(&rest, hidden.iter().copied())) {
                     // What comes next is at this place now.
                     begin = stay;
                     (self.calls, self.hidden) = (rest, hidden);
@@ -137,7 +133,8 @@ impl<'a, M: Model> Smaller<'a, M> {
         for place in 0..self.calls.len() {
             let mut rest = self.calls.clone();
             rest.remove(place);
-            if self.is_violated_by(&rest) && !self.is_violated_beside(&rest, &self.hidden) {
+            let all = beside(&rest, self.hidden.iter().copied());
+            if self.is_violated_by(&rest) && !self.is_violated_by(&all) {
                 self.show(&rest);
                 return true;
             }
