@@ -3,14 +3,14 @@
 use ifmatch::Precondition::{Any, Present};
 use ifmatch::Requirement;
 use ifmatch::testing::StoreOperation::{Get, Reopen, Revision, Transact, Update};
-use ifmatch::testing::{Model, StoreModel, StoreOperation, StoreOutcome, check};
+use ifmatch::testing::{Model, Step, StoreModel, StoreOperation, StoreOutcome, check};
 
 use crate::all_orders::is_linearizable;
 use crate::rows::{
-    NOTHING, Row, commit, committed, delete, deleted, history, lost, newest, put, read, unchanged,
-    written,
+    NOTHING, Row, commit, committed, counted, delete, deleted, history, lost, newest, put, read,
+    unchanged, written,
 };
-use crate::simulated::revision;
+use crate::simulated::{entry, revision};
 
 fn agree(name: &str, model: &StoreModel<u8, u64>, rows: Vec<Row>, expected: bool) {
     let history = history(rows);
@@ -176,4 +176,44 @@ fn what_a_closure_wrote_is_known_when_its_outcome_is_forgotten() {
     assert_eq!(model.forget(&Transact, &transacted), Some(commit));
     let restarted = StoreOutcome::Revision(revision(2));
     assert_eq!(model.forget(&Reopen, &restarted), None);
+}
+
+/// What was there before the history began is there, with all that is known of it.
+#[test]
+fn a_store_starts_with_what_is_in_it() {
+    let model = || StoreModel::starting_with([(0, entry(3, 2, 2, 7))], revision(5));
+    assert_eq!(format!("{:?}", model().initial()), "revision 5, 0: 7 at 3 (created at 2, write 2)");
+    for (is, expected) in [((3, 2, 2, 7), true), ((3, 2, 2, 8), false), ((4, 2, 2, 7), false)] {
+        agree("what is read", &model(), vec![(0, 1, Get(0), read(is))], expected);
+    }
+    agree("it is not nothing", &model(), vec![(0, 1, Get(0), NOTHING)], false);
+    agree("it goes on", &model(), vec![(0, 1, put(0, 8, Present), counted(6, 2, 3))], true);
+    agree("it is over", &model(), vec![(0, 1, put(0, 8, Present), counted(5, 2, 3))], false);
+}
+
+#[test]
+fn what_is_known_of_a_revision_is_shown() {
+    let model = StoreModel::<u8, u64>::new();
+    let mut state = model.initial();
+    for key in 0..2 {
+        assert_eq!(model.step(&mut state, &put(key, 1, Any), None), Step::Changed);
+    }
+    assert_eq!(
+        format!("{state:?}"),
+        "revision 3 or more, 0: 1 at 2 or more (created at 2 or more, write 1), \
+         1: 1 at 3 or more (created at 3 or more, write 1)"
+    );
+    let found = read((5, 5, 1, 1));
+    assert_eq!(model.step(&mut state, &Get(0), found.as_ref()), Step::Changed);
+    assert_eq!(
+        format!("{state:?}"),
+        "revision 6 or more, 0: 1 at 5 (created at 5, write 1), \
+         1: 1 at 6 or more (created at 6 or more, write 1)"
+    );
+    let restarted = newest(8);
+    assert_eq!(model.step(&mut state, &Reopen, restarted.as_ref()), Step::Changed);
+    assert_eq!(
+        format!("{state:?}"),
+        "revision 8, 0: 1 at 5 (created at 5, write 1), 1: 1 at 6 to 8 (created at 6 to 8, write 1)"
+    );
 }

@@ -18,6 +18,7 @@ mod lines;
 mod may_come;
 mod open;
 mod order;
+mod pictures;
 mod plans;
 mod planted;
 mod recorded;

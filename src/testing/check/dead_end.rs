@@ -33,15 +33,18 @@ impl<'a, M: Model> DeadEnd<'a, M> {
     pub(super) fn shown(&self) -> Option<Piece<'a, M>> {
         let mut waits = vec![true; self.whole.calls.len()];
         self.stuck.order.iter().for_each(|call| waits[*call] = false);
-        let mut blocked = self.stuck.blocked.to_vec();
-        // That it was never so tells least.
-        blocked.sort_by_cached_key(|call| self.causes(*call).is_empty());
-        let next = self.whole.told.iter().find(|call| waits[**call]);
-        blocked.into_iter().find_map(|call| {
-            let is_impossible = self.step(&mut self.stuck.state.clone(), call) == Step::Impossible;
-            // Or it is only too early: before who was told the next revision.
-            let next = next.filter(|_| !is_impossible);
-            self.explained([call].into_iter().chain(next.copied()).collect(), &waits)
+        let next = self.whole.told.iter().copied().find(|call| waits[*call]);
+        let is_possible = |call| self.step(&mut self.stuck.state.clone(), call) != Step::Impossible;
+        let blocked = self.stuck.blocked.iter().map(|call| (is_possible(*call), *call));
+        let mut blocked: Vec<_> = blocked.collect();
+        // That it was never so tells less than why it is so no more, and that it is only too early tells least.
+        blocked.sort_by_cached_key(|(is_possible, call)| {
+            (*is_possible, self.causes(*call).is_empty())
+        });
+        blocked.into_iter().find_map(|(is_possible, call)| {
+            // Too early is it before who was told the next revision.
+            let next = next.filter(|_| is_possible);
+            self.explained([call].into_iter().chain(next).collect(), &waits)
         })
     }
 
