@@ -11,6 +11,7 @@ mod all_orders;
 mod anything;
 mod bounds;
 mod clients;
+mod effort;
 mod generated;
 mod judged;
 mod known;

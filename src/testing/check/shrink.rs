@@ -16,7 +16,7 @@ use super::violation::Violation;
 use crate::testing::model::Model;
 
 /// What a smaller history may take to be found contradictory: otherwise it is left as it was.
-pub(super) const MAX_CHOICES: u64 = 4_096;
+pub(super) const MAX_CHOICES: u64 = 256;
 
 /// How many calls may be looked at in smaller histories, all together: then what is found is as small as it gets.
 const WORK: usize = 4_000_000;
