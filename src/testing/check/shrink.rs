@@ -2,7 +2,8 @@
 //!
 //! Only by steps that keep the violation one of the history that was checked: whatever the smaller history contradicts, the
 //! larger one did. So calls that read only may go. Any other call may go only if the history contradicts itself without it,
-//! and also when it may have had its effect, or not: else it might be the loss of the call that makes the contradiction.
+//! and also when it may have had its effect while it was under way, or not: else it might be the loss of the call that makes
+//! the contradiction.
 //!
 //! Where revisions alone lead to the contradiction, it is known beforehand what is to be seen: see `dead_end`. Where they do
 //! not, a small history may be right and yet mislead. Then an example is better, from there, too.
