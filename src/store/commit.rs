@@ -10,6 +10,8 @@
 
 use std::hash::{BuildHasher, Hash};
 
+use triomphe::Arc;
+
 use crate::commit_error::CommitError;
 use crate::error::{LogFailure, OutcomeUnknown, Reason};
 use crate::key::AsKey;
@@ -23,7 +25,6 @@ use super::examine::{Examined, Unknown, catch_up, examine};
 use super::install::{Installed, Locked};
 use super::pending::{Pending, Told as Awaited};
 use super::settle::{self, Operation, Outcome};
-use super::write::NewKey;
 use super::{Inner, Store};
 
 /// A transaction that took place.
@@ -89,7 +90,7 @@ pub(super) struct KeyWrite<K, V> {
     pub(super) key: K,
     pub(super) is_new: bool,
     /// Made, under no lock, once it turns out that the key is new.
-    pub(super) new_key: Option<NewKey<K>>,
+    pub(super) new_key: Option<Arc<K>>,
     pub(super) hash: u64,
     pub(super) draft: Option<Draft<V>>,
     pub(super) deletes: bool,
@@ -198,7 +199,7 @@ where
     fn share_keys(&mut self) {
         for write in &mut self.writes {
             if write.is_new && write.new_key.is_none() {
-                write.new_key = Some(NewKey::new(write.key.clone()));
+                write.new_key = Some(Arc::new(write.key.clone()));
             }
         }
     }

@@ -18,7 +18,7 @@ use super::place;
 use super::sequencer::{Aftermath, NoTurn, Population, State, Turn};
 use super::shards::{self, Slot, Table};
 use super::window::{Change, Changes, Recent};
-use super::write::{NewKey, Removed};
+use super::write::Removed;
 
 /// What an attempt under the locks came to.
 pub(super) enum Installed {
@@ -107,7 +107,7 @@ where
         }
         for (write, place) in commit.writes.iter().zip(&places) {
             if let (None, Some(new_key)) = (place.bucket, &write.new_key) {
-                map.index.insert(Arc::clone(&new_key.shared));
+                map.index.insert(Arc::clone(new_key));
             }
         }
         let installed = self.take_turn(commit, store, &places, population, (checked, limit));
@@ -309,7 +309,7 @@ where
             match (self.slot_mut(place), &write.new_key) {
                 (Some(slot), _) => slot.versions.collapse(),
                 (None, Some(new_key)) => {
-                    let _shared = map.index.remove(&new_key.shared);
+                    let _key = map.index.remove(new_key);
                 }
                 (None, None) => {}
             }
@@ -327,21 +327,21 @@ fn write_one<K, V>(
     let table = guard.table_mut();
     let Some(bucket) = bucket else {
         let draft = write.draft.take()?;
-        let NewKey { key, shared } = write.new_key.take().expect("it was made before the turn");
-        let (change, versions) = place::create(turn, &shared, draft);
-        shards::insert(table, write.hash, Slot { key, shared, versions });
+        let key = write.new_key.take().expect("it was made before the turn");
+        let (change, versions) = place::create(turn, &key, draft);
+        shards::insert(table, write.hash, Slot { key, versions });
         return Some(change);
     };
     let slot = table.get_bucket_mut(bucket).expect("nothing moves within a turn");
-    let Slot { shared, versions, .. } = slot;
+    let Slot { key, versions } = slot;
     if let Some(draft) = write.draft.take() {
-        return Some(place::put(turn, write.hash, shared, versions, draft));
+        return Some(place::put(turn, write.hash, key, versions, draft));
     }
     let newest = versions.newest().1?.clone();
     if !place::leaves_nothing(turn, versions) {
-        return Some(place::bury(turn, write.hash, shared, versions));
+        return Some(place::bury(turn, write.hash, key, versions));
     }
-    let change = place::forget(turn, shared, &newest);
+    let change = place::forget(turn, key, &newest);
     let entry = table.get_bucket_entry(bucket).ok().expect("nothing moves within a turn");
     removed.push((entry.remove().0, None));
     Some(change)

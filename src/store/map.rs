@@ -210,11 +210,11 @@ impl<K: AsKey<K> + Clone + Ord, V, S: BuildHasher> Content<K, V, S> {
         versions: Versions<V>,
     ) -> triomphe::Arc<K> {
         self.shards.make_room(table, 1);
-        let shared = triomphe::Arc::new(key.clone());
-        self.index.insert(triomphe::Arc::clone(&shared));
-        let slot = Slot { key, shared: triomphe::Arc::clone(&shared), versions };
+        let key = triomphe::Arc::new(key);
+        self.index.insert(triomphe::Arc::clone(&key));
+        let slot = Slot { key: triomphe::Arc::clone(&key), versions };
         shards::insert(table, hash, slot);
-        shared
+        key
     }
 
     /// Installs what recovery read: the commit `revision` put `value` under `key`, or deleted it. Returns what that changed.
@@ -233,14 +233,14 @@ impl<K: AsKey<K> + Clone + Ord, V, S: BuildHasher> Content<K, V, S> {
                 let previous = slot.versions.newest().1.cloned();
                 let entry = Draft::new(value).seal(revision, previous.as_ref());
                 slot.versions = Versions::One(entry.clone());
-                let key = triomphe::Arc::clone(&slot.shared);
+                let key = triomphe::Arc::clone(&slot.key);
                 Some(Change { key, entry: Some(entry), previous })
             }
             (Ok(slot), None) => {
                 let (slot, _) = slot.remove();
                 let _indexed = self.index.remove(&key);
                 let previous = slot.versions.newest().1.cloned();
-                Some(Change { key: slot.shared, entry: None, previous })
+                Some(Change { key: slot.key, entry: None, previous })
             }
             (Err(_), None) => None,
             (Err(_), Some(value)) => {

@@ -107,6 +107,7 @@ impl<K, V> Aftermath<K, V> {
 
     /// Drops what left the window. It is not this writer's: neither is a panic in its drop.
     pub(super) fn drop_evicted(&mut self) {
+        self.evicted.iter().for_each(Recent::touch);
         while !self.evicted.is_empty() {
             // What panics has left the list, and is not dropped again.
             let _reported = catch_unwind(AssertUnwindSafe(|| self.evicted.clear()));

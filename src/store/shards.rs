@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
+use triomphe::Arc;
 
 use crate::key::AsKey;
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -29,9 +30,8 @@ pub(super) type Table<K, V> = HashTable<Slot<K, V>>;
 /// A key and its versions.
 #[derive(Debug)]
 pub(super) struct Slot<K, V> {
-    /// Here for look-ups, which then touch one line less, and shared with the index and the window.
-    pub(super) key: K,
-    pub(super) shared: triomphe::Arc<K>,
+    /// Shared with the index and the window.
+    pub(super) key: Arc<K>,
     pub(super) versions: Versions<V>,
 }
 
@@ -97,7 +97,7 @@ impl<K, V, S: BuildHasher> Shards<K, V, S> {
     /// is done for all of them, and nothing atomic comes in between.
     pub(super) fn read_some(
         &self,
-        keys: &[triomphe::Arc<K>],
+        keys: &[Arc<K>],
         look: impl Fn(&Versions<V>) -> Option<&Versioned<V>>,
     ) -> Several<Option<Versioned<V>>>
     where
@@ -109,13 +109,11 @@ impl<K, V, S: BuildHasher> Shards<K, V, S> {
         numbers.sort_unstable();
         numbers.dedup();
         let guards: Several<_> = numbers.iter().map(|number| self.read_number(*number)).collect();
-        let find = |(key, hash): (&triomphe::Arc<K>, &u64)| {
+        let find = |(key, hash): (&Arc<K>, &u64)| {
             let place = numbers.binary_search(&self.number(*hash));
             let table = &guards[place.expect("the shards of all keys are locked")];
             // Nearly always it is the slot's own, and need not be compared.
-            table.find(*hash, |slot| {
-                triomphe::Arc::ptr_eq(key, &slot.shared) || key.is_key(&slot.key)
-            })
+            table.find(*hash, |slot| Arc::ptr_eq(key, &slot.key) || key.is_key(&slot.key))
         };
         let slots: Several<_> = keys.iter().zip(&hashes).map(find).collect();
         let found: Several<_> = slots.iter().map(|slot| look(&(*slot)?.versions)).collect();
@@ -137,7 +135,7 @@ impl<K: AsKey<K>, V, S: BuildHasher> Shards<K, V, S> {
         if needed <= table.capacity() {
             return;
         }
-        let hashes: Vec<u64> = table.iter().map(|slot| self.hash(&slot.key)).collect();
+        let hashes: Vec<u64> = table.iter().map(|slot| self.hash(&*slot.key)).collect();
         let mut larger = Table::with_capacity((table.len() * 2).max(needed).max(4));
         for (slot, hash) in table.drain().zip(hashes) {
             larger.insert_unique(hash, slot, |_| unreachable!("the table is large enough"));

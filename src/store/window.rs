@@ -4,6 +4,7 @@
 //! nothing that is not yet shown: a batch of the log that is larger than the window is still seen whole.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use smallvec::SmallVec;
 use triomphe::Arc;
@@ -18,6 +19,8 @@ pub(super) struct Window<K, V> {
     commits: VecDeque<Recent<K, V>>,
     /// How many changes they have.
     changes: usize,
+    /// Commits that left it, and are not dropped yet.
+    leaving: Evicted<K, V>,
     max_changes: usize,
     /// All commits after this revision are here.
     start: u64,
@@ -54,9 +57,22 @@ pub(super) struct Change<K, V> {
 }
 
 /// Commits that left the window, to be dropped under no lock.
-pub(super) type Evicted<K, V> = SmallVec<[Recent<K, V>; 2]>;
+pub(super) type Evicted<K, V> = SmallVec<[Recent<K, V>; LEAVING + 1]>;
+
+/// So many are dropped together. Their counts are no longer in a cache; those of several commits are waited for at the same
+/// time ([`Recent::touch`]). No more, because an allocator keeps about so many blocks at hand.
+const LEAVING: usize = size(8, 1);
 
 impl<K, V> Recent<K, V> {
+    /// Reads the counts that [`drop`] is going to change. Reading several takes as long as one, if nothing atomic is
+    /// changed in between.
+    pub(super) fn touch(&self) {
+        for Change { key, entry, previous } in self.changes() {
+            black_box(Arc::is_unique(key));
+            entry.iter().chain(previous).for_each(Versioned::touch);
+        }
+    }
+
     pub(super) fn changes(&self) -> &[Change<K, V>] {
         match &self.changes {
             Changes::One(change) => std::slice::from_ref(change),
@@ -93,7 +109,14 @@ impl<K, V> Window<K, V> {
     pub(super) fn new(start: u64, max_changes: usize) -> Self {
         let max_changes = max_changes.max(MIN_WINDOW);
         let lost = VecDeque::new();
-        Self { commits: VecDeque::new(), changes: 0, max_changes, start, lost }
+        Self {
+            commits: VecDeque::new(),
+            changes: 0,
+            leaving: Evicted::new(),
+            max_changes,
+            start,
+            lost,
+        }
     }
 
     /// While a log is read: what was read so far is the state at `revision`.
@@ -121,11 +144,13 @@ impl<K, V> Window<K, V> {
     pub(super) fn make_room(&mut self, changes: usize, evicted: &mut Evicted<K, V>) {
         self.commits.reserve(1);
         if changes > 1 {
-            evicted.reserve(2 * changes);
+            self.leaving.reserve(2 * changes);
+            evicted.reserve(LEAVING + 2 * changes);
         }
     }
 
-    /// Adds the newest commit. For each of its changes at most two old commits leave, which are shown.
+    /// Adds the newest commit. For each of its changes at most two old commits leave, which are shown; they are `evicted`
+    /// once there are some.
     pub(super) fn push(
         &mut self,
         revision: u64,
@@ -139,9 +164,12 @@ impl<K, V> Window<K, V> {
         self.commits.push_back(commit);
         for _ in 0..2 * added {
             match self.pop(shown) {
-                Some(oldest) => evicted.push(oldest),
-                None => return,
+                Some(oldest) => self.leaving.push(oldest),
+                None => break,
             }
+        }
+        if self.leaving.len() >= LEAVING {
+            evicted.append(&mut self.leaving);
         }
     }
 
@@ -231,9 +259,11 @@ mod tests {
     #[test]
     fn what_came_after_any_kept_revision_is_told_without_a_gap() {
         let mut window = Window::new(1, MIN_WINDOW);
-        for revision in 2..=101 {
-            assert_eq!(push(&mut window, revision, 1, revision), usize::from(revision > 65));
-        }
+        let dropped: Vec<_> =
+            (2..=101).map(|revision| push(&mut window, revision, 1, revision)).collect();
+        assert_eq!(dropped.iter().sum::<usize>(), 4 * LEAVING);
+        assert!(dropped.iter().all(|commits| [0, LEAVING].contains(commits)), "together");
+        assert_eq!(window.changes(), MIN_WINDOW);
         assert_eq!(window.start(), 37);
         assert_eq!(revisions(&window, 36, 101), Err(Gone { start: 37 }));
         assert_eq!(revisions(&window, 37, 101), Ok((38..=101).collect()));
@@ -249,9 +279,9 @@ mod tests {
             assert_eq!(push(&mut window, revision, 1, 1), 0);
         }
         assert_eq!(revisions(&window, 1, 201), Ok((2..=201).collect()));
-        // A commit of many changes makes room for itself and for what waited.
-        assert_eq!(push(&mut window, 202, 1, 201), 2);
-        assert_eq!(push(&mut window, 203, 50, 202), 100);
+        // A commit of many changes makes room for itself and for what waited. The first two are dropped with the next.
+        assert_eq!(push(&mut window, 202, 1, 201), 0);
+        assert_eq!(push(&mut window, 203, 50, 202), 2 + 100);
         assert_eq!(push(&mut window, 204, 200, 203), 100);
         assert_eq!(
             revisions(&window, 203, 204),

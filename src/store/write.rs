@@ -83,20 +83,7 @@ enum Name<K, Q> {
     Given(Q),
     Owned(K),
     /// Ready to become a key of the map.
-    New(NewKey<K>),
-}
-
-/// A key that is to be a key of the map: as it is looked up, and shared.
-pub(super) struct NewKey<K> {
-    pub(super) key: K,
-    pub(super) shared: Arc<K>,
-}
-
-impl<K: Clone> NewKey<K> {
-    pub(super) fn new(key: K) -> Self {
-        let shared = Arc::new(key.clone());
-        Self { key, shared }
-    }
+    New(Arc<K>),
 }
 
 impl<K: AsKey<K> + Clone, Q: AsKey<K>> Name<K, Q> {
@@ -104,7 +91,7 @@ impl<K: AsKey<K> + Clone, Q: AsKey<K>> Name<K, Q> {
         match self {
             Self::Given(given) => given.is_key(key),
             Self::Owned(owned) => owned.is_key(key),
-            Self::New(new) => new.key.is_key(key),
+            Self::New(new) => new.is_key(key),
         }
     }
 
@@ -112,12 +99,12 @@ impl<K: AsKey<K> + Clone, Q: AsKey<K>> Name<K, Q> {
         match self {
             Self::Given(given) => given.into_key(),
             Self::Owned(owned) => owned,
-            Self::New(new) => new.key,
+            Self::New(new) => Arc::unwrap_or_clone(new),
         }
     }
 
     fn into_new(self) -> Self {
-        Self::New(NewKey::new(self.into_key()))
+        Self::New(Arc::new(self.into_key()))
     }
 }
 
@@ -197,8 +184,8 @@ where
             Err(_) if deletes => Decision::Attempt(settled(Effect::Nothing, None)),
             Err(_) => match name {
                 Name::New(key) => {
-                    let shared = Arc::clone(&key.shared);
-                    Decision::Attempt(self.create(store, &mut table, shared, garbage))
+                    let key = Arc::clone(key);
+                    Decision::Attempt(self.create(store, &mut table, key, garbage))
                 }
                 _ => Decision::NeedsOwnedKey,
             },
@@ -209,26 +196,25 @@ where
         &mut self,
         store: &Inner<K, V, S>,
         table: &mut Table<K, V>,
-        shared: Arc<K>,
+        key: Arc<K>,
         garbage: &mut Garbage<K, V>,
     ) -> Attempt<K, V> {
         let map = &store.map;
         map.shards.make_room(table, 1);
-        map.index.insert(Arc::clone(&shared));
+        map.index.insert(Arc::clone(&key));
         let population = Population { created: 1, deleted: 0 };
         let mut turn =
             match store.enter(self.record.as_ref(), population, 1, &mut garbage.aftermath) {
                 Ok(turn) => turn,
                 Err(refusal) => {
-                    let _shared = map.index.remove(&shared);
+                    let _key = map.index.remove(&key);
                     return no_turn(&mut self.change, refusal);
                 }
             };
         turn.append();
-        let (change, versions) = place::create(&turn, &shared, take_draft(&mut self.change));
+        let (change, versions) = place::create(&turn, &key, take_draft(&mut self.change));
         let effect = self.effect_of_put(&change);
-        let key = self.name.take().expect(UNSETTLED).into_key();
-        shards::insert(table, self.hash, Slot { key, shared, versions });
+        shards::insert(table, self.hash, Slot { key, versions });
         settled(effect, Some(turn.publish(Changes::One(change))))
     }
 
@@ -238,7 +224,7 @@ where
         mut slot: OccupiedEntry<'_, Slot<K, V>>,
         garbage: &mut Garbage<K, V>,
     ) -> Attempt<K, V> {
-        let Slot { shared, versions, .. } = slot.get_mut();
+        let Slot { key, versions } = slot.get_mut();
         let created = u64::from(versions.newest().1.is_none());
         let population = Population { created, deleted: 0 };
         if store.map.sequencer.expects_to_keep() {
@@ -260,7 +246,7 @@ where
         };
         turn.append();
         let draft = take_draft(&mut self.change);
-        let change = place::put(&mut turn, self.hash, shared, versions, draft);
+        let change = place::put(&mut turn, self.hash, key, versions, draft);
         let effect = self.effect_of_put(&change);
         settled(effect, Some(turn.publish(Changes::One(change))))
     }
@@ -271,7 +257,7 @@ where
         mut slot: OccupiedEntry<'_, Slot<K, V>>,
         garbage: &mut Garbage<K, V>,
     ) -> Attempt<K, V> {
-        let Slot { shared, versions, .. } = slot.get_mut();
+        let Slot { key, versions } = slot.get_mut();
         let previous = versions.newest().1.expect("only what exists is deleted").clone();
         let population = Population { created: 0, deleted: 1 };
         if store.map.sequencer.expects_to_keep() {
@@ -295,14 +281,14 @@ where
         turn.append();
         let effect = Effect::Deleted(Deleted::new(revision, previous.clone()));
         if place::leaves_nothing(&turn, versions) {
-            let change = place::forget(&mut turn, shared, &previous);
+            let change = place::forget(&mut turn, key, &previous);
             let revision = turn.publish(Changes::One(change));
             let slot = slot.remove().0;
             let indexed = store.map.unlist(&slot.key);
             garbage.slot = Some((slot, indexed));
             return settled(effect, Some(revision));
         }
-        let change = place::bury(&mut turn, self.hash, shared, versions);
+        let change = place::bury(&mut turn, self.hash, key, versions);
         settled(effect, Some(turn.publish(Changes::One(change))))
     }
 

@@ -8,16 +8,17 @@ mod engine;
 mod engines;
 mod keys;
 mod measure;
+mod process;
 mod report;
 mod workload;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::engine::{Contender, Engine};
 use crate::measure::Series;
+use crate::process::{Process, SERVE};
 use crate::report::{Figures, Row};
-use crate::workload::{Goal, Home, WORKLOADS, Workload, filled};
+use crate::workload::{Goal, Home, WORKLOADS, Workload};
 
 /// How much is done.
 struct Plan {
@@ -30,8 +31,14 @@ const FULL: Plan = Plan { keys: 1_000_000, rounds: 7, length: Duration::from_mil
 const QUICK: Plan = Plan { keys: 200_000, rounds: 5, length: Duration::from_millis(100) };
 
 fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let Some((SERVE, told)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        process::serve(told);
+        return ExitCode::SUCCESS;
+    }
     let (mut plan, mut json, mut names) = (FULL, None, Vec::new());
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => plan = QUICK,
@@ -49,24 +56,32 @@ fn main() -> ExitCode {
         |workload: &&Workload| names.is_empty() || names.iter().any(|name| workload.name == name);
     let chosen: Vec<_> = WORKLOADS.iter().filter(is_chosen).collect();
     let mut rows = Vec::new();
-    for home in [Home::Memory, Home::Logged, Home::Durable] {
+    for home in Home::ALL {
         let workloads: Vec<_> = chosen.iter().filter(|workload| workload.home == home).collect();
         if workloads.is_empty() {
             continue;
         }
         let directory = tempfile::tempdir().expect("a directory for temporary files");
-        let engines: Vec<_> = home
+        let mut processes: Vec<_> = home
             .contenders()
             .iter()
             .map(|contender| {
-                eprintln!("{home:?}: {} gets {} keys", contender.name, plan.keys);
                 let own = directory.path().join(contender.name);
                 std::fs::create_dir(&own).expect("it is new");
-                (contender, filled(contender, &own, plan.keys))
+                let (process, filled) = Process::start(home, *contender, &own, plan.keys);
+                eprintln!(
+                    "{}: {} has {} keys after {:.1} s, {} bytes a key in memory",
+                    home.name(),
+                    contender.name,
+                    plan.keys,
+                    filled.seconds,
+                    filled.resident_bytes / u64::from(plan.keys)
+                );
+                process
             })
             .collect();
         for workload in workloads {
-            rows.extend(measured(workload, &engines, &plan));
+            rows.extend(measured(workload, &mut processes, &plan));
         }
     }
     print!("{}", report::table(&rows));
@@ -79,21 +94,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn measured(
-    workload: &Workload,
-    engines: &[(&Contender, Box<dyn Engine>)],
-    plan: &Plan,
-) -> Vec<Row> {
+fn measured(workload: &Workload, processes: &mut [Process], plan: &Plan) -> Vec<Row> {
     let row = |goal: &Goal| {
         let mut figures: Vec<_> =
-            engines.iter().map(|(contender, _)| Figures::new(contender.name)).collect();
+            processes.iter().map(|process| Figures::new(process.contender.name)).collect();
         for number in 0..plan.rounds {
             // Nobody is always first.
-            for turn in 0..engines.len() {
-                let index = (turn + number as usize) % engines.len();
-                let engine = engines[index].1.as_ref();
-                let sample = workload.round(engine, plan.keys, goal.threads, plan.length, number);
-                figures[index].push(sample);
+            for turn in 0..processes.len() {
+                let index = (turn + number as usize) % processes.len();
+                let process = &mut processes[index];
+                figures[index].push(process.round(workload, goal.threads, plan.length, number));
             }
         }
         let row = Row { workload: workload.name, goal: *goal, figures };

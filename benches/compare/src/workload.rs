@@ -32,6 +32,25 @@ pub enum Home {
 }
 
 impl Home {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Memory, Self::Logged, Self::Durable];
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Logged => "logged",
+            Self::Durable => "durable",
+        }
+    }
+
+    /// The one that is called so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|home| home.name() == name)
+    }
+
     /// Who takes part.
     #[must_use]
     pub fn contenders(self) -> &'static [Contender] {
@@ -78,7 +97,7 @@ pub struct Workload {
 }
 
 /// All that there are.
-pub const WORKLOADS: [Workload; 8] = [
+pub static WORKLOADS: [Workload; 8] = [
     Workload {
         name: "get",
         home: Home::Memory,
@@ -146,6 +165,12 @@ pub fn filled(contender: &Contender, directory: &Path, keys: u32) -> Box<dyn Eng
 }
 
 impl Workload {
+    /// The one that is called so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        WORKLOADS.iter().find(|workload| workload.name == name)
+    }
+
     /// A round of one contender.
     #[must_use]
     pub fn round(

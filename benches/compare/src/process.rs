@@ -1,0 +1,123 @@
+//! Each contender in a process of its own, which does what it is told line by line.
+//!
+//! In one process the contenders are not equal: whose memory is allocated first, and how the next one's lies between it, changes
+//! the rate of a read by a third. So each has its own heap, and is asked in turn.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Contender;
+use crate::measure::Sample;
+use crate::workload::{Home, Workload, filled};
+
+/// What there is to know before the first round.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Filled {
+    /// How long it took to open, and to write all keys.
+    pub seconds: f64,
+    /// By how much the process grew.
+    pub resident_bytes: u64,
+}
+
+/// One round that a contender is asked for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Round {
+    workload: String,
+    threads: usize,
+    length: Duration,
+    seed: u64,
+}
+
+/// What a process is started with.
+pub const SERVE: &str = "--serve";
+
+/// A contender at work.
+pub struct Process {
+    /// Who.
+    pub contender: Contender,
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    /// Starts one, and waits until it has all keys.
+    pub fn start(home: Home, contender: Contender, directory: &Path, keys: u32) -> (Self, Filled) {
+        let program = std::env::current_exe().expect("this program is a file");
+        let mut child = Command::new(program)
+            .args([SERVE, home.name(), contender.name, &keys.to_string()])
+            .arg(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program can be started");
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("it is a pipe")).lines();
+        let mut process = Self { contender, child, input, output };
+        let filled = process.answer();
+        (process, filled)
+    }
+
+    /// Lets it work.
+    pub fn round(
+        &mut self,
+        workload: &Workload,
+        threads: usize,
+        length: Duration,
+        seed: u64,
+    ) -> Sample {
+        let workload = workload.name.to_owned();
+        let round = Round { workload, threads, length, seed };
+        let line = serde_json::to_string(&round).expect("numbers and a name");
+        let input = self.input.as_mut().expect("it has not been ended");
+        writeln!(input, "{line}").expect("the contender lives");
+        self.answer()
+    }
+
+    fn answer<T: DeserializeOwned>(&mut self) -> T {
+        let line = self.output.next().expect("the contender lives").expect("it answers");
+        serde_json::from_str(&line).expect("it answers what it was asked")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The end of its input is the end of its work.
+        drop(self.input.take());
+        let _status = self.child.wait();
+    }
+}
+
+/// The other side: is one contender.
+pub fn serve(arguments: &[String]) {
+    let [home, name, keys, directory] = arguments else { panic!("see Process::start") };
+    let home = Home::named(home).expect("there is such a home");
+    let is_it = |contender: &&Contender| contender.name == name;
+    let contender = home.contenders().iter().find(is_it).expect("there is such a contender");
+    let keys = keys.parse().expect("a number");
+    let (before, begin) = (resident_bytes(), Instant::now());
+    let engine = filled(contender, Path::new(directory), keys);
+    let seconds = begin.elapsed().as_secs_f64();
+    say(&Filled { seconds, resident_bytes: resident_bytes().saturating_sub(before) });
+    for line in std::io::stdin().lines() {
+        let round: Round = serde_json::from_str(&line.expect("text")).expect("a round");
+        let workload = Workload::named(&round.workload).expect("there is such a workload");
+        say(&workload.round(engine.as_ref(), keys, round.threads, round.length, round.seed));
+    }
+}
+
+fn say(answer: &impl Serialize) {
+    println!("{}", serde_json::to_string(answer).expect("numbers"));
+}
+
+/// How much memory this process has now.
+fn resident_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages = pages.and_then(|pages| pages.split(' ').nth(1)?.parse::<u64>().ok());
+    pages.unwrap_or(0) * rustix::param::page_size() as u64
+}
