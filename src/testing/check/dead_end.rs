@@ -5,8 +5,8 @@
 //! rule for reads and writes: it asks the model.
 //!
 //! If revisions alone led there, it is the only order: the state before the first that is shown is known, and so is what came
-//! of each, so that whatever is between them is left out. What waits beside them might yet explain them, and so they have to
-//! contradict each other whatever it does.
+//! of each, so that whatever is between them is left out. What waits beside them might yet explain them: it is looked at whether
+//! they contradict each other whatever it does.
 //!
 //! If there are other orders, what is shown is where one of them breaks off: an example.
 
@@ -43,7 +43,7 @@ impl<'a, M: Model> DeadEnd<'a, M> {
         });
         blocked.into_iter().find_map(|(is_possible, call)| {
             // Too early is it before who was told the next revision.
-            let next = next.filter(|_| is_possible);
+            let next = next.filter(|_| is_possible && self.stuck.is_forced);
             self.explained([call].into_iter().chain(next).collect(), &waits)
         })
     }
@@ -59,7 +59,8 @@ impl<'a, M: Model> DeadEnd<'a, M> {
             blocked = self.stuck(&piece.start, &piece.calls)?;
             if blocked.iter().all(|call| self.stuck.blocked.contains(call)) {
                 let beside = beside(&piece.calls, self.hidden(&piece, &shown, waits)?);
-                return self.stuck(&piece.start, &beside).is_some().then_some(piece);
+                let found = search(self.model, &piece.start, &beside, MAX_CHOICES);
+                return (!matches!(found, Found::Order(_))).then_some(piece);
             }
         }
         None
@@ -93,7 +94,8 @@ impl<'a, M: Model> DeadEnd<'a, M> {
         Piece { start, before: if self.stuck.is_forced { 0 } else { count }, calls }
     }
 
-    /// Whatever waits beside these, and may come before they are over, if its outcome can be forgotten.
+    /// Whatever waits beside these, or took effect though nobody was told, and may come before they are over, if its outcome
+    /// can be forgotten.
     fn hidden(
         &self,
         piece: &Piece<'a, M>,
@@ -104,7 +106,8 @@ impl<'a, M: Model> DeadEnd<'a, M> {
         let calls = self.whole.calls.iter().enumerate();
         let calls = calls.take_while(|(_, call)| Some(call.called) <= end).map(|(call, _)| call);
         calls
-            .filter(|call| waits[*call] && !shown.contains(call))
+            .filter(|call| waits[*call] || self.whole.calls[*call].outcome.is_none())
+            .filter(|call| !shown.contains(call))
             .map(|call| Some((call, self.forgotten[call].as_ref()?)))
             .collect()
     }

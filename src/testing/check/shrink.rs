@@ -42,8 +42,6 @@ pub(super) fn shrink<M: Model>(
         let smaller = Smaller::new(model, whole, forgotten).shrunk();
         let is_clear = smaller.calls.len() <= AT_A_GLANCE && !smaller.is_misleading();
         let example = if is_clear { None } else { dead_end.shown() };
-        // What has nothing before it would not be seen to be one.
-        let example = example.filter(|piece| piece.before > 0);
         example.unwrap_or_else(|| Piece { start: model.initial(), before: 0, calls: smaller.calls })
     });
     piece.into_violation(model, whole.calls.len())
