@@ -57,9 +57,10 @@ impl<'a, M: Model> DeadEnd<'a, M> {
             shown.extend(blocked.iter().flat_map(|call| self.causes(*call)));
             let piece = self.piece(&shown);
             blocked = self.stuck(&piece.start, &piece.calls)?;
+            let is_same = blocked.iter().all(|call| self.stuck.blocked.contains(call));
             // Among other orders, there may be one that breaks off at another of these.
-            let is_same = |call| self.stuck.blocked.contains(call);
-            if !self.stuck.is_forced || blocked.iter().all(is_same) {
+            let mut causes = blocked.iter().flat_map(|call| self.causes(*call));
+            if is_same || !self.stuck.is_forced && causes.all(|cause| shown.contains(&cause)) {
                 let beside = beside(&piece.calls, self.hidden(&piece, &shown, waits)?);
                 let found = search(self.model, &piece.start, &beside, MAX_CHOICES);
                 return (!matches!(found, Found::Order(_))).then_some(piece);
