@@ -1,7 +1,8 @@
 //! Whether a history is linearizable.
 
-mod causes;
+mod dead_end;
 mod parts;
+mod piece;
 mod search;
 mod shrink;
 mod violation;
@@ -107,9 +108,10 @@ impl Checker {
                 Ok(Linearization { order })
             }
             Found::Undecided => Err(CheckError::Undecided { choices: self.max_choices }),
-            Found::Nothing { order, is_forced, .. } => Err(CheckError::Violation(Box::new(
-                shrink::shrink(model, &prepared, (&order, is_forced), self.max_choices),
-            ))),
+            Found::Nothing(stuck) => {
+                let violation = shrink::shrink(model, &prepared, &stuck);
+                Err(CheckError::Violation(Box::new(violation)))
+            }
         }
     }
 }

@@ -1,16 +1,16 @@
 //! What is known of revisions that nobody was told, of restarts, and of ranges that changed: to the number.
 
-use ifmatch::Precondition::{Any, Present};
+use ifmatch::Precondition::{Absent, Any, Present};
 use ifmatch::Requirement;
 use ifmatch::testing::StoreOperation::{Get, Reopen, Revision, Transact, Update};
-use ifmatch::testing::{Model, StoreModel, StoreOperation, StoreOutcome, check};
+use ifmatch::testing::{Model, Step, StoreModel, StoreOperation, StoreOutcome, check};
 
 use crate::all_orders::is_linearizable;
 use crate::rows::{
-    NOTHING, Row, commit, committed, delete, deleted, history, lost, newest, put, read, unchanged,
-    written,
+    NOTHING, Row, commit, committed, counted, delete, deleted, history, lost, newest, none, put,
+    read, scan, scanned, transacted, unchanged, watch, watched, written,
 };
-use crate::simulated::revision;
+use crate::simulated::{entry, revision};
 
 fn agree(name: &str, model: &StoreModel<u8, u64>, rows: Vec<Row>, expected: bool) {
     let history = history(rows);
@@ -176,4 +176,151 @@ fn what_a_closure_wrote_is_known_when_its_outcome_is_forgotten() {
     assert_eq!(model.forget(&Transact, &transacted), Some(commit));
     let restarted = StoreOutcome::Revision(revision(2));
     assert_eq!(model.forget(&Reopen, &restarted), None);
+}
+
+/// What was there before the history began is there, with all that is known of it.
+#[test]
+fn a_store_starts_with_what_is_in_it() {
+    let model = || StoreModel::starting_with([(0, entry(3, 2, 2, 7))], revision(5));
+    assert_eq!(format!("{:?}", model().initial()), "revision 5, 0: 7 at 3 (created at 2, write 2)");
+    for (is, expected) in [((3, 2, 2, 7), true), ((3, 2, 2, 8), false), ((4, 2, 2, 7), false)] {
+        agree("what is read", &model(), vec![(0, 1, Get(0), read(is))], expected);
+    }
+    agree("it is not nothing", &model(), vec![(0, 1, Get(0), NOTHING)], false);
+    agree("it goes on", &model(), vec![(0, 1, put(0, 8, Present), counted(6, 2, 3))], true);
+    agree("it is over", &model(), vec![(0, 1, put(0, 8, Present), counted(5, 2, 3))], false);
+}
+
+#[test]
+fn what_is_known_of_a_revision_is_shown() {
+    let model = StoreModel::<u8, u64>::new();
+    let mut state = model.initial();
+    for key in 0..2 {
+        assert_eq!(model.step(&mut state, &put(key, 1, Any), None), Step::Changed);
+    }
+    assert_eq!(
+        format!("{state:?}"),
+        "revision 3 or more, 0: 1 at 2 or more (created at 2 or more, write 1), \
+         1: 1 at 3 or more (created at 3 or more, write 1)"
+    );
+    let found = read((5, 5, 1, 1));
+    assert_eq!(model.step(&mut state, &Get(0), found.as_ref()), Step::Changed);
+    assert_eq!(
+        format!("{state:?}"),
+        "revision 6 or more, 0: 1 at 5 (created at 5, write 1), \
+         1: 1 at 6 or more (created at 6 or more, write 1)"
+    );
+    let restarted = newest(8);
+    assert_eq!(model.step(&mut state, &Reopen, restarted.as_ref()), Step::Changed);
+    assert_eq!(
+        format!("{state:?}"),
+        "revision 8, 0: 1 at 5 (created at 5, write 1), 1: 1 at 6 to 8 (created at 6 to 8, write 1)"
+    );
+}
+
+/// Each kind of call that could not be, in a state with 0 and without 1, of revision 3.
+#[test]
+fn each_answer_that_cannot_be_is_said_beside_what_is() {
+    let model =
+        StoreModel::starting_with([(0, entry(3, 2, 2, 7)), (5, entry(2, 2, 1, 8))], revision(3));
+    let is = "0 is 7 at 3 (created at 2, write 2)";
+    let both = format!("{is}, 5 is 8 at 2 (created at 2, write 1)");
+    let newest = |told: u64| format!("the newest revision is 3, it was told {told}");
+    let was = "1 at 2 (created at 2, write 1)";
+    let updated = |read, at| Some(StoreOutcome::Updated { read, value: 1, revision: revision(at) });
+    let total = |keys| Some(StoreOutcome::Counted { revision: Some(revision(3)), keys });
+    let two = [(0, (2, 2, 1, 1)), (1, (2, 2, 1, 1))];
+    let unfit = [none(0..5), Requirement::Key(1, revision(9).into()), Requirement::Key(0, Any)];
+    for (asked, told, expected) in [
+        (Get(0), NOTHING, format!("{is}; it was told that nothing is there")),
+        (Get(1), read((2, 2, 1, 1)), format!("1 was never written; it was told {was}")),
+        (
+            StoreOperation::Contains(0),
+            Some(StoreOutcome::Contained(false)),
+            format!("{is}; it was told that nothing is there"),
+        ),
+        (
+            StoreOperation::Contains(1),
+            Some(StoreOutcome::Contained(true)),
+            "1 was never written; it was told that something is there".to_owned(),
+        ),
+        (
+            put(0, 1, Any),
+            counted(4, 3, 5),
+            format!("{is}; it was told created at 3; it was told write 5; {}", newest(4)),
+        ),
+        (
+            put(0, 1, Absent),
+            written(4),
+            format!("{is}; it was required to be absent; {}", newest(4)),
+        ),
+        (
+            delete(0, Any),
+            Some(StoreOutcome::Deleted(None)),
+            format!("{is}; it was told that nothing is there"),
+        ),
+        (
+            delete(0, revision(2)),
+            deleted(4, (2, 2, 1, 1)),
+            format!("{is}; it was required at revision 2; it was told {was}; {}", newest(4)),
+        ),
+        (Update(0), updated(None, 4), format!("{is}; it read nothing; {}", newest(4))),
+        (Update(0), updated(Some(6), 4), format!("{is}; it read 6; {}", newest(4))),
+        (
+            commit(&unfit, &[]),
+            committed(4),
+            format!(
+                "{is}, where nothing was required to be; 1 was never written, it was required at revision 9; {is}; {}",
+                newest(4)
+            ),
+        ),
+        (
+            commit(&[unchanged(0..9, 2)], &[]),
+            lost(0, 0, None, 0),
+            format!(
+                "{both}, required to be unchanged since 2; it was told that precondition 0 fails: 0 is nothing"
+            ),
+        ),
+        (
+            commit(&[none(0..9)], &[]),
+            lost(0, 0, Some((2, 2, 1, 1)), 3),
+            format!(
+                "{both}, where nothing was required to be; it was told that precondition 0 fails: 0 is {was} and 2 others"
+            ),
+        ),
+        (
+            commit(&[none(0..9)], &[]),
+            lost(0, 0, Some((2, 2, 1, 1)), 1),
+            format!(
+                "{both}, where nothing was required to be; it was told that precondition 0 fails: 0 is {was}"
+            ),
+        ),
+        (scan(), scanned(&two), format!("{both}; it was told 0: {was}, 1: {was}")),
+        (scan(), scanned(&[]), format!("{both}; it was told nothing")),
+        (
+            watch(3),
+            watched(4, &[(0, Some((2, 2, 1, 1))), (1, None)]),
+            format!("{both}; it was told 0: {was}, 1 deleted; {}", newest(4)),
+        ),
+        (watch(2), watched(3, &[]), format!("{both}; it was told of no change; {}", newest(3))),
+        (
+            StoreOperation::Len,
+            total(1),
+            format!("there are 2 keys; it was told that there are 1; {}", newest(3)),
+        ),
+        (
+            Transact,
+            transacted(&[(1, Some((2, 2, 1, 1))), (0, None)], &[], 3),
+            format!(
+                "nothing is in the range; it read 1: {was}; {is}; it read nothing; {}",
+                newest(3)
+            ),
+        ),
+        (Revision, crate::rows::newest(2), newest(2)),
+        (Reopen, crate::rows::newest(2), newest(2)),
+    ] {
+        let mut state = model.initial();
+        assert_eq!(model.step(&mut state, &asked, told.as_ref()), Step::Impossible, "{asked:?}");
+        assert_eq!(model.explain(&state, &asked, told.as_ref()), expected, "{asked:?}");
+    }
 }

@@ -137,6 +137,18 @@ fn good() -> Vec<(&'static str, Vec<Row>)> {
             ],
         ),
         (
+            "a commit is told which of its keys is in the way",
+            vec![
+                (0, 1, put(1, 1, Any), written(2)),
+                (
+                    2,
+                    3,
+                    commit(&[Requirement::Key(0, Absent), Requirement::Key(1, Absent)], &[]),
+                    lost(1, 1, Some((2, 2, 1, 1)), 0),
+                ),
+            ],
+        ),
+        (
             "a change in the range is found",
             vec![
                 (0, 1, put(1, 1, Any), written(2)),
@@ -273,6 +285,10 @@ fn bad() -> Vec<(&'static str, Vec<Row>)> {
                 commit(&[Requirement::Key(0, Present), Requirement::Key(1, Present)], &[]),
                 lost(0, 0, None, 0),
             )],
+        ),
+        (
+            "a commit is told of a key that it did not ask for",
+            vec![(0, 1, commit(&[Requirement::Key(1, Present)], &[]), lost(0, 2, None, 0))],
         ),
         (
             "half a transaction seen by a scan",

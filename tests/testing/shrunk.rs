@@ -14,7 +14,7 @@ fn starts<M: Model>(model: &M, history: &History<M::Operation, M::Outcome>) -> V
     let told = |call| revision_of(model, call);
     let mut calls: Vec<_> = history.calls().iter().filter(|call| told(call).is_some()).collect();
     calls.sort_by_key(|call| (told(call), call.called));
-    let mut parts: Vec<_> = calls.iter().map(|call| model.part(&call.operation)).collect();
+    let mut parts: Vec<_> = history.iter().map(|call| model.part(&call.operation)).collect();
     parts.push(None);
     let mut states = Vec::new();
     for part in parts {

@@ -79,11 +79,22 @@ pub(super) fn revision<M: Model>(model: &M, call: &CallOf<M>) -> Option<M::Revis
 pub(super) enum Found<S> {
     /// In this order everybody was told what was so. Calls without outcome that are missing had no effect.
     Order(Vec<usize>),
-    /// No order is one: from the longest beginning of one, in this state, these cannot go on. It is forced if revisions alone
-    /// led there: there was no choice, and whatever changed the state was told one.
-    Nothing { order: Vec<usize>, state: S, blocked: Vec<usize>, is_forced: bool },
+    /// No order is one.
+    Nothing(Stuck<S>),
     /// There were too many choices.
     Undecided,
+}
+
+/// A dead end.
+pub(super) struct Stuck<S> {
+    /// The longest beginning of an order.
+    pub(super) order: Vec<usize>,
+    /// The state after it.
+    pub(super) state: S,
+    /// Those that cannot go on then.
+    pub(super) blocked: Vec<usize>,
+    /// Whether revisions alone led there: there was no choice, and whatever changed the state was told one.
+    pub(super) is_forced: bool,
 }
 
 /// Where there is more than one way.
@@ -377,6 +388,6 @@ impl<'a, M: Model> Search<'a, M> {
                 blocked.push(number);
             }
         }
-        Found::Nothing { order, state, blocked, is_forced: self.is_forced }
+        Found::Nothing(Stuck { order, state, blocked, is_forced: self.is_forced })
     }
 }

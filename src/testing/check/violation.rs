@@ -9,7 +9,7 @@ use crate::testing::report::{self, Layout};
 /// A history that is not linearizable, shrunk.
 ///
 /// What is left is what is needed to see it. Its calls are those of the history that was checked, but for some that are left
-/// out, and some whose outcome does not matter, and is not shown.
+/// out.
 pub struct Violation<O, T> {
     pub(super) history: History<O, T>,
     pub(super) order: Vec<usize>,
@@ -61,8 +61,8 @@ impl<O, T> Violation<O, T> {
         self.start.as_deref()
     }
 
-    /// How many of those that are not shown come first in the longest order that was found, if there may be others: what is
-    /// shown is where that one breaks off.
+    /// How many of those that are not shown come first in the longest order that was found, and change something, if there may
+    /// be other orders: what is shown is where that one breaks off.
     #[must_use]
     pub fn before(&self) -> usize {
         self.before

@@ -50,40 +50,56 @@ impl Drop for Doorman<'_> {
 #[cfg(all(test, not(ifmatch_model)))]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::*;
+
+    /// Runs it in a thread that is left behind if it waits for ever.
+    fn within_ten_seconds(body: impl FnOnce() + Send + 'static) {
+        let (done, is_done) = mpsc::channel();
+        std::thread::spawn(move || {
+            body();
+            done.send(()).expect("somebody waits");
+        });
+        is_done.recv_timeout(Duration::from_secs(10)).expect("it fails, or waits for ever");
+    }
 
     /// A thread that could not be started left those before it spinning for ever.
     #[test]
     fn who_waits_for_a_thread_that_cannot_be_started_goes_on() {
-        let gate = Gate::new();
-        let failed = catch_unwind(AssertUnwindSafe(|| {
-            thread::scope(|scope| {
-                let mut doorman = gate.doorman();
-                scope.spawn(|| gate.wait());
-                doorman.has_sent_one();
-                // As when the system has no second one.
-                resume_unwind(Box::new(()));
-            });
-        }));
-        assert!(failed.is_err(), "the failure is told");
+        within_ten_seconds(|| {
+            let gate = Gate::new();
+            let failed = catch_unwind(AssertUnwindSafe(|| {
+                thread::scope(|scope| {
+                    let mut doorman = gate.doorman();
+                    scope.spawn(|| gate.wait());
+                    doorman.has_sent_one();
+                    // As when the system has no second one.
+                    resume_unwind(Box::new(()));
+                });
+            }));
+            assert!(failed.is_err(), "the failure is told");
+        });
     }
 
     #[test]
     fn nobody_goes_on_before_all_are_there() {
-        let (gate, here) = (Gate::new(), AtomicU64::new(0));
-        thread::scope(|scope| {
-            let mut doorman = gate.doorman();
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    here.fetch_add(1, Ordering::SeqCst);
-                    gate.wait();
-                    assert_eq!(here.load(Ordering::SeqCst), 3);
-                });
-                doorman.has_sent_one();
-                // The first ones are there long before the last.
-                thread::sleep(std::time::Duration::from_millis(2));
-            }
+        within_ten_seconds(|| {
+            let (gate, here) = (Gate::new(), AtomicU64::new(0));
+            thread::scope(|scope| {
+                let mut doorman = gate.doorman();
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        here.fetch_add(1, Ordering::SeqCst);
+                        gate.wait();
+                        assert_eq!(here.load(Ordering::SeqCst), 3);
+                    });
+                    doorman.has_sent_one();
+                    // The first ones are there long before the last.
+                    thread::sleep(Duration::from_millis(2));
+                }
+            });
         });
     }
 }

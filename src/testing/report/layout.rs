@@ -114,8 +114,7 @@ impl<'a> Layout<'a> {
             more => head += &format!(" {more} of these {} are not drawn.", self.calls),
         }
         if self.bars.iter().any(|bar| bar.label.ends_with("-> ?")) {
-            head +=
-                " Of those with `-> ?` it is not known what came of them, or it does not matter.";
+            head += " Of those with `-> ?` it is not known what came of them.";
         }
         head
     }

@@ -39,7 +39,18 @@ where
         StoreOperation::Transact | StoreOperation::Revision | StoreOperation::Reopen => {}
     }
     match outcome {
-        Some(StoreOutcome::Read(None)) => reasons.push("it was told that nothing is there".into()),
+        Some(StoreOutcome::Read(None) | StoreOutcome::Deleted(None)) => {
+            reasons.push("it was told that nothing is there".into());
+        }
+        Some(StoreOutcome::Written { created_revision, write_count, .. }) => {
+            let created =
+                created_revision.map(|created| format!("it was told created at {created}"));
+            let count = write_count.map(|count| format!("it was told write {count}"));
+            reasons.extend(created.into_iter().chain(count));
+        }
+        Some(StoreOutcome::Watched { changes, .. }) => {
+            reasons.push(format!("it was told {}", changed(changes)));
+        }
         Some(StoreOutcome::Read(Some(entry))) | Some(StoreOutcome::Deleted(Some((_, entry)))) => {
             reasons.push(format!("it was told {entry:?}"));
         }
@@ -135,6 +146,15 @@ fn listed<K: Debug, V: Debug>(entries: &[(K, Entry<V>)]) -> String {
     let entries: Vec<_> =
         entries.iter().map(|(key, entry)| format!("{key:?}: {entry:?}")).collect();
     if entries.is_empty() { "nothing".to_owned() } else { entries.join(", ") }
+}
+
+fn changed<K: Debug, V: Debug>(changes: &[(K, Option<Entry<V>>)]) -> String {
+    let changes = changes.iter().map(|(key, entry)| match entry {
+        Some(entry) => format!("{key:?}: {entry:?}"),
+        None => format!("{key:?} deleted"),
+    });
+    let changes: Vec<_> = changes.collect();
+    if changes.is_empty() { "of no change".to_owned() } else { changes.join(", ") }
 }
 
 fn revision<K, V>(outcome: &StoreOutcome<K, V>) -> Option<Revision> {
