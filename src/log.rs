@@ -6,6 +6,7 @@
 //! - [`tail`] is where the sequencer appends, and cannot fail;
 //! - [`frontier`] is how far it is, which others look at;
 //! - [`group`] takes what was appended, writes and syncs it, and tells those who wait;
+//! - [`muster`] is how it waits for those whom it has just told, so that they share the next batch;
 //! - [`worker`] has the threads that do this for futures, and when it is time;
 //! - [`growth`] gets space for more, and starts the next segment; [`writer`] owns the open file and makes the next one;
 //! - [`compaction`] replaces segments by a checkpoint while the rest goes on;
@@ -27,6 +28,7 @@ mod group;
 mod growth;
 mod header;
 mod inspect;
+mod muster;
 mod names;
 mod record;
 mod recovery;

@@ -14,13 +14,43 @@ pub(crate) use self::real::*;
 #[cfg(ifmatch_model)]
 pub(crate) use self::modelled::*;
 
+#[cfg(ifmatch_model)]
+use self::modelled::Timer;
+#[cfg(not(ifmatch_model))]
+use self::real::Timer;
+
 pub(crate) use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A size at which something changes course: what is `usual`, but `modelled` under the model checker, where it has to be
 /// reached within a few operations.
 pub(crate) const fn size(usual: usize, modelled: usize) -> usize {
     if cfg!(ifmatch_model) { modelled } else { usual }
+}
+
+/// How often a thread looks for what is to happen within microseconds, before it sleeps.
+pub(crate) const LOOKS: usize = SPINS + size(8, 1);
+
+/// So often it keeps its processor.
+const SPINS: usize = size(16, 0);
+
+/// Lets a short time pass after so many looks.
+pub(crate) fn pause(looks: usize) {
+    if looks < SPINS {
+        for _ in 0..8 {
+            std::hint::spin_loop();
+        }
+    } else {
+        thread::yield_now();
+    }
+}
+
+/// Lets others go on until `is_enough`, but not for much longer than `limit`.
+pub(crate) fn yield_until(limit: Duration, is_enough: impl Fn() -> bool) {
+    let mut timer = Timer::new(limit);
+    while !is_enough() && timer.runs() {
+        thread::yield_now();
+    }
 }
 
 /// Where one thread waits to be woken. A wake-up that comes first is not lost.
@@ -62,8 +92,24 @@ mod real {
     pub(crate) use parking_lot::{
         Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
     };
-    pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(crate) use std::thread::{self, JoinHandle};
+    use std::time::{Duration, Instant};
+
+    pub(super) struct Timer {
+        start: Instant,
+        limit: Duration,
+    }
+
+    impl Timer {
+        pub(super) fn new(limit: Duration) -> Self {
+            Self { start: Instant::now(), limit }
+        }
+
+        pub(super) fn runs(&mut self) -> bool {
+            self.start.elapsed() < self.limit
+        }
+    }
 
     /// Starts a named thread.
     pub(crate) fn spawn(
@@ -79,10 +125,23 @@ mod modelled {
     use std::ops::{Deref, DerefMut};
 
     use shuttle::sync as checked;
-    pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering};
+    pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(crate) use shuttle::thread::{self, JoinHandle};
 
     const UNPOISONED: &str = "a panic ends the modelled run, so no lock outlives one";
+
+    /// Time does not pass in a modelled run: this one has run out when it is asked for the second time.
+    pub(super) struct Timer(bool);
+
+    impl Timer {
+        pub(super) fn new(_: std::time::Duration) -> Self {
+            Self(true)
+        }
+
+        pub(super) fn runs(&mut self) -> bool {
+            std::mem::replace(&mut self.0, false)
+        }
+    }
 
     /// Starts a named thread.
     pub(crate) fn spawn(

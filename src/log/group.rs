@@ -15,12 +15,12 @@ use std::time::Instant;
 
 use crate::error::{LogFailure, SyncError};
 use crate::revision::Revision;
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{self, Arc, AtomicBool, Condvar, Mutex, Ordering, Parker};
 
 use super::Durability;
 use super::compaction::Housekeeping;
 use super::frontier::{Ended, Frontier};
-use super::tail::{Batch, Superseded, Tail};
+use super::tail::{Batch, Growth, Superseded, Tail};
 use super::worker::Rooms;
 use super::writer::Writer;
 
@@ -38,7 +38,9 @@ pub(super) struct Shared {
     follow: Follow,
     pub(super) housekeeping: Housekeeping,
     pub(super) group: Mutex<Group>,
-    /// Blocking committers wait here.
+    /// Whether somebody leads. Only a hint: `group` knows.
+    is_led: AtomicBool,
+    /// Those wait here who want to lead, whatever becomes durable meanwhile.
     ready: Condvar,
     /// The log thread waits here.
     pub(super) work: Condvar,
@@ -58,6 +60,9 @@ pub(super) struct Group {
     /// Futures that wait for a revision; the second part tells futures apart.
     pub(super) waiting: BTreeMap<(u64, u64), Waker>,
     pub(super) rooms: Rooms,
+    /// Threads that wait for a revision. Who wakes one takes it off the list. It is no `thread::park`: that may be what the
+    /// application waits with, and a wake-up that is meant for it would be lost here.
+    parked: Vec<(u64, Arc<Parker>)>,
     /// What the log thread left to the notice thread, which ends only after it: the last batch, or the failure that
     /// ended the log, has an aftermath too.
     pub(super) aftermath: Aftermath,
@@ -76,6 +81,8 @@ pub(super) enum Ending {
 #[derive(Default)]
 pub(super) struct Aftermath {
     pub(super) wakers: Vec<Waker>,
+    /// They are woken at once, by whoever leads: that is nobody's code.
+    threads: Vec<Arc<Parker>>,
     superseded: Vec<Superseded>,
     /// More is durable than before, or the log has ended.
     moved: bool,
@@ -86,7 +93,12 @@ impl Aftermath {
         self.wakers.is_empty() && !self.moved
     }
 
+    pub(super) fn wake_threads(&mut self) {
+        self.threads.drain(..).for_each(|thread| thread.unpark());
+    }
+
     pub(super) fn merge(&mut self, mut other: Self) {
+        debug_assert!(other.threads.is_empty(), "they were woken by who led");
         self.wakers.append(&mut other.wakers);
         self.superseded.append(&mut other.superseded);
         self.moved |= other.moved;
@@ -139,6 +151,7 @@ impl Shared {
             follow,
             housekeeping,
             group: Mutex::new(Group { writer: Some(writer), ..Group::default() }),
+            is_led: AtomicBool::new(false),
             ready: Condvar::new(),
             work: Condvar::new(),
             notices: Condvar::new(),
@@ -151,7 +164,13 @@ impl Shared {
 
     /// Waits until `revision` is durable, leading where nobody else does.
     pub(super) fn wait(&self, revision: Revision) -> Result<(), LogFailure> {
+        let mut looks = 0;
         while self.durable() < revision.get() {
+            if self.is_led.load(Ordering::Relaxed) && looks < self.looks() {
+                sync::pause(looks);
+                looks += 1;
+                continue;
+            }
             let mut group = self.group.lock();
             if self.durable() >= revision.get() {
                 break;
@@ -159,15 +178,33 @@ impl Shared {
             if let Ending::Failed(failure) = &group.ending {
                 return Err(failure.clone());
             }
-            match group.writer.take() {
+            match self.take_leadership(&mut group) {
                 Some(writer) => {
                     drop(group);
                     self.lead_here(writer, Request::default());
                 }
-                None => self.ready.wait(&mut group),
+                None => {
+                    let thread = Arc::new(Parker::new());
+                    group.parked.push((revision.get(), Arc::clone(&thread)));
+                    drop(group);
+                    thread.park(None);
+                }
             }
         }
         Ok(())
+    }
+
+    /// How often whoever finds somebody leading looks whether that is over, before it sleeps: a write takes less time than
+    /// being woken, a sync more.
+    fn looks(&self) -> usize {
+        if self.durability == Durability::Sync { 0 } else { sync::LOOKS }
+    }
+
+    /// Leadership, if it is free.
+    pub(super) fn take_leadership(&self, group: &mut Group) -> Option<Writer> {
+        let writer = group.writer.take()?;
+        self.is_led.store(true, Ordering::Relaxed);
+        Some(writer)
     }
 
     /// Makes room for a record of `payload_len` bytes; others may use it first.
@@ -199,7 +236,7 @@ impl Shared {
             if !matches!(group.ending, Ending::NotYet) {
                 return None;
             }
-            if let Some(writer) = group.writer.take() {
+            if let Some(writer) = self.take_leadership(&mut group) {
                 return Some(writer);
             }
             self.ready.wait(&mut group);
@@ -232,6 +269,7 @@ impl Shared {
         let open = (writer.number(), self.tail.lock().position().epoch);
         let mut group = self.group.lock();
         group.writer = Some(writer);
+        self.is_led.store(false, Ordering::Relaxed);
         let refusal = match led {
             Ok(refusal) => {
                 if self.has_work(&group) {
@@ -247,12 +285,19 @@ impl Shared {
                 aftermath.moved = true;
                 aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
                 aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
+                aftermath.threads.extend(group.parked.drain(..).map(|(_, thread)| thread));
                 self.ready.notify_all();
                 self.work.notify_all();
                 None
             }
         };
+        let next = group.parked.pop();
         drop(group);
+        // Who leads next comes first: it takes long to wake many.
+        if let Some((_, next)) = next {
+            next.unpark();
+        }
+        aftermath.wake_threads();
         Led { refusal, open }
     }
 
@@ -270,11 +315,21 @@ impl Shared {
             None if request.rotate => self.rotate_if_used(writer, aftermath)?,
             refusal => refusal,
         };
-        let batch = self.tail.lock().take();
+        if self.durability == Durability::Sync && self.has_threads {
+            writer.muster.wait(|| self.tail.lock().pending());
+        }
+        let spare = writer.take_spare();
+        let (batch, has_space) = {
+            let mut tail = self.tail.lock();
+            (tail.take(spare), tail.growth(None, true) == Growth::Enough)
+        };
         self.write(writer, batch, request.sync, aftermath)?;
-        // Growing ahead of need keeps committers from ever asking for room; if it cannot be had, whoever needs
-        // it is told.
-        let _ahead_of_need = self.grow(writer, None, aftermath)?;
+        if !has_space {
+            aftermath.wake_threads();
+            // Growing ahead of need keeps committers from ever asking for room; if it cannot be had, whoever needs
+            // it is told.
+            let _ahead_of_need = self.grow(writer, None, aftermath)?;
+        }
         Ok(refusal)
     }
 
@@ -297,8 +352,13 @@ impl Shared {
             writer.sync().map_err(|error| LogFailure::new("syncing the log", error))?;
         }
         let (newest, live) = (batch.newest, batch.live);
+        if synced {
+            let mut tail = self.tail.lock();
+            tail.synced(&batch);
+            writer.muster.told(newest - self.durable(), tail.pending());
+        }
         aftermath.superseded.append(&mut batch.superseded);
-        self.tail.lock().written(batch, synced);
+        writer.keep_spare(batch);
 
         let mut group = self.group.lock();
         self.note_sync(&mut group, synced, writes);
@@ -307,8 +367,8 @@ impl Shared {
         let later = group.waiting.split_off(&(newest + 1, 0));
         let told = std::mem::replace(&mut group.waiting, later);
         aftermath.wakers.extend(told.into_values());
-        drop(group);
-        self.ready.notify_all();
+        let told = group.parked.extract_if(.., |(revision, _)| *revision <= newest);
+        aftermath.threads.extend(told.map(|(_, thread)| thread));
         Ok(())
     }
 
@@ -353,7 +413,9 @@ impl Shared {
         aftermath.moved = true;
         aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
         aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
+        aftermath.threads.extend(group.parked.drain(..).map(|(_, thread)| thread));
         drop(group);
+        aftermath.wake_threads();
         self.ready.notify_all();
         self.work.notify_all();
         self.settle(aftermath);
@@ -363,7 +425,11 @@ impl Shared {
     fn try_close(&self, writer: &mut Writer, aftermath: &mut Aftermath) -> Result<(), LogFailure> {
         let batch = {
             let mut tail = self.tail.lock();
-            if tail.close() { Ok(tail.take()) } else { Err(tail.position().offset) }
+            if tail.close() {
+                Ok(tail.take(writer.take_spare()))
+            } else {
+                Err(tail.position().offset)
+            }
         };
         let batch = match batch {
             Ok(batch) => batch,

@@ -90,7 +90,7 @@ impl Shared {
         };
         let (batch, header, mark, end) = {
             let mut tail = self.tail.lock();
-            let batch = tail.take();
+            let batch = tail.take(writer.take_spare());
             let Position { epoch, offset, chain, .. } = tail.position();
             let offset = u32::try_from(offset).expect("a segment is smaller than 4 GiB");
             let end = End { offset, chain };
@@ -120,6 +120,7 @@ impl Shared {
             (batch, header, mark, end)
         };
         self.write(writer, batch, true, aftermath)?;
+        aftermath.wake_threads();
         let (number, bytes) = writer
             .move_to(next, &header, (&mark, end.offset))
             .map_err(|error| LogFailure::new("starting a segment of the log", error))?;

@@ -29,9 +29,16 @@ pub(crate) struct TooLarge {
 }
 
 /// Collects the operations of one commit.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RecordBuilder {
     payload: Vec<u8>,
+}
+
+impl Default for RecordBuilder {
+    /// With room for a small record, which would else be moved again and again while it grows.
+    fn default() -> Self {
+        Self { payload: Vec::with_capacity(256) }
+    }
 }
 
 impl RecordBuilder {

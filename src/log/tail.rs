@@ -55,6 +55,17 @@ pub(super) struct Batch {
     pub(super) floor: Option<u64>,
 }
 
+impl Batch {
+    /// Its buffers, for another one.
+    pub(super) fn emptied(mut self) -> Self {
+        self.bytes.clear();
+        self.bytes.shrink_to(MAX_BATCH_BYTES);
+        self.superseded.clear();
+        self.floor = None;
+        self
+    }
+}
+
 /// A version that a commit superseded, for whoever is told when that is durable: the hash of its key, and from when until
 /// when it was the newest. The log makes nothing of it.
 #[derive(Clone, Copy, Debug)]
@@ -115,8 +126,6 @@ pub(crate) struct Tail {
     /// The last frame is a close mark: the log was closed in good order, and nothing was appended since.
     closed_in_order: bool,
     batch: Batch,
-    /// Emptied buffers of the last batch, to be used for the next.
-    spare: Batch,
 }
 
 impl Tail {
@@ -140,7 +149,6 @@ impl Tail {
             floor,
             closed_in_order,
             batch: Batch::default(),
-            spare: Batch::default(),
         };
         tail.batch.newest = newest;
         tail.batch.live = live;
@@ -224,9 +232,10 @@ impl Tail {
         self.position.offset += frame_len;
     }
 
-    /// Takes the batch to be written now. If revisions run low, it reserves more, provided that there is space: after a
-    /// clean open there is none before the first record asks for it.
-    pub(super) fn take(&mut self) -> Batch {
+    /// Takes the batch to be written now, and leaves `empty` in its place, whose buffers are used for the next. If revisions
+    /// run low, it reserves more, provided that there is space: after a clean open there is none before the first record
+    /// asks for it.
+    pub(super) fn take(&mut self, empty: Batch) -> Batch {
         let has_space = self.position.offset + MARKS <= self.position.allocated;
         let open = matches!(self.condition, Condition::Open) && has_space;
         let low = self.floor < Revision::MAX.get() && self.floor < self.newest + self.block / 2;
@@ -236,12 +245,12 @@ impl Tail {
             self.push(Kind::Reserve, &payload, crc32c::crc32c(&payload));
             self.batch.floor = Some(floor);
         }
-        self.swap_batch()
+        self.swap_batch(empty)
     }
 
-    fn swap_batch(&mut self) -> Batch {
+    fn swap_batch(&mut self, empty: Batch) -> Batch {
         let (newest, live) = (self.batch.newest, self.batch.live);
-        let batch = std::mem::replace(&mut self.batch, std::mem::take(&mut self.spare));
+        let batch = std::mem::replace(&mut self.batch, empty);
         self.batch.newest = newest;
         self.batch.live = live;
         self.taken = newest;
@@ -254,19 +263,17 @@ impl Tail {
         self.batch.epoch = self.position.epoch;
     }
 
-    /// Takes back a batch that was written: its buffers, and what is true now.
-    pub(super) fn written(&mut self, mut batch: Batch, synced: bool) {
-        if synced {
-            if batch.epoch == self.position.epoch {
-                self.position.synced = batch.start + batch.bytes.len();
-            }
-            self.floor = batch.floor.map_or(self.floor, |floor| floor.max(self.floor));
+    /// A batch was written and synced.
+    pub(super) fn synced(&mut self, batch: &Batch) {
+        if batch.epoch == self.position.epoch {
+            self.position.synced = batch.start + batch.bytes.len();
         }
-        batch.bytes.clear();
-        batch.bytes.shrink_to(MAX_BATCH_BYTES);
-        batch.superseded.clear();
-        batch.floor = None;
-        self.spare = batch;
+        self.floor = batch.floor.map_or(self.floor, |floor| floor.max(self.floor));
+    }
+
+    /// How many commits are in the open batch.
+    pub(super) fn pending(&self) -> u64 {
+        self.newest - self.taken
     }
 
     /// Whether the file should grow: for a record of `wanted` payload bytes, with more beside if there is `plenty` of
@@ -337,7 +344,7 @@ impl Tail {
     pub(super) fn close_mark(&mut self) -> Batch {
         debug_assert!(self.batch.bytes.is_empty(), "everything before was taken");
         self.push(Kind::Close, &[], crc32c::crc32c(&[]));
-        self.swap_batch()
+        self.swap_batch(Batch::default())
     }
 
     /// Refuses commits from now on, because the log failed.
@@ -378,7 +385,7 @@ mod tests {
         assert!(tail.room(&large, 1).is_ok());
         tail.append(3, 2, &large);
         assert!(matches!(tail.room(&small, 1), Err(Shortage::Room)), "the batch is full");
-        drop(tail.take());
+        drop(tail.take(Batch::default()));
         assert!(tail.room(&small, 1).is_ok());
     }
 

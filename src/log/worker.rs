@@ -175,7 +175,7 @@ impl Shared {
             let now = Instant::now();
             let deadline = self.sync_deadline(&group).filter(|deadline| *deadline > now);
             if self.has_work(&group)
-                && let Some(writer) = group.writer.take()
+                && let Some(writer) = self.take_leadership(&mut group)
             {
                 return Some((writer, group.rooms.wanted.take()));
             }

@@ -13,7 +13,9 @@ use crate::storage::{Directory, File, write_all_at};
 use crate::sync::Arc;
 
 use super::compaction::create_anew;
+use super::muster::Muster;
 use super::names;
+use super::tail::Batch;
 
 /// Zeros are written in pieces of this many bytes.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
@@ -29,6 +31,10 @@ pub(super) struct Writer {
     len: u64,
     /// What was done so far, but for the files.
     done: LogStats,
+    /// Emptied buffers, for the next batch.
+    spare: Batch,
+    /// When it waits for others before it writes.
+    pub(super) muster: Muster,
     /// Held for as long as anything could be written.
     _lock: Box<dyn Debug + Send>,
 }
@@ -61,8 +67,17 @@ impl Writer {
         lock: Box<dyn Debug + Send>,
     ) -> Self {
         let (file, number, len) = open;
-        let done = LogStats::default();
-        Self { directory, file, number, signature, len: count(len), done, _lock: lock }
+        Self {
+            directory,
+            file,
+            number,
+            signature,
+            len: count(len),
+            done: LogStats::default(),
+            spare: Batch::default(),
+            muster: Muster::default(),
+            _lock: lock,
+        }
     }
 
     /// What was done so far, and the open segment.
@@ -73,6 +88,14 @@ impl Writer {
     /// The number of the open segment.
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+
+    pub(super) fn take_spare(&mut self) -> Batch {
+        std::mem::take(&mut self.spare)
+    }
+
+    pub(super) fn keep_spare(&mut self, written: Batch) {
+        self.spare = written.emptied();
     }
 
     pub(super) fn write(&self, bytes: &[u8], offset: usize) -> io::Result<()> {
@@ -86,6 +109,7 @@ impl Writer {
         self.done.syncs += 1;
         self.done.sync_time = self.done.sync_time.saturating_add(elapsed);
         self.done.longest_sync = self.done.longest_sync.max(elapsed);
+        self.muster.synced_in(elapsed);
         Ok(())
     }
 

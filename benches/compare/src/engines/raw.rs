@@ -1,7 +1,7 @@
 //! The machine's limit: a record is written, and synced, and that is all. It answers nothing.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::Path;
 
 use parking_lot::Mutex;
@@ -9,17 +9,20 @@ use parking_lot::Mutex;
 use crate::engine::{Engine, Entries};
 
 pub fn durable(directory: &Path) -> Box<dyn Engine> {
-    let file = File::create(directory.join("raw")).expect("a file");
-    // As ours and others do it: the size of the file does not change with every record.
-    let none = rustix::fs::FallocateFlags::empty();
-    if let Err(error) = rustix::fs::fallocate(&file, none, 0, PREALLOCATED) {
-        eprintln!("{}: slower than it could be, the file is not preallocated: {error}", super::RAW);
+    let mut file = File::create(directory.join("raw")).expect("a file");
+    // As ours and others do it: the size of the file does not change with every record, nor does what is written the first
+    // time have to be marked as written, as after an `fallocate`.
+    for _ in 0..PREALLOCATED / ZEROS.len() {
+        file.write_all(&ZEROS).expect("the disk has room");
     }
+    file.rewind().and_then(|()| file.sync_all()).expect("the disk works");
     Box::new(Raw(Mutex::new(file)))
 }
 
 /// Bytes.
-const PREALLOCATED: u64 = 64 << 20;
+const PREALLOCATED: usize = 64 << 20;
+
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 struct Raw(Mutex<File>);
 
