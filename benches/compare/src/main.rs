@@ -4,6 +4,7 @@
 //! All contenders of a workload are filled with the same keys, and take turns in rounds; a ratio is taken within a round, and
 //! its median, least and most are shown. The machine may be shared and noisy: what disturbs a round disturbs all.
 
+mod amounts;
 mod engine;
 mod engines;
 mod keys;
@@ -44,18 +45,41 @@ fn main() -> ExitCode {
         match argument.as_str() {
             "--quick" => plan = QUICK,
             "--json" => json = arguments.next(),
-            name if WORKLOADS.iter().any(|workload| workload.name == name) => names.push(argument),
+            name if all_names().any(|known| known == name) => names.push(argument),
             _ => {
-                let names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+                let names: Vec<_> = all_names().collect();
                 eprintln!("cargo compare [--quick] [--json FILE] [WORKLOAD ...]");
                 eprintln!("workloads: {}", names.join(", "));
                 return ExitCode::from(2);
             }
         }
     }
-    let is_chosen =
-        |workload: &&Workload| names.is_empty() || names.iter().any(|name| workload.name == name);
-    let chosen: Vec<_> = WORKLOADS.iter().filter(is_chosen).collect();
+    let is_chosen = |name: &str| names.is_empty() || names.iter().any(|chosen| chosen == name);
+    let chosen: Vec<_> = WORKLOADS.iter().filter(|workload| is_chosen(workload.name)).collect();
+    let rows = rates_of(&chosen, &plan);
+    let mut amounts = Vec::new();
+    if is_chosen("memory") {
+        amounts.push(amounts::memory(&plan));
+    }
+    if is_chosen("open") {
+        amounts.extend(amounts::open(&plan));
+    }
+    print!("{}", report::table(&rows, &amounts));
+    match json.map(|path| std::fs::write(path, report::json(&rows, &amounts))) {
+        Some(Err(error)) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn all_names() -> impl Iterator<Item = &'static str> {
+    WORKLOADS.iter().map(|workload| workload.name).chain(amounts::NAMES)
+}
+
+/// What can be done in a second.
+fn rates_of(chosen: &[&Workload], plan: &Plan) -> Vec<Row> {
     let mut rows = Vec::new();
     for home in Home::ALL {
         let workloads: Vec<_> = chosen.iter().filter(|workload| workload.home == home).collect();
@@ -70,29 +94,16 @@ fn main() -> ExitCode {
                 let own = directory.path().join(contender.name);
                 std::fs::create_dir(&own).expect("it is new");
                 let (process, filled) = Process::start(home, *contender, &own, plan.keys);
-                eprintln!(
-                    "{}: {} has {} keys after {:.1} s, {} bytes a key in memory",
-                    home.name(),
-                    contender.name,
-                    plan.keys,
-                    filled.seconds,
-                    filled.resident_bytes / u64::from(plan.keys)
-                );
+                let (home, name) = (home.name(), contender.name);
+                eprintln!("{home}: {name} has {} keys after {:.1} s", plan.keys, filled.seconds);
                 process
             })
             .collect();
         for workload in workloads {
-            rows.extend(measured(workload, &mut processes, &plan));
+            rows.extend(measured(workload, &mut processes, plan));
         }
     }
-    print!("{}", report::table(&rows));
-    match json.map(|path| std::fs::write(path, report::json(&rows))) {
-        Some(Err(error)) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
+    rows
 }
 
 fn measured(workload: &Workload, processes: &mut [Process], plan: &Plan) -> Vec<Row> {

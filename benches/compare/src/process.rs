@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Contender, Key};
+use crate::engine::{Contender, Key, value};
+use crate::keys::{Requests, Spread};
 use crate::measure::Sample;
 use crate::workload::{Home, Workload, filled};
 
@@ -30,6 +31,11 @@ pub struct Filled {
 enum Request {
     /// To read all keys once.
     WarmUp,
+    /// To write some of the keys again, so often.
+    Update {
+        keys: u32,
+        updates: u64,
+    },
     Round {
         workload: String,
         threads: usize,
@@ -81,6 +87,12 @@ impl Process {
         self.answer()
     }
 
+    /// Lets it write some of its keys again, so often.
+    pub fn update(&mut self, keys: u32, updates: u64) {
+        self.tell(&Request::Update { keys, updates });
+        self.answer()
+    }
+
     fn tell(&mut self, command: &Request) {
         let line = serde_json::to_string(command).expect("numbers and a name");
         let input = self.input.as_mut().expect("it has not been ended");
@@ -124,6 +136,12 @@ pub fn serve(arguments: &[String]) {
                 for number in 0..u64::from(keys) {
                     black_box(engine.get(Key::new(number).as_str()));
                 }
+                say(&());
+            }
+            Request::Update { keys, updates } => {
+                let mut numbers = Requests::new(Spread::Uniform, keys, 7);
+                let entries = (0..updates).map(|update| (Key::new(numbers.next()), value(update)));
+                engine.fill(&mut { entries });
                 say(&());
             }
             Request::Round { workload, threads, length, seed } => {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::json;
 
+use crate::amounts::Amount;
 use crate::measure::{Sample, Series};
 use crate::rates;
 use crate::workload::Goal;
@@ -93,7 +94,7 @@ impl fmt::Display for Row {
 
 /// All lines, in Markdown: a table for each set of contenders.
 #[must_use]
-pub fn table(rows: &[Row]) -> String {
+pub fn table(rows: &[Row], amounts: &[Amount]) -> String {
     let (mut table, mut shown) = (String::new(), Vec::new());
     for row in rows {
         let names: Vec<_> = row.figures.iter().map(|figures| figures.name).collect();
@@ -105,12 +106,20 @@ pub fn table(rows: &[Row]) -> String {
         }
         table += &format!("{row}\n");
     }
+    let mut head = String::new();
+    for amount in amounts {
+        if amount.head() != head {
+            head = amount.head();
+            table += &format!("\n{head}");
+        }
+        table += &format!("{amount}\n");
+    }
     table
 }
 
 /// All lines, with the raw figures.
 #[must_use]
-pub fn json(rows: &[Row]) -> String {
+pub fn json(rows: &[Row], amounts: &[Amount]) -> String {
     let goals: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -144,6 +153,7 @@ pub fn json(rows: &[Row]) -> String {
                 "raw": raw,
             })
         })
+        .chain(amounts.iter().map(Amount::json))
         .collect();
     serde_json::to_string_pretty(&goals).expect("numbers and names") + "\n"
 }
