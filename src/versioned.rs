@@ -73,9 +73,7 @@ impl<V> Versioned<V> {
     {
         Arc::unwrap_or_clone(self.0).value
     }
-}
 
-impl<V> Versioned<V> {
     /// Reads the count that [`drop`] is going to change, so that it is in a cache by then.
     pub(crate) fn touch(&self) {
         black_box(Arc::is_unique(&self.0));

@@ -24,6 +24,9 @@ pub(super) struct Muster {
 /// At the most so many batches, less one, are not waited for.
 const MAX_SKIP: u32 = 32;
 
+/// Nobody waits for longer: a sync that once took seconds must not make the next batch wait for as long.
+const MAX_PATIENCE: Duration = Duration::from_millis(2);
+
 impl Muster {
     /// Waits until as many commits are `pending` as are to be expected, but not for long.
     pub(super) fn wait(&mut self, pending: impl Fn() -> u64) {
@@ -35,11 +38,15 @@ impl Muster {
             self.skip -= 1;
             return;
         }
-        sync::yield_until(self.last_sync / 4, || pending() >= self.expected);
+        sync::yield_until(self.patience(), || pending() >= self.expected);
         let after = pending();
         let is_worth_it = after - before > self.expected.saturating_sub(after);
         self.failures = if is_worth_it { 0 } else { (self.failures + 1).min(MAX_SKIP.ilog2()) };
         self.skip = (1 << self.failures) - 1;
+    }
+
+    fn patience(&self) -> Duration {
+        (self.last_sync / 4).min(MAX_PATIENCE)
     }
 
     /// So many commits were told, while so many others came.
@@ -79,6 +86,15 @@ mod tests {
         }
         muster.told(1, 0);
         assert!(!waits(&mut muster, 1, 1), "nobody waits for itself");
+    }
+
+    #[test]
+    fn it_waits_for_a_quarter_of_a_sync_but_two_milliseconds_at_the_most() {
+        let mut muster = Muster::default();
+        for (sync, patience) in [(400, 100), (8_000, 2_000), (8_004, 2_000), (10_000_000, 2_000)] {
+            muster.synced_in(Duration::from_micros(sync));
+            assert_eq!(muster.patience(), Duration::from_micros(patience), "{sync}");
+        }
     }
 
     #[test]

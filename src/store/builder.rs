@@ -166,7 +166,7 @@ impl<K, V, S, C> Builder<K, V, S, C> {
     /// transactions to check ranges with. Default: 4,096.
     ///
     /// The newest commit is kept whatever it has. What is not yet durable is kept beside, and leaves as more is written
-    /// later. It costs the memory of the values, new and old, that so many changes wrote, and a part of each write's time:
+    /// later. What leaves is dropped by eights. It costs the memory of the values, new and old, that so many changes wrote, and a part of each write's time:
     /// see the README.
     #[must_use]
     pub fn watch_window(mut self, changes: usize) -> Self {

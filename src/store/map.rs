@@ -181,7 +181,7 @@ pub(super) fn wake(wakers: Vec<Waker>) {
     }
 }
 
-impl<K: AsKey<K> + Clone + Ord, V, S: BuildHasher> Content<K, V, S> {
+impl<K: AsKey<K> + Ord, V, S: BuildHasher> Content<K, V, S> {
     /// Installs what recovery read from a checkpoint. Returns whether the key existed before: whoever compacts a log as bytes
     /// does not know that keys with two encodings are equal, and then the newer entry is the one.
     pub(super) fn restore_entry(&self, key: K, entry: Versioned<V>) -> bool {

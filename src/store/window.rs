@@ -144,13 +144,12 @@ impl<K, V> Window<K, V> {
     pub(super) fn make_room(&mut self, changes: usize, evicted: &mut Evicted<K, V>) {
         self.commits.reserve(1);
         if changes > 1 {
-            self.leaving.reserve(2 * changes);
             evicted.reserve(LEAVING + 2 * changes);
         }
     }
 
     /// Adds the newest commit. For each of its changes at most two old commits leave, which are shown; they are `evicted`
-    /// once there are some.
+    /// once there are some, or it has many changes.
     pub(super) fn push(
         &mut self,
         revision: u64,
@@ -164,11 +163,12 @@ impl<K, V> Window<K, V> {
         self.commits.push_back(commit);
         for _ in 0..2 * added {
             match self.pop(shown) {
-                Some(oldest) => self.leaving.push(oldest),
+                Some(oldest) if added == 1 => self.leaving.push(oldest),
+                Some(oldest) => evicted.push(oldest),
                 None => break,
             }
         }
-        if self.leaving.len() >= LEAVING {
+        if added > 1 || self.leaving.len() >= LEAVING {
             evicted.append(&mut self.leaving);
         }
     }
@@ -288,5 +288,6 @@ mod tests {
             Ok(vec![204]),
             "the newest commit stays, however large"
         );
+        assert!(!window.leaving.spilled(), "a large commit leaves no large buffer behind");
     }
 }

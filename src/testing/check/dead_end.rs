@@ -63,7 +63,7 @@ impl<'a, M: Model> DeadEnd<'a, M> {
             if is_same || !self.stuck.is_forced && causes.all(|cause| shown.contains(&cause)) {
                 let beside = beside(&piece.calls, self.hidden(&piece, &shown, waits)?);
                 let found = search(self.model, &piece.start, &beside, MAX_CHOICES);
-                return (!matches!(found, Found::Order(_))).then_some(piece);
+                return matches!(found, Found::Nothing(_)).then_some(piece);
             }
         }
         None
