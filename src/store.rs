@@ -90,7 +90,7 @@ pub use self::written::{Deleted, Written};
 /// [`RandomState`](std::collections::hash_map::RandomState) (SipHash) to [`Builder::hasher`].
 pub type FastHash = foldhash::quality::RandomState;
 
-/// How often [`Store::update`], [`Store::get_or_create`] and [`Store::transact`] try before they return the last conflict.
+/// How often [`Store::update`] and [`Store::transact`] try before they return the last conflict.
 pub const UPDATE_ATTEMPTS: u32 = 1_000;
 
 /// A versioned key-value store, in memory or on a log.
@@ -303,41 +303,29 @@ where
     /// `make` runs at most once.
     ///
     /// # Errors
-    /// As for [`put_if`](Self::put_if); a [`WriteError::Conflict`] only if the key came and went
-    /// [`UPDATE_ATTEMPTS`] times meanwhile.
+    /// As for [`put`](Self::put): no conflict, since whoever loses the race has the entry that won it.
     pub fn get_or_create(
         &self,
         key: impl AsKey<K>,
         make: impl FnOnce() -> V,
     ) -> Result<Versioned<V>, WriteError<K, V>> {
         let key = key.into_key();
-        let (current, mut rests_on) = self.inner.newest(&key);
+        let (current, rests_on) = self.inner.newest(&key);
         if let Some(current) = current {
             return self.inner.tell_entry(current, rests_on, None);
         }
-        let mut value = make();
-        let mut attempt = 1;
-        loop {
-            let settled = self.inner.settle_put(&key, value, Precondition::Absent, true);
-            rests_on = rests_on.max(settled.rests_on);
-            match settled.outcome {
-                Err(WriteError::Conflict(conflict)) if attempt < UPDATE_ATTEMPTS => {
-                    match conflict.into_parts() {
-                        (Some(current), made) => {
-                            return self.inner.tell_entry(current, rests_on, made);
-                        }
-                        (None, made) => value = made.expect("a put gives its value back"),
-                    }
-                }
-                outcome => {
-                    return match self.inner.tell(Settled { outcome, rests_on })? {
-                        Effect::Put(_, Some(entry)) => Ok(entry),
-                        _ => unreachable!("a put has an entry"),
-                    };
-                }
+        let settled = self.inner.settle_put(&key, make(), Precondition::Absent, true);
+        let rests_on = rests_on.max(settled.rests_on);
+        match settled.outcome {
+            Err(WriteError::Conflict(conflict)) => {
+                let (current, made) = conflict.into_parts();
+                let current = current.expect("only a key that is there is not absent");
+                self.inner.tell_entry(current, rests_on, made)
             }
-            attempt += 1;
-            back_off(attempt);
+            outcome => match self.inner.tell(Settled { outcome, rests_on })? {
+                Effect::Put(_, Some(entry)) => Ok(entry),
+                _ => unreachable!("a put has an entry"),
+            },
         }
     }
 

@@ -212,7 +212,7 @@ where
             return Ok(None);
         }
         let oldest = oldest_of_key.map_or(floor, |from| from.min(floor));
-        Err(out_of_reach(revision, Span { from: oldest, until: newest + 1 }))
+        Err(HistoryError::Compacted { oldest: super::stored(oldest) })
     }
 
     /// What is kept of a key's past, up to the newest revision that is shown.
