@@ -9,13 +9,17 @@ use crate::common::{Random, from_env};
 use crate::generated::{of_a_register, of_a_store};
 use crate::register::Register;
 
-/// The only order, as far as it goes, where revisions alone tell it: whatever can come next comes.
+/// The only order, as far as it goes, where revisions alone tell it: whatever can come next comes, reads first.
 fn forced_order<M: Model>(
     model: &M,
     history: &History<M::Operation, M::Outcome>,
 ) -> Vec<Call<M::Operation, M::Outcome>> {
     let mut waiting: Vec<_> =
         history.calls().iter().filter(|call| call.outcome.is_some()).cloned().collect();
+    let is_read = |call: &Call<_, _>| {
+        call.outcome.as_ref().is_some_and(|told| model.is_read(&call.operation, told))
+    };
+    waiting.sort_by_key(|call| !is_read(call));
     let (mut state, mut order) = (model.initial(), Vec::new());
     while let Some(next) = waiting.iter().position(|call| {
         let told = revision_of(model, call);
