@@ -38,6 +38,9 @@ pub(super) struct Locked<'a, K, V> {
     guards: Vec<Guard<'a, K, V>>,
     aftermath: Aftermath<K, V>,
     removed: Vec<Removed<K, V>>,
+    /// What was taken back of the index: perhaps older keys, equal to those that were entered, that a panic left there. Below
+    /// the guards, so that it is dropped after them.
+    unlisted: Vec<Arc<K>>,
 }
 
 enum Guard<'a, K, V> {
@@ -72,7 +75,12 @@ const MATCHED_IN_TURN: usize = size(64, 1);
 
 impl<K, V> Default for Locked<'_, K, V> {
     fn default() -> Self {
-        Self { guards: Vec::new(), aftermath: Aftermath::default(), removed: Vec::new() }
+        Self {
+            guards: Vec::new(),
+            aftermath: Aftermath::default(),
+            removed: Vec::new(),
+            unlisted: Vec::new(),
+        }
     }
 }
 
@@ -308,9 +316,7 @@ where
         for (write, place) in commit.writes.iter().zip(places) {
             match (self.slot_mut(place), &write.new_key) {
                 (Some(slot), _) => slot.versions.collapse(),
-                (None, Some(new_key)) => {
-                    let _key = map.index.remove(new_key);
-                }
+                (None, Some(new_key)) => self.unlisted.extend(map.index.remove(new_key)),
                 (None, None) => {}
             }
         }

@@ -207,7 +207,7 @@ where
             match store.enter(self.record.as_ref(), population, 1, &mut garbage.aftermath) {
                 Ok(turn) => turn,
                 Err(refusal) => {
-                    let _key = map.index.remove(&key);
+                    garbage.unlisted = map.index.remove(&key);
                     return no_turn(&mut self.change, refusal);
                 }
             };
@@ -322,7 +322,7 @@ where
             let mut garbage = Garbage::default();
             let decision = self.decide(store, &mut garbage);
             store.map.settle(&mut garbage.aftermath);
-            drop(garbage.slot);
+            drop((garbage.slot, garbage.unlisted));
             match decision {
                 Decision::Attempt(attempt) => return attempt,
                 Decision::Conflict { current, newest } => {
@@ -361,6 +361,8 @@ struct Garbage<K, V> {
     aftermath: Aftermath<K, V>,
     /// It is never read, only dropped.
     slot: Option<Removed<K, V>>,
+    /// What was taken back of the index: perhaps an older key, equal to the one that was entered, that a panic left there.
+    unlisted: Option<Arc<K>>,
 }
 
 /// A slot that was taken out of the map, and its key, of the index.
@@ -368,7 +370,7 @@ pub(super) type Removed<K, V> = (Slot<K, V>, Option<Arc<K>>);
 
 impl<K, V> Default for Garbage<K, V> {
     fn default() -> Self {
-        Self { aftermath: Aftermath::default(), slot: None }
+        Self { aftermath: Aftermath::default(), slot: None, unlisted: None }
     }
 }
 

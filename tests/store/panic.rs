@@ -1,5 +1,6 @@
 //! A panic in the user's code is the user's: the operation has not happened, and the store goes on.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -169,4 +170,77 @@ fn an_order_that_panics_anywhere_leaves_index_and_map_the_same() {
         }
         assert!(panics > 100, "only {panics} panics");
     });
+}
+
+/// A key whose order panics when that is asked for, and whose drop, from then on, uses the store.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Clinging(u64);
+
+#[derive(Default)]
+struct Hooks {
+    order_panics: bool,
+    store: Option<Store<Clinging, u64>>,
+    drops: u64,
+}
+
+thread_local! {
+    static HOOKS: RefCell<Hooks> = RefCell::default();
+}
+
+impl PartialOrd for Clinging {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Clinging {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let panics = HOOKS.with_borrow_mut(|hooks| std::mem::take(&mut hooks.order_panics));
+        assert!(!panics, "on purpose");
+        self.0.cmp(&other.0)
+    }
+}
+
+impl Drop for Clinging {
+    fn drop(&mut self) {
+        // Not within itself.
+        let store = HOOKS.try_with(|hooks| hooks.borrow_mut().store.take()).ok().flatten();
+        if let Some(store) = store {
+            let _entry = store.get(&Clinging(self.0));
+            HOOKS.with_borrow_mut(|hooks| {
+                (hooks.drops, hooks.store) = (hooks.drops + 1, Some(store))
+            });
+        }
+    }
+}
+
+/// The order of a deleted key panicked, so that it stayed in the index. Whoever created it again, and was refused, took the old
+/// one out of there, and dropped it with the shard locked.
+#[test]
+fn a_key_that_a_panic_left_behind_is_dropped_under_no_lock() {
+    type Create = fn(&Store<Clinging, u64>) -> bool;
+    let creates: [Create; 2] = [
+        |store| store.create(Clinging(1), 1).is_ok(),
+        |store| store.commit(Txn::new().put(Clinging(1), 1).put(Clinging(2), 2)).is_ok(),
+    ];
+    for create in creates {
+        within(10, move || {
+            let store = Store::<Clinging, u64>::builder().max_keys(1).watch_window(1).build();
+            store.create(Clinging(1), 1).unwrap();
+            HOOKS.with_borrow_mut(|hooks| hooks.order_panics = true);
+            store.delete(Clinging(1)).unwrap();
+            HOOKS.with_borrow(|hooks| assert!(!hooks.order_panics, "it is asked for its order"));
+            // The window has it, too.
+            for number in 0..200 {
+                store.put(Clinging(3), number).unwrap();
+            }
+            HOOKS.with_borrow_mut(|hooks| hooks.store = Some(store.clone()));
+            assert!(!create(&store), "there is one key");
+            let drops = HOOKS.with_borrow_mut(|hooks| {
+                drop(hooks.store.take());
+                hooks.drops
+            });
+            assert!(drops > 1, "that one and the one that it was asked with: {drops}");
+        });
+    }
 }

@@ -195,7 +195,9 @@ fn what_is_not_decided_beside_others_is_not_shown() {
         (3, 100, put(0, 2, revision(9)), written(3)),
         (4, 98, put(1, 7, Any), written(4)),
     ];
-    rows.extend((2..14).map(|key| (3 + u64::from(key), 98, put(key, 8, Any), written(u64::from(key) + 3))));
+    rows.extend(
+        (2..14).map(|key| (3 + u64::from(key), 98, put(key, 8, Any), written(u64::from(key) + 3))),
+    );
     let error = check(&StoreModel::new(), &history(rows)).unwrap_err();
     let violation = error.violation().unwrap();
     let shown: Vec<_> = violation.history().iter().map(|call| call.client).collect();
