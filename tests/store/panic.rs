@@ -206,7 +206,7 @@ impl Drop for Clinging {
         // Not within itself.
         let store = HOOKS.try_with(|hooks| hooks.borrow_mut().store.take()).ok().flatten();
         if let Some(store) = store {
-            let _entry = store.get(&Clinging(self.0));
+            let _entry = store.get(Clinging(self.0));
             HOOKS.with_borrow_mut(|hooks| {
                 (hooks.drops, hooks.store) = (hooks.drops + 1, Some(store))
             });
