@@ -116,6 +116,13 @@ pub(super) struct Request {
     pub(super) rotate: bool,
 }
 
+impl Request {
+    /// Whether it is for nothing but what was appended.
+    fn is_plain(self) -> bool {
+        self.room.is_none() && !self.sync && !self.rotate
+    }
+}
+
 /// What came of leading.
 pub(super) struct Led {
     /// Why room could not be made, or no segment started, if that was asked for.
@@ -315,7 +322,7 @@ impl Shared {
             None if request.rotate => self.rotate_if_used(writer, aftermath)?,
             refusal => refusal,
         };
-        if self.durability == Durability::Sync && self.has_threads {
+        if self.durability == Durability::Sync && self.has_threads && request.is_plain() {
             writer.muster.wait(|| self.tail.lock().pending());
         }
         let spare = writer.take_spare();

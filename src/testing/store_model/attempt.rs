@@ -263,7 +263,7 @@ where
             }
             Some((_, stored)) => {
                 created.is_none_or(|created| self.revisions.is(stored.created, created))
-                    && write_count.is_none_or(|count| count == stored.write_count + 1)
+                    && write_count.is_none_or(|count| count == stored.write_count.saturating_add(1))
             }
         }
     }

@@ -147,7 +147,7 @@ impl<K: Ord + Clone + Hash, V: Clone + PartialEq> StoreState<K, V> {
         let stored = value.map(|value| match slot.and_then(|slot| slot.stored.as_ref()) {
             None => Stored { created: at, write_count: 1, value: value.clone() },
             Some(Stored { created, write_count, .. }) => {
-                let write_count = write_count + 1;
+                let write_count = write_count.saturating_add(1);
                 Stored { created: *created, write_count, value: value.clone() }
             }
         });
