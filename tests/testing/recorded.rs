@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use ifmatch::testing::{Recorder, StoreModel, check};
+use ifmatch::testing::{self, Recorder, StoreModel, check};
 use ifmatch::{Precondition, Store, Txn};
 
 use crate::common::{Random, from_env, together};
@@ -103,6 +103,43 @@ fn calls_of_a_client_that_goes_while_others_are_taken_are_kept() {
             recorder.take().len()
         });
         assert_eq!(taken + recorder.take().len(), 11_500);
+    }
+}
+
+/// What ends while a history is made of it is still under way in there: else it would have ended before calls that are missing.
+#[test]
+fn a_history_has_all_that_began_before_anything_in_it_ended() {
+    for _ in 0..from_env("IFMATCH_ROUNDS", 20) {
+        let recorder: Recorder<u64, ()> = Recorder::new();
+        let (first, slow, fast) = (recorder.client(), recorder.client(), recorder.client());
+        // It takes a moment to copy them.
+        (0..10_000).for_each(|number| first.call(number, || ()));
+        let is_over = AtomicBool::new(false);
+        let histories: Vec<_> = thread::scope(|scope| {
+            let is_over = &is_over;
+            let work = || (0..2_000).for_each(|_| std::hint::spin_loop());
+            scope.spawn(move || {
+                while !is_over.load(Ordering::SeqCst) {
+                    slow.call(0, work);
+                }
+            });
+            scope.spawn(move || {
+                (0..20_000).take_while(|_| !is_over.load(Ordering::SeqCst)).for_each(|number| {
+                    fast.call(number, || ());
+                });
+            });
+            let histories = (0..10).map(|_| recorder.history()).collect();
+            is_over.store(true, Ordering::SeqCst);
+            histories
+        });
+        let all = recorder.take();
+        for history in histories {
+            let end = history.iter().filter_map(|call| call.returned).max();
+            let began = |calls: &testing::History<_, _>| {
+                calls.iter().filter(|call| Some(call.called) < end).count()
+            };
+            assert_eq!(began(&history), began(&all));
+        }
     }
 }
 
