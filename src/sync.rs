@@ -19,7 +19,12 @@ use self::modelled::Timer;
 #[cfg(not(ifmatch_model))]
 use self::real::Timer;
 
+#[cfg(feature = "log")]
+pub(crate) use std::sync::mpsc::{SyncSender, sync_channel};
 pub(crate) use std::sync::{Arc, Weak};
+// Threads that end before their scope does; none is started under the model checker, where all sizes are too small for that.
+#[cfg(feature = "log")]
+pub(crate) use std::thread::{Builder as ScopedThread, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant};
 
 /// A size at which something changes course: what is `usual`, but `modelled` under the model checker, where it has to be

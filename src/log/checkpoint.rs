@@ -177,6 +177,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// How many entries there are, by what seems to be the end, but no more than there can be.
+    pub(super) fn expected(&self) -> io::Result<usize> {
+        let mut entries = [0; 8];
+        let at = self.len.saturating_sub(8);
+        let read = read_at_most(self.file, &mut entries, at)?;
+        let most = self.len / u64::try_from(ENTRY_HEADER).unwrap_or(u64::MAX);
+        let entries = if read == 8 { u64::from_le_bytes(entries).min(most) } else { 0 };
+        Ok(usize::try_from(entries).unwrap_or(0))
+    }
+
     /// Where the next block is.
     pub(super) fn offset(&self) -> u64 {
         self.offset
@@ -296,4 +306,27 @@ fn entries(mut payload: &[u8]) -> Option<Vec<Entry<'_>>> {
         payload = rest;
     }
     if entries.is_empty() { None } else { Some(entries) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::disk::Disk;
+
+    /// Whatever a damaged file says, room is made for no more than it can have.
+    #[test]
+    fn no_more_entries_are_expected_than_fit_into_the_file() {
+        for (len, stated, expected) in
+            [(0, 0, 0), (7, 0, 0), (48, 1, 1), (48, 2, 2), (48, 3, 2), (4800, u64::MAX, 200)]
+        {
+            let mut bytes = vec![0; len];
+            if let Some(at) = len.checked_sub(8) {
+                bytes[at..].copy_from_slice(&stated.to_le_bytes());
+            }
+            let disk = Disk::with_files([("a", bytes)]);
+            let file = disk.directory().open_file("a").unwrap();
+            let reader = Reader::new(&*file, u64::try_from(len).unwrap(), None);
+            assert_eq!(reader.expected().unwrap(), expected, "{len} bytes, {stated} stated");
+        }
+    }
 }

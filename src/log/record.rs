@@ -93,6 +93,16 @@ pub(crate) enum Operation<'a> {
     Delete { key: &'a [u8] },
 }
 
+impl Operation<'_> {
+    /// How many bytes its key and its value have.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Put { key, value } => key.len() + value.len(),
+            Self::Delete { key } => key.len(),
+        }
+    }
+}
+
 /// The operations of a payload; `None` if it is not one.
 pub(crate) fn operations(mut payload: &[u8]) -> Option<Vec<Operation<'_>>> {
     let mut operations = Vec::new();

@@ -5,7 +5,7 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -89,7 +89,6 @@ pub(super) fn recover(
     options: &Options,
     apply: &mut Apply<'_>,
 ) -> Result<Recovered, OpenError> {
-    let started = Instant::now();
     let failed = |action| move |source| io_error(&**directory, action, source);
     directory.create().map_err(failed("create"))?;
     // Before the lock file is created: another program's directory stays as it is.
@@ -125,7 +124,8 @@ pub(super) fn recover(
         ignored: progress.ignored,
         unmarked: progress.unmarked,
         removed: count(survey.left_over.len()),
-        elapsed: started.elapsed(),
+        // Who opens goes on after this.
+        elapsed: Duration::ZERO,
     };
     let identity = progress.identity.unwrap_or_else(Identity::random);
     let signature = Signature { codec: codec.field, identity, seed: identity::random() };

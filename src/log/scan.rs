@@ -16,6 +16,10 @@ use super::recovery::Cut;
 /// What is read from a log, in order: first the entries of a checkpoint, if there is one, then commits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Item<'a> {
+    /// A checkpoint says that it has so many entries, which is not known to be so; it is no more than fit into its file.
+    Expected {
+        entries: usize,
+    },
     Entry(Entry<'a>),
     Commit {
         revision: u64,
@@ -26,6 +30,17 @@ pub(crate) enum Item<'a> {
     Known {
         at: u64,
     },
+}
+
+impl Item<'_> {
+    /// How many bytes its keys and values have.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Entry(entry) => entry.key.len() + entry.value.len(),
+            Self::Commit { operations, .. } => operations.iter().map(Operation::bytes).sum(),
+            Self::Expected { .. } | Self::Known { .. } => 0,
+        }
+    }
 }
 
 /// Takes one item.
@@ -128,6 +143,8 @@ pub(super) fn read_checkpoint(
     let name = (Kind::Checkpoint, number);
     let Opened { header, file, len, .. } = Opened::open(directory, codec, name, progress)?;
     let mut reader = Reader::new(&*file, len, Some(header.epoch));
+    let entries = reader.expected().map_err(failed(directory, name, "read"))?;
+    apply(Item::Expected { entries }).map_err(|source| undecodable(name, 0, source))?;
     loop {
         let offset = reader.offset();
         match reader.next_block() {

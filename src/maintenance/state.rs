@@ -60,7 +60,7 @@ impl State {
         match item {
             Item::Entry(entry) => self.restore(&entry),
             Item::Commit { revision, operations } => self.apply(revision, operations),
-            Item::Known { .. } => {}
+            Item::Expected { .. } | Item::Known { .. } => {}
         }
     }
 

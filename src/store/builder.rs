@@ -10,11 +10,13 @@ use crate::log::Frontier;
 use crate::revision::Revision;
 use crate::sync::Arc;
 
-use super::map::Content;
+use super::index::Index;
+use super::map::Map;
 #[cfg(feature = "log")]
 use super::open::LogSettings;
 use super::retention::Bounds;
 use super::sequencer::Sequencer;
+use super::shards::Shards;
 use super::window::{MIN_WINDOW, Window};
 use super::{FastHash, Inner, Store};
 
@@ -203,10 +205,11 @@ where
     pub fn build(self) -> Store<K, V, S> {
         let Self { hasher, settings, .. } = self;
         let newest = settings.first_revision.get() - 1;
-        let content = Content::new(settings.shards(), hasher);
+        let shards = Shards::new(settings.shards(), hasher);
         let window = Window::new(newest, settings.window);
+        let sequencer = settings.sequencer(newest, 0, window, None);
         Store::from_inner(Inner {
-            map: Arc::new(content.into_map(settings.sequencer(newest, 0, window, None))),
+            map: Arc::new(Map::new(shards, Index::new(), sequencer)),
             journal: None,
             identity: Identity::random(),
             #[cfg(feature = "log")]

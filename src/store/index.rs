@@ -27,6 +27,8 @@ use triomphe::Arc;
 
 use crate::sync::{RwLock, size};
 
+#[cfg(feature = "log")]
+mod build;
 #[cfg(all(test, not(ifmatch_model)))]
 mod tests;
 

@@ -7,16 +7,14 @@ use std::task::Waker;
 
 use crate::key::AsKey;
 use crate::log::Superseded;
-use crate::revision::Revision;
 use crate::sync::Arc;
-use crate::versioned::{Draft, Versioned};
+use crate::versioned::Versioned;
 
 use super::index::Index;
 use super::retention::Visit;
 use super::sequencer::{Aftermath, Sequencer, State};
-use super::shards::{self, Several, Shards, Slot, Table};
+use super::shards::{Several, Shards, Slot};
 use super::versions::{Left, Versions};
-use super::window::Change;
 
 /// Snapshots, scans and the log's threads share it with the store.
 pub(super) struct Map<K, V, S> {
@@ -26,19 +24,13 @@ pub(super) struct Map<K, V, S> {
     pub(super) sequencer: Arc<Sequencer<K, V>>,
 }
 
-/// What a map has while it is read back from a log, before there are commits.
-pub(super) struct Content<K, V, S> {
-    shards: Shards<K, V, S>,
-    index: Index<K>,
-}
-
-impl<K: Ord, V, S> Content<K, V, S> {
-    pub(super) fn new(shards: usize, hasher: S) -> Self {
-        Self { shards: Shards::new(shards, hasher), index: Index::new() }
-    }
-
-    pub(super) fn into_map(self, sequencer: Sequencer<K, V>) -> Map<K, V, S> {
-        Map { shards: self.shards, index: self.index, sequencer: Arc::new(sequencer) }
+impl<K, V, S> Map<K, V, S> {
+    pub(super) fn new(
+        shards: Shards<K, V, S>,
+        index: Index<K>,
+        sequencer: Sequencer<K, V>,
+    ) -> Self {
+        Self { shards, index, sequencer: Arc::new(sequencer) }
     }
 }
 
@@ -178,76 +170,5 @@ fn trim<K, V>(
 pub(super) fn wake(wakers: Vec<Waker>) {
     for waker in wakers {
         let _reported = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-    }
-}
-
-impl<K: AsKey<K> + Ord, V, S: BuildHasher> Content<K, V, S> {
-    /// Installs what recovery read from a checkpoint. Returns whether the key existed before: whoever compacts a log as bytes
-    /// does not know that keys with two encodings are equal, and then the newer entry is the one.
-    pub(super) fn restore_entry(&self, key: K, entry: Versioned<V>) -> bool {
-        let hash = self.shards.hash(&key);
-        let mut table = self.shards.write(hash);
-        match table.find_entry(hash, |slot| key.is_key(&slot.key)) {
-            Ok(mut slot) => {
-                let versions = &mut slot.get_mut().versions;
-                if versions.newest().0 < entry.revision() {
-                    *versions = Versions::One(entry);
-                }
-                true
-            }
-            Err(_) => {
-                self.insert(&mut table, hash, key, Versions::One(entry));
-                false
-            }
-        }
-    }
-
-    fn insert(
-        &self,
-        table: &mut Table<K, V>,
-        hash: u64,
-        key: K,
-        versions: Versions<V>,
-    ) -> triomphe::Arc<K> {
-        self.shards.make_room(table, 1);
-        let key = triomphe::Arc::new(key);
-        self.index.insert(triomphe::Arc::clone(&key));
-        let slot = Slot { key: triomphe::Arc::clone(&key), versions };
-        shards::insert(table, hash, slot);
-        key
-    }
-
-    /// Installs what recovery read: the commit `revision` put `value` under `key`, or deleted it. Returns what that changed.
-    /// Nobody else has the store yet, so what is replaced may be dropped under the lock.
-    pub(super) fn restore(
-        &self,
-        revision: Revision,
-        key: K,
-        value: Option<V>,
-    ) -> Option<Change<K, V>> {
-        let hash = self.shards.hash(&key);
-        let mut table = self.shards.write(hash);
-        match (table.find_entry(hash, |slot| key.is_key(&slot.key)), value) {
-            (Ok(mut slot), Some(value)) => {
-                let slot = slot.get_mut();
-                let previous = slot.versions.newest().1.cloned();
-                let entry = Draft::new(value).seal(revision, previous.as_ref());
-                slot.versions = Versions::One(entry.clone());
-                let key = triomphe::Arc::clone(&slot.key);
-                Some(Change { key, entry: Some(entry), previous })
-            }
-            (Ok(slot), None) => {
-                let (slot, _) = slot.remove();
-                let _indexed = self.index.remove(&key);
-                let previous = slot.versions.newest().1.cloned();
-                Some(Change { key: slot.key, entry: None, previous })
-            }
-            (Err(_), None) => None,
-            (Err(_), Some(value)) => {
-                let entry = Draft::new(value).seal(revision, None);
-                let key = self.insert(&mut table, hash, key, Versions::One(entry.clone()));
-                Some(Change { key, entry: Some(entry), previous: None })
-            }
-        }
     }
 }

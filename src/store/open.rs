@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
 use std::path::Path;
+use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,8 +11,8 @@ use serde::de::DeserializeOwned;
 use crate::codec::{Codec, CodecError};
 use crate::error::{CompactError, OpenError, Reason};
 use crate::log::{
-    self, Checkpoint, Durability, Opened, Operation, Options, Record, RecordBuilder, Superseded,
-    operations,
+    self, Apply, Checkpoint, Durability, Opened, Operation, Options, Record, RecordBuilder,
+    Recovery, Superseded, operations,
 };
 use crate::storage::{Directory, Files};
 use crate::sync::Arc;
@@ -19,8 +20,9 @@ use crate::versioned::Versioned;
 
 use super::compact::compact;
 use super::journal::{Encode, EncodeEntry, Journal, Operations};
-use super::map::Content;
-use super::replay::Replay;
+use super::map::Map;
+use super::replay::{Replay, Replayed, feed};
+use super::shards::Shards;
 use super::{Builder, Inner, Store};
 
 /// What a builder says of the log.
@@ -132,6 +134,7 @@ where
         self,
         directory: Arc<dyn Directory>,
     ) -> Result<Store<K, V, S>, OpenError> {
+        let started = Instant::now();
         let Self { hasher, settings, log: log_settings, .. } = self;
         let options = Options {
             codec: log::Codec::named(C::NAME),
@@ -141,17 +144,18 @@ where
             compact_after: log_settings.compact_after,
             first_revision: settings.first_revision.get(),
         };
-        let content = Content::new(settings.shards(), hasher);
-        let mut replay = Replay::<K, V, S, C>::new(content, settings.window);
-        let opened = Opened::open(directory, options, &mut |item| replay.apply(item))?;
-        let Replay { content, mut window, live, .. } = replay;
+        let shards = Shards::new(settings.shards(), hasher);
+        let read = |apply: &mut Apply<'_>| Opened::open(directory, options, apply);
+        let (opened, replay) =
+            feed::<K, V, S, C, _, _>(&shards, Replay::new(&shards, settings.window), read)?;
         let newest = opened.newest();
-        window.skip_to(newest);
+        let Replayed { index, window, live } = replay.finish(newest);
         let identity = opened.identity();
-        let recovery = opened.report().clone();
+        let recovery = Recovery { elapsed: started.elapsed(), ..opened.report().clone() };
         let frontier = opened.frontier(live);
         let log_end = Some(Arc::clone(&frontier));
-        let map = Arc::new(content.into_map(settings.sequencer(newest, live, window, log_end)));
+        let sequencer = settings.sequencer(newest, live, window, log_end);
+        let map = Arc::new(Map::new(shards, index, sequencer));
         // Weak, so that the log's threads do not keep the values.
         let followed = Arc::downgrade(&map);
         let follow = move |superseded: &[Superseded]| {

@@ -43,6 +43,15 @@ impl<K, V, S> Shards<K, V, S> {
         Self { shards, hasher }
     }
 
+    /// All keys, in no order.
+    #[cfg_attr(not(feature = "log"), allow(dead_code, reason = "who reads a log asks"))]
+    pub(super) fn keys(&self) -> Vec<Arc<K>> {
+        let tables = self.shards.iter().map(|shard| shard.0.read());
+        tables
+            .flat_map(|table| table.iter().map(|slot| Arc::clone(&slot.key)).collect::<Vec<_>>())
+            .collect()
+    }
+
     fn shard(&self, hash: u64) -> &RwLock<Table<K, V>> {
         &self.shards[self.number(hash)].0
     }
@@ -128,6 +137,17 @@ pub(super) type Several<T> = SmallVec<[T; TOGETHER]>;
 pub(super) const TOGETHER: usize = 8;
 
 impl<K: AsKey<K>, V, S: BuildHasher> Shards<K, V, S> {
+    /// Makes room for so many entries, if they are spread as they should be, in tables that have none yet.
+    #[cfg_attr(not(feature = "log"), allow(dead_code, reason = "who reads a log asks"))]
+    pub(super) fn expect(&self, entries: usize) {
+        // Shards differ, by about the root of what they have.
+        let each = entries / self.shards.len();
+        let each = each + 2 * each.isqrt();
+        if each > 0 {
+            self.shards.iter().for_each(|shard| self.make_room(&mut shard.0.write(), each));
+        }
+    }
+
     /// Makes sure that so many more slots fit. A full table is replaced by a larger one only after every key's hash is
     /// known, so that a panic in K's `Hash` loses nothing.
     pub(super) fn make_room(&self, table: &mut Table<K, V>, slots: usize) {

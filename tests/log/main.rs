@@ -14,6 +14,7 @@ mod directory;
 mod frame;
 mod history;
 mod hostile;
+mod reading;
 mod reservation;
 mod rotation;
 mod segment;

@@ -424,3 +424,48 @@ fn a_scan_reads_no_further_than_its_range() {
         assert_eq!(found.len(), 3);
     }
 }
+
+#[test]
+#[cfg(feature = "log")]
+fn an_index_of_keys_in_order_is_as_if_they_had_been_inserted() {
+    for leaf_keys in [2, 3, 8, 9] {
+        for count in 0..100_u32 {
+            let index = Index::of_sorted(leaf_keys, (0..count).map(Arc::new));
+            assert_sound(&index);
+            assert_eq!(u32::try_from(index.len()), Ok(count), "{leaf_keys} a leaf");
+            let sizes = leaf_sizes(&index);
+            let filled = leaf_keys - leaf_keys / 8;
+            assert!(sizes.iter().rev().skip(1).all(|size| *size == filled), "{sizes:?}");
+            index.insert(Arc::new(count));
+            assert_eq!(index.remove(&0).map(|key| *key), Some(0));
+            assert_sound(&index);
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "log")]
+fn an_index_of_keys_in_any_order_has_them_in_order() {
+    let random = |number: u32| number.wrapping_mul(0x9e37_79b9);
+    // Few, and so many that two threads sort them; in order, backwards, in no order, and the first part of them in order.
+    for count in [0, 1, 2, 3, 1_000, 50_000_u32] {
+        let cases: [Vec<u32>; 4] = [
+            (0..count).collect(),
+            (0..count).rev().collect(),
+            (0..count).map(random).collect(),
+            (0..count / 3)
+                .chain((count / 3..count).rev().step_by(2))
+                .chain((count / 3..count).rev().skip(1).step_by(2))
+                .collect(),
+        ];
+        for keys in cases {
+            let mut sorted = keys.clone();
+            sorted.sort_unstable();
+            let index = Index::of(keys.into_iter().map(Arc::new).collect());
+            assert_sound(&index);
+            let mut all = Vec::new();
+            index.ascending(Unbounded, Unbounded, usize::MAX, &mut all);
+            assert_eq!(values(&all), sorted);
+        }
+    }
+}
