@@ -1,0 +1,40 @@
+//! Many writes under way on one thread, as futures.
+
+use std::hint::black_box;
+
+use futures::executor::block_on;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+
+use crate::engine::{Engine, Key, VALUE_BYTES, write_value};
+use crate::keys::Requests;
+
+/// Writes that are under way.
+pub struct Flight<'a> {
+    engine: &'a dyn Engine,
+    requests: Requests,
+    most: usize,
+    count: u64,
+    pending: FuturesUnordered<BoxFuture<'a, bool>>,
+}
+
+impl<'a> Flight<'a> {
+    /// None yet, and so many at most.
+    #[must_use]
+    pub fn new(engine: &'a dyn Engine, requests: Requests, most: usize) -> Self {
+        Self { engine, requests, most, count: 0, pending: FuturesUnordered::new() }
+    }
+
+    /// Begins as many as there may be, and waits for one.
+    pub fn step(&mut self) {
+        while self.pending.len() < self.most {
+            let key = Key::new(self.requests.next());
+            let (revision, _) = self.engine.get(key.as_str()).expect("every key is there");
+            self.count += 1;
+            let mut value = [0; VALUE_BYTES];
+            write_value(self.count, &mut value);
+            self.pending.push(self.engine.submit(key.as_str(), revision, &value));
+        }
+        black_box(block_on(self.pending.next()));
+    }
+}
