@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::Plan;
 use crate::engine::{Contender, KEY_BYTES, VALUE_BYTES};
 use crate::engines::{BY_HAND, BY_HAND_LOG};
-use crate::line::{Line, Target, Unit};
+use crate::line::{Figure, Line, Target, Unit};
 use crate::measure::Series;
 use crate::process::Process;
 use crate::workload::Home;
@@ -27,7 +27,7 @@ pub fn memory(plan: &Plan) -> Vec<Line> {
             let own = own(directory.path(), contender);
             let (_, filled) = Process::start(home, *contender, &own, plan.keys);
             let bytes = filled.resident_bytes as f64 / f64::from(plan.keys);
-            (contender.name, Series(vec![bytes]), false)
+            Figure::new(contender.name, Series(vec![bytes]))
         });
         Line {
             heading: "Memory, of what is in memory alone and of what is on a log, caches included",
@@ -64,7 +64,7 @@ pub fn open(plan: &Plan) -> Vec<Line> {
         .collect();
     let line = |figure, unit, target, figures: Vec<Series>| {
         let figures = homes.iter().zip(figures);
-        let figures = figures.map(|((contender, _), series)| (contender.name, series, false));
+        let figures = figures.map(|((contender, _), series)| Figure::new(contender.name, series));
         Line {
             heading: "Opening, and the disk, after a clean end",
             workload: "open",

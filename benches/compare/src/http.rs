@@ -13,7 +13,7 @@ use self::load::{Load, Task};
 use self::server::{Contender, Kind, Server};
 use crate::Plan;
 use crate::engines::OURS;
-use crate::line::{Line, Target, Unit};
+use crate::line::{Figure, Line, Target, Unit};
 use crate::measure::{Sample, Series};
 
 const CONNECTIONS: usize = 64;
@@ -114,9 +114,9 @@ pub fn measured(is_chosen: impl Fn(&str) -> bool, plan: &Plan) -> (Vec<Line>, Ve
         }
         let names: Vec<_> = servers.iter().map(|(name, ..)| *name).collect();
         let measured = lines_of(workload, &names, &samples);
-        let rates = measured[0].figures.iter().map(|(name, series, _)| {
-            let rate = Unit::PerSecond.show(series.median());
-            format!("{name} {rate}")
+        let rates = measured[0].figures.iter().map(|figure| {
+            let rate = Unit::PerSecond.show(figure.series.median());
+            format!("{} {rate}", figure.name)
         });
         eprintln!("{}: {}", measured[0].name(), rates.collect::<Vec<_>>().join(", "));
         lines.extend(measured);
@@ -129,7 +129,7 @@ fn lines_of(workload: &Workload, names: &[&'static str], samples: &[Vec<Sample>]
         let figures = names
             .iter()
             .zip(samples)
-            .map(|(name, samples)| (*name, Series(samples.iter().map(of).collect()), false));
+            .map(|(name, samples)| Figure::new(name, Series(samples.iter().map(of).collect())));
         Line {
             heading: workload.heading,
             workload: workload.name,

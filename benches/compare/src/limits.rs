@@ -11,7 +11,7 @@ use rand::seq::SliceRandom;
 
 use crate::Plan;
 use crate::engine::{KEY_BYTES, VALUE_BYTES};
-use crate::line::{Line, Unit};
+use crate::line::{Figure, Line, Unit};
 use crate::measure::Series;
 
 /// As on the command line.
@@ -67,8 +67,9 @@ fn line(plan: &Plan, name: &'static str, unit: Unit, mut work: impl FnMut() -> u
             _ => seconds / count as f64,
         }
     });
-    let figures = vec![("this machine", Series(figures.collect()), true)];
-    eprintln!("{name}: {}", unit.show(figures[0].1.median()));
+    let series = Series(figures.collect());
+    eprintln!("{name}: {}", unit.show(series.median()));
+    let figures = vec![Figure { is_limit: true, ..Figure::new("this machine", series) }];
     Line {
         heading: "The machine's limits, on one thread; records of 132 B",
         workload: name,

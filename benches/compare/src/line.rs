@@ -66,6 +66,27 @@ pub enum Target {
     Amount(f64),
 }
 
+/// What it is with one contender.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// Whose.
+    pub name: &'static str,
+    /// By round.
+    pub series: Series,
+    /// Of the processors that its threads could have had, by round: 1 if they never waited, nor were kept waiting by others.
+    pub cpu: Option<Series>,
+    /// Whether it is a limit rather than a peer.
+    pub is_limit: bool,
+}
+
+impl Figure {
+    /// Of a peer, whose processor's time nobody looked at.
+    #[must_use]
+    pub const fn new(name: &'static str, series: Series) -> Self {
+        Self { name, series, cpu: None, is_limit: false }
+    }
+}
+
 /// One figure of all contenders.
 #[derive(Clone, Debug)]
 pub struct Line {
@@ -83,18 +104,28 @@ pub struct Line {
     pub target: Option<Target>,
     /// Whom ours is measured by.
     pub rival: Option<&'static str>,
-    /// By round, and whether it is a limit rather than a peer. Ours is first, if it takes part.
-    pub figures: Vec<(&'static str, Series, bool)>,
+    /// Ours is first, if it takes part.
+    pub figures: Vec<Figure>,
     /// The ratio of what was done in a second of a processor's time: for what never waits the better figure on a machine that
     /// others use, too.
     pub by_cpu_time: Option<f64>,
 }
 
 impl Line {
+    fn figure_of(&self, name: &str) -> Option<&Figure> {
+        self.figures.iter().find(|figure| figure.name == name)
+    }
+
+    /// Its share of the processors, as a median.
+    #[must_use]
+    pub fn cpu_of(&self, name: &str) -> Option<f64> {
+        Some(self.figure_of(name)?.cpu.as_ref()?.median())
+    }
+
     /// Of this contender.
     #[must_use]
     pub fn of(&self, name: &str) -> Option<&Series> {
-        self.figures.iter().find(|(of, ..)| *of == name).map(|(_, series, _)| series)
+        self.figure_of(name).map(|figure| &figure.series)
     }
 
     /// What all this is about: the workload, by how many, and which figure.
@@ -149,8 +180,8 @@ impl Line {
             let figure = series.median();
             if self.unit.is_cost() { figure < ours } else { figure > ours }
         };
-        let peers = self.figures.iter().filter(|(name, _, is_limit)| *name != OURS && !is_limit);
-        peers.filter(move |(_, series, _)| is_ahead(series)).map(|(name, ..)| *name)
+        let peers = self.figures.iter().filter(|peer| peer.name != OURS && !peer.is_limit);
+        peers.filter(move |peer| is_ahead(&peer.series)).map(|peer| peer.name)
     }
 
     /// One row.
@@ -159,8 +190,9 @@ impl Line {
         let raw: Vec<_> = self
             .figures
             .iter()
-            .map(|(name, series, is_limit)| {
-                json!({"name": name, "is_limit": is_limit, "figures": series.0})
+            .map(|Figure { name, series, cpu, is_limit }| {
+                let cpu = cpu.as_ref().map(|cpu| &cpu.0);
+                json!({"name": name, "is_limit": is_limit, "figures": series.0, "cpu": cpu})
             })
             .collect();
         let (goal, goal_is_ratio) = match self.target {

@@ -72,7 +72,7 @@ fn scale(unit: Unit, most: f64) -> (f64, &'static str) {
 
 fn bars_of(path: &Path, lines: &[&Line]) -> Result<(), Error> {
     let figures = |line: &Line| -> Vec<(&'static str, f64)> {
-        line.figures.iter().map(|(name, series, _)| (*name, series.median())).collect()
+        line.figures.iter().map(|figure| (figure.name, figure.series.median())).collect()
     };
     let mut most: f64 = 0.0;
     let all: Vec<_> = lines.iter().map(|line| figures(line)).collect();

@@ -2,7 +2,7 @@
 
 use crate::Plan;
 use crate::engine::Contender;
-use crate::line::{Line, Target, Unit};
+use crate::line::{Figure, Line, Target, Unit};
 use crate::measure::{Sample, Series};
 use crate::process::{self, Process};
 use crate::workload::{Action, Goal, Home, Workload};
@@ -53,9 +53,9 @@ fn by_turns(workload: &Workload, goal: &Goal, processes: &mut [Process], plan: &
     let contenders: Vec<_> = processes.iter().map(|process| process.contender).collect();
     let lines = lines(workload, goal, &contenders, &samples);
     let shown = lines[0].ratio().map_or(f64::NAN, |ratio| ratio.median());
-    let rates = lines[0].figures.iter().map(|(name, series, _)| {
-        let rate = Unit::PerSecond.show(series.median());
-        format!("{name} {rate}")
+    let rates = lines[0].figures.iter().map(|figure| {
+        let rate = Unit::PerSecond.show(figure.series.median());
+        format!("{} {rate}", figure.name)
     });
     eprintln!(
         "{}: {shown:.2} of {}; {}",
@@ -74,8 +74,10 @@ fn lines(
 ) -> Vec<Line> {
     let line = |figure, unit, target: Option<f64>, of: fn(&Sample) -> f64| {
         let figures = contenders.iter().zip(samples).map(|(contender, samples)| {
-            let series = Series(samples.iter().map(of).collect());
-            (contender.name, series, contender.is_limit)
+            let series = |of: fn(&Sample) -> f64| Series(samples.iter().map(of).collect());
+            let cpu = Some(series(|sample| sample.cpu));
+            let (name, is_limit) = (contender.name, contender.is_limit);
+            Figure { name, series: series(of), cpu, is_limit }
         });
         Line {
             heading: workload.home.heading(),

@@ -41,12 +41,12 @@ pub fn markdown(circumstances: &Circumstances, lines: &[Line], notes: &[String])
 }
 
 fn names(line: &Line) -> Vec<&'static str> {
-    line.figures.iter().map(|(name, ..)| *name).collect()
+    line.figures.iter().map(|figure| figure.name).collect()
 }
 
 fn goals(lines: &[Line]) -> String {
     let mut text = String::from(
-        "\n### Goals\n\n| workload | goal | ratio | by CPU time | ours | rival | |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+        "\n### Goals\n\n| workload | goal | ratio | by CPU time | ours | rival | CPU share, ours and rival | |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     let begin = text.len();
     for line in lines {
@@ -60,10 +60,13 @@ fn goals(lines: &[Line]) -> String {
         let rival = line
             .rival
             .map_or(String::new(), |rival| format!("{}, {rival}", line.unit.show(median(rival))));
+        let share = |name: &str| line.cpu_of(name).map(|cpu| format!("{cpu:.2}"));
+        let cpu = [share(OURS), line.rival.and_then(share)];
+        let cpu = cpu.into_iter().flatten().collect::<Vec<_>>().join(", ");
         let holds = if holds { "reached" } else { "**not reached**" };
         writeln!(
             text,
-            "| {} | {goal} | {} | {} | {} | {rival} | {holds} |",
+            "| {} | {goal} | {} | {} | {} | {rival} | {cpu} | {holds} |",
             line.name(),
             line.ratio().map_or(String::new(), |ratio| spread(&ratio)),
             line.by_cpu_time.map_or(String::new(), |ratio| format!("{ratio:.2}")),
@@ -91,14 +94,14 @@ fn figures(lines: &[&Line]) -> String {
     for line in lines {
         let ahead: Vec<_> = line.ahead().collect();
         write!(text, "| {} |", line.name()).expect("text grows");
-        for (name, series, _) in &line.figures {
-            let mut cell = line.unit.show(series.median());
-            if *name != OURS
+        for figure in &line.figures {
+            let (name, mut cell) = (figure.name, line.unit.show(figure.series.median()));
+            if name != OURS
                 && let Some(ratio) = line.over(name)
             {
                 cell += &format!(" ({:.2}x)", ratio.median());
             }
-            let mark = if ahead.contains(name) { "**" } else { "" };
+            let mark = if ahead.contains(&name) { "**" } else { "" };
             write!(text, " {mark}{cell}{mark} |").expect("text grows");
         }
         text.push('\n');

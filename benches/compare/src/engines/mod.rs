@@ -49,7 +49,7 @@ pub const DURABLE: &[Contender] = &[
     Contender::new(BY_HAND_LOG, by_hand_log::durable),
     Contender { submits: true, is_limit: true, ..Contender::new(RAW, raw::durable) },
     Contender::new("surrealmx", surrealmx::durable),
-    Contender::new("surrealkv", surrealkv::durable),
+    Contender { submits: true, ..Contender::new("surrealkv", surrealkv::durable) },
     #[cfg(feature = "rocksdb")]
     Contender::new("rocksdb", rocksdb::durable),
     Contender::new("fjall", fjall::durable),

@@ -8,8 +8,9 @@
 
 use std::path::Path;
 
+use futures::future::{BoxFuture, FutureExt, ready};
 use surrealkv::autotune::auto_tune_options;
-use surrealkv::{Durability, Error, Mode, Options, Tree, TreeBuilder};
+use surrealkv::{Durability, Error, Mode, Options, Transaction, Tree, TreeBuilder};
 use tokio::runtime::Runtime;
 
 use super::CACHE_BYTES;
@@ -42,6 +43,30 @@ struct SurrealKv {
     durability: Durability,
 }
 
+impl SurrealKv {
+    /// All but its commit, if the key is still at this revision.
+    fn prepared(&self, key: &str, expected: u64, value: &[u8]) -> Option<Transaction> {
+        let mut transaction = self.tree.begin().expect("it is open");
+        transaction.set_durability(self.durability);
+        let current = transaction.get(key.as_bytes()).expect("the disk works")?;
+        if encoded::revision(&current) != expected {
+            return None;
+        }
+        let value = encode(expected + 1, value);
+        transaction.set(key.as_bytes(), &value[..]).expect("it is in memory");
+        Some(transaction)
+    }
+}
+
+/// Or refused, because another one came before.
+fn is_done(committed: Result<(), Error>) -> bool {
+    match committed {
+        Ok(()) => true,
+        Err(Error::TransactionWriteConflict | Error::TransactionRetry) => false,
+        Err(error) => panic!("the disk works: {error}"),
+    }
+}
+
 impl Engine for SurrealKv {
     fn get(&self, key: &str) -> Option<(u64, u8)> {
         let transaction = self.tree.begin_with_mode(Mode::ReadOnly).expect("it is open");
@@ -50,19 +75,16 @@ impl Engine for SurrealKv {
     }
 
     fn swap(&self, key: &str, expected: u64, value: &[u8]) -> bool {
-        let mut transaction = self.tree.begin().expect("it is open");
-        transaction.set_durability(self.durability);
-        let current = transaction.get(key.as_bytes()).expect("the disk works");
-        if current.is_none_or(|current| encoded::revision(&current) != expected) {
-            return false;
-        }
-        let value = encode(expected + 1, value);
-        transaction.set(key.as_bytes(), &value[..]).expect("it is in memory");
-        match self.runtime.block_on(transaction.commit()) {
-            Ok(()) => true,
-            Err(Error::TransactionWriteConflict | Error::TransactionRetry) => false,
-            Err(error) => panic!("the disk works: {error}"),
-        }
+        let Some(mut transaction) = self.prepared(key, expected, value) else { return false };
+        is_done(self.runtime.block_on(transaction.commit()))
+    }
+
+    fn submit<'a>(&'a self, key: &str, expected: u64, value: &[u8]) -> BoxFuture<'a, bool> {
+        let Some(mut transaction) = self.prepared(key, expected, value) else {
+            return ready(false).boxed();
+        };
+        let committed = self.runtime.spawn(async move { transaction.commit().await });
+        committed.map(|joined| is_done(joined.expect("it does not panic"))).boxed()
     }
 
     fn fill(&self, entries: &mut Entries<'_>) {

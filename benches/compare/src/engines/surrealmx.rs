@@ -51,7 +51,7 @@ impl Engine for SurrealMx {
             transaction.cancel().expect("it works");
             return false;
         }
-        transaction.set(key, &encode(expected + 1, value)).expect("it works");
+        transaction.set(key, encode(expected + 1, value)).expect("it works");
         match transaction.commit() {
             Ok(()) => true,
             Err(Error::KeyReadConflict | Error::KeyWriteConflict) => false,
@@ -64,7 +64,7 @@ impl Engine for SurrealMx {
             let mut transaction = self.0.transaction(true);
             let mut count = 0;
             for (key, value) in (&mut *entries).take(1000) {
-                transaction.set(key.as_str(), &encode(FIRST, &value)).expect("it works");
+                transaction.set(key.as_str(), encode(FIRST, &value)).expect("it works");
                 count += 1;
             }
             transaction.commit().expect("nobody else writes");

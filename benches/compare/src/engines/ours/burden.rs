@@ -50,12 +50,7 @@ impl Following {
         let thread = thread::spawn(move || {
             while !over.load(Ordering::Relaxed) {
                 for watch in &mut watches {
-                    loop {
-                        match watch.try_recv() {
-                            Ok(_) | Err(WatchError::Lagged { .. }) => {}
-                            Err(_) => break,
-                        }
-                    }
+                    while let Ok(_) | Err(WatchError::Lagged { .. }) = watch.try_recv() {}
                 }
                 thread::sleep(Duration::from_millis(1));
             }
