@@ -19,14 +19,22 @@ pub struct Flight<'a> {
 }
 
 impl<'a> Flight<'a> {
-    /// None yet, and so many at most.
+    /// So many, which are under way when it returns: what a round finds begun, the next one will.
     #[must_use]
     pub fn new(engine: &'a dyn Engine, requests: Requests, most: usize) -> Self {
-        Self { engine, requests, most, count: 0, pending: FuturesUnordered::new() }
+        let pending = FuturesUnordered::new();
+        let mut flight = Self { engine, requests, most, count: 0, pending };
+        flight.begin();
+        flight
     }
 
-    /// Begins as many as there may be, and waits for one.
+    /// Waits for one, and begins another.
     pub fn step(&mut self) {
+        black_box(block_on(self.pending.next()));
+        self.begin();
+    }
+
+    fn begin(&mut self) {
         while self.pending.len() < self.most {
             let key = Key::new(self.requests.next());
             let (revision, _) = self.engine.get(key.as_str()).expect("every key is there");
@@ -35,6 +43,5 @@ impl<'a> Flight<'a> {
             write_value(self.count, &mut value);
             self.pending.push(self.engine.submit(key.as_str(), revision, &value));
         }
-        black_box(block_on(self.pending.next()));
     }
 }
