@@ -30,7 +30,9 @@ impl Requests {
     /// Without keys.
     #[must_use]
     pub fn new(spread: Spread, keys: u32, threads: usize, seed: u64) -> Self {
-        Self::of(spread, keys, REQUESTS / threads.max(2), seed)
+        // Of few keys fewer will do: making them up takes longer than a short round.
+        let count = (REQUESTS / threads.max(2)).min(4 * keys as usize);
+        Self::of(spread, keys, count, seed)
     }
 
     /// So many until they begin again.

@@ -127,7 +127,11 @@ fn run(order: &Order, mut circumstances: Circumstances) -> Result<(), Box<dyn Er
     if order.has("open") {
         lines.extend(amounts::open(plan));
     }
-    let (over_http, notes) = http::measured(|name| order.has(name), plan);
+    let (over_http, mut notes) = http::measured(|name| order.has(name), plan);
+    if !cfg!(feature = "rocksdb") {
+        let remedy = "`apt-get install librocksdb-dev libclang-dev`, and `cargo compare-rocksdb`";
+        notes.push(format!("RocksDB is left out; it takes part after {remedy}"));
+    }
     lines.extend(over_http);
     let growths = if order.names.iter().any(|name| name == growth::NAME) {
         growth::measured(plan, order.reach)

@@ -148,7 +148,8 @@ pub fn page(table: &str, plots: &[String]) -> String {
         "# Side by side\n\nWritten by `cargo compare --docs docs/compare`.\n\n{table}\n### Plots\n\n"
     );
     for plot in plots {
-        writeln!(text, "![{plot}]({plot})").expect("text grows");
+        let name = plot.trim_end_matches(".svg");
+        writeln!(text, "<img src=\"{plot}\" alt=\"{name}\" width=\"49%\">").expect("text grows");
     }
     text
 }
@@ -162,7 +163,8 @@ pub fn growth_page(circumstances: &Circumstances, plots: &[String]) -> String {
     text += &circumstances.markdown();
     text += "\nPoints are medians over rounds in which the contenders took turns, bars the least and the most.\n\n";
     for plot in plots {
-        writeln!(text, "![{plot}]({plot})").expect("text grows");
+        let name = plot.trim_end_matches(".svg");
+        writeln!(text, "<img src=\"{plot}\" alt=\"{name}\" width=\"49%\">").expect("text grows");
     }
     text
 }
