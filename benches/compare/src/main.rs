@@ -1,6 +1,6 @@
 //! The crate side by side with its rivals, in one run: `cargo compare`, `cargo compare get swap`, `cargo compare growth`;
-//! `--quick`, all of it in under five minutes; `--tiny`, to see that all of it runs; `--json FILE`, one row for each goal
-//! beside the raw figures; `--docs DIRECTORY`, the tables in Markdown and the plots in SVG, as they are in docs/compare.
+//! `--quick`, with fewer keys and shorter rounds; `--tiny`, to see that all of it runs; `--json FILE`, one row for each goal
+//! beside the raw figures; `--docs DIRECTORY`, the tables in Markdown and the plots in SVG.
 //!
 //! All contenders of a workload are filled with the same keys, and take turns in rounds; a ratio is taken within a round, and
 //! its median, least and most are shown. The machine may be shared and noisy: what disturbs a round disturbs all.
