@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
+use futures::future::{BoxFuture, FutureExt, ready};
+use serde::{Deserialize, Serialize};
+
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 16;
-/// Bytes of a value.
+/// Bytes of a value, unless it is its size that is looked at.
 pub const VALUE_BYTES: usize = 100;
 
 /// Keys, and what is written under them.
-pub type Entries<'a> = dyn Iterator<Item = (Key, [u8; VALUE_BYTES])> + 'a;
+pub type Entries<'a> = dyn Iterator<Item = (Key, Vec<u8>)> + 'a;
 
 /// Many threads use one at the same time.
 pub trait Engine: Send + Sync {
@@ -18,8 +21,30 @@ pub trait Engine: Send + Sync {
     /// Writes if the key is still at this revision.
     fn swap(&self, key: &str, expected: u64, value: &[u8]) -> bool;
 
-    /// Writes new keys, in as large pieces as it likes.
+    /// The same, and does not wait for the disk: many may be under way.
+    fn submit<'a>(&'a self, key: &str, expected: u64, value: &[u8]) -> BoxFuture<'a, bool> {
+        ready(self.swap(key, expected, value)).boxed()
+    }
+
+    /// Writes keys, whatever is there, in as large pieces as it likes.
     fn fill(&self, entries: &mut Entries<'_>);
+
+    /// From now on so many follow all writes, and so many snapshots, of now, are kept.
+    ///
+    /// # Panics
+    /// If it has no such thing.
+    fn burden(&self, burden: Burden) {
+        assert_eq!(burden, Burden::default(), "it has neither watches nor snapshots");
+    }
+}
+
+/// What a store has to do beside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Burden {
+    /// Who follows all writes.
+    pub watchers: usize,
+    /// States that are kept.
+    pub snapshots: usize,
 }
 
 /// An engine, and how it is made in an empty directory, to which one in memory pays no heed.
@@ -29,6 +54,18 @@ pub struct Contender {
     pub name: &'static str,
     /// Makes one.
     pub open: fn(&Path) -> Box<dyn Engine>,
+    /// Whether its `submit` is more than its `swap`.
+    pub submits: bool,
+    /// Whether it is beside the point who is faster: it does less.
+    pub is_limit: bool,
+}
+
+impl Contender {
+    /// A peer.
+    #[must_use]
+    pub const fn new(name: &'static str, open: fn(&Path) -> Box<dyn Engine>) -> Self {
+        Self { name, open, submits: false, is_limit: false }
+    }
 }
 
 /// The name of the key of this number: 16 letters, in no order.
@@ -56,10 +93,21 @@ impl Key {
     }
 }
 
-/// The value that this number is written as.
+/// The value that this number is written as. It cannot be compressed: nobody's place on the disk is to depend on that. (Of a
+/// long one only the beginning is made anew: making it is not what is measured.)
+pub fn write_value(number: u64, value: &mut [u8]) {
+    let end = value.len().min(VALUE_BYTES);
+    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for word in value[..end].chunks_mut(8) {
+        word.copy_from_slice(&mixed.to_le_bytes()[..word.len()]);
+        mixed = mixed.wrapping_add(0xd1b5_4a32_d192_ed03).rotate_left(23);
+    }
+}
+
+/// The same, of that many bytes.
 #[must_use]
-pub fn value(number: u64) -> [u8; VALUE_BYTES] {
-    let mut value = [b'v'; VALUE_BYTES];
-    value[..8].copy_from_slice(&number.to_le_bytes());
+pub fn value(number: u64, bytes: usize) -> Vec<u8> {
+    let mut value = vec![0; bytes];
+    write_value(number, &mut value);
     value
 }

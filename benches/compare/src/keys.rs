@@ -13,8 +13,8 @@ pub enum Spread {
     Zipf,
 }
 
-/// How many requests are made up before they begin again.
-const REQUESTS: usize = 1 << 20;
+/// How many requests are made up before they begin again, of all threads together.
+const REQUESTS: usize = 1 << 21;
 
 /// Numbers of keys for one thread, made up before anything is measured.
 #[derive(Debug)]
@@ -24,21 +24,29 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// The same seed gives the same requests.
+    /// For one of so many threads. The same seed gives the same requests.
     ///
     /// # Panics
     /// Without keys.
     #[must_use]
-    pub fn new(spread: Spread, keys: u32, seed: u64) -> Self {
+    pub fn new(spread: Spread, keys: u32, threads: usize, seed: u64) -> Self {
+        // Of few keys fewer will do: making them up takes longer than a short round.
+        let count = (REQUESTS / threads.max(2)).min(4 * keys as usize);
+        Self::of(spread, keys, count, seed)
+    }
+
+    /// So many until they begin again.
+    #[must_use]
+    pub fn of(spread: Spread, keys: u32, count: usize, seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let numbers = match spread {
             Spread::Uniform => {
                 let uniform = Uniform::new(0, keys).expect("there are keys");
-                (0..REQUESTS).map(|_| uniform.sample(&mut random)).collect()
+                (0..count).map(|_| uniform.sample(&mut random)).collect()
             }
             Spread::Zipf => {
                 let zipf = Zipf::new(f64::from(keys), 0.99).expect("there are keys");
-                (0..REQUESTS).map(|_| zipf.sample(&mut random) as u32 - 1).collect()
+                (0..count).map(|_| zipf.sample(&mut random) as u32 - 1).collect()
             }
         };
         Self { numbers, next: 0 }
@@ -46,7 +54,7 @@ impl Requests {
 
     /// The next one.
     pub fn next(&mut self) -> u64 {
-        self.next = (self.next + 1) % REQUESTS;
+        self.next = (self.next + 1) % self.numbers.len();
         u64::from(self.numbers[self.next])
     }
 }

@@ -1,25 +1,36 @@
-//! The crate side by side with its rivals, in one run: `cargo compare`, `cargo compare get swap`, `cargo compare --quick`,
-//! `--json FILE`.
+//! The crate side by side with its rivals, in one run: `cargo compare`, `cargo compare get swap`, `cargo compare growth`;
+//! `--quick`, with fewer keys and shorter rounds; `--tiny`, to see that all of it runs; `--json FILE`, one row for each goal
+//! beside the raw figures; `--docs DIRECTORY`, the tables in Markdown and the plots in SVG.
 //!
 //! All contenders of a workload are filled with the same keys, and take turns in rounds; a ratio is taken within a round, and
 //! its median, least and most are shown. The machine may be shared and noisy: what disturbs a round disturbs all.
 
 mod amounts;
+mod circumstances;
 mod engine;
 mod engines;
+mod flight;
+mod growth;
+mod http;
 mod keys;
+mod limits;
+mod line;
 mod measure;
+mod plot;
 mod process;
+mod rates;
 mod report;
 mod workload;
 
+use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::measure::Series;
-use crate::process::{Process, SERVE};
-use crate::report::{Figures, Row};
-use crate::workload::{Goal, Home, WORKLOADS, Workload};
+use crate::circumstances::Circumstances;
+use crate::growth::Reach;
+use crate::process::SERVE;
+use crate::workload::WORKLOADS;
 
 /// How much is done. Rounds are short, so that nobody waits for long: a host may take memory that was not touched for some
 /// seconds from a machine that is not real, and reading it is a hundred times slower then.
@@ -30,7 +41,46 @@ struct Plan {
 }
 
 const FULL: Plan = Plan { keys: 1_000_000, rounds: 21, length: Duration::from_millis(250) };
-const QUICK: Plan = Plan { keys: 200_000, rounds: 5, length: Duration::from_millis(100) };
+const QUICK: Plan = Plan { keys: 100_000, rounds: 5, length: Duration::from_millis(60) };
+/// Its figures mean nothing.
+const TINY: Plan = Plan { keys: 2_000, rounds: 2, length: Duration::from_millis(10) };
+
+/// What is asked for on the command line.
+struct Order {
+    plan: Plan,
+    reach: Reach,
+    json: Option<PathBuf>,
+    docs: Option<PathBuf>,
+    names: Vec<String>,
+}
+
+impl Order {
+    fn new(arguments: Vec<String>) -> Option<Self> {
+        let mut order =
+            Self { plan: FULL, reach: Reach::Full, json: None, docs: None, names: Vec::new() };
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--quick" => (order.plan, order.reach) = (QUICK, Reach::Quick),
+                "--tiny" => (order.plan, order.reach) = (TINY, Reach::Tiny),
+                "--json" => order.json = Some(arguments.next()?.into()),
+                "--docs" => order.docs = Some(arguments.next()?.into()),
+                name if all_names().any(|known| known == name) => order.names.push(argument),
+                _ => return None,
+            }
+        }
+        Some(order)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|chosen| chosen == name)
+    }
+}
+
+fn all_names() -> impl Iterator<Item = &'static str> {
+    let rates = WORKLOADS.iter().map(|workload| workload.name);
+    rates.chain(amounts::NAMES).chain([limits::NAME, growth::NAME]).chain(http::names())
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -39,95 +89,74 @@ fn main() -> ExitCode {
         process::serve(told);
         return ExitCode::SUCCESS;
     }
-    let (mut plan, mut json, mut names) = (FULL, None, Vec::new());
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--quick" => plan = QUICK,
-            "--json" => json = arguments.next(),
-            name if all_names().any(|known| known == name) => names.push(argument),
-            _ => {
-                let names: Vec<_> = all_names().collect();
-                eprintln!("cargo compare [--quick] [--json FILE] [WORKLOAD ...]");
-                eprintln!("workloads: {}", names.join(", "));
-                return ExitCode::from(2);
-            }
-        }
+    if let Some((http::served::SERVE, told)) =
+        arguments.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        http::served::run(told);
+        return ExitCode::SUCCESS;
     }
-    let is_chosen = |name: &str| names.is_empty() || names.iter().any(|chosen| chosen == name);
-    let chosen: Vec<_> = WORKLOADS.iter().filter(|workload| is_chosen(workload.name)).collect();
-    let rows = rates_of(&chosen, &plan);
-    let mut amounts = Vec::new();
-    if is_chosen("memory") {
-        amounts.push(amounts::memory(&plan));
-    }
-    if is_chosen("open") {
-        amounts.extend(amounts::open(&plan));
-    }
-    print!("{}", report::table(&rows, &amounts));
-    match json.map(|path| std::fs::write(path, report::json(&rows, &amounts))) {
-        Some(Err(error)) => {
+    let circumstances = Circumstances::new(&arguments);
+    let Some(order) = Order::new(arguments) else {
+        let names: Vec<_> = all_names().collect();
+        eprintln!(
+            "cargo compare [--quick | --tiny] [--json FILE] [--docs DIRECTORY] [WORKLOAD ...]"
+        );
+        eprintln!("workloads: {}", names.join(", "));
+        return ExitCode::from(2);
+    };
+    match run(&order, circumstances) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
-        _ => ExitCode::SUCCESS,
     }
 }
 
-fn all_names() -> impl Iterator<Item = &'static str> {
-    WORKLOADS.iter().map(|workload| workload.name).chain(amounts::NAMES)
-}
-
-/// What can be done in a second.
-fn rates_of(chosen: &[&Workload], plan: &Plan) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for home in Home::ALL {
-        let workloads: Vec<_> = chosen.iter().filter(|workload| workload.home == home).collect();
-        if workloads.is_empty() {
-            continue;
-        }
-        let directory = tempfile::tempdir().expect("a directory for temporary files");
-        let mut processes: Vec<_> = home
-            .contenders()
-            .iter()
-            .map(|contender| {
-                let own = directory.path().join(contender.name);
-                std::fs::create_dir(&own).expect("it is new");
-                let (process, filled) = Process::start(home, *contender, &own, plan.keys);
-                let (home, name) = (home.name(), contender.name);
-                eprintln!("{home}: {name} has {} keys after {:.1} s", plan.keys, filled.seconds);
-                process
-            })
-            .collect();
-        for workload in workloads {
-            rows.extend(measured(workload, &mut processes, plan));
-        }
+fn run(order: &Order, mut circumstances: Circumstances) -> Result<(), Box<dyn Error>> {
+    let plan = &order.plan;
+    let mut lines = Vec::new();
+    if order.has(limits::NAME) {
+        lines.extend(limits::limits(plan));
     }
-    rows
-}
-
-fn measured(workload: &Workload, processes: &mut [Process], plan: &Plan) -> Vec<Row> {
-    let row = |goal: &Goal| {
-        let mut figures: Vec<_> =
-            processes.iter().map(|process| Figures::new(process.contender.name)).collect();
-        process::warm_up(processes);
-        for number in 0..plan.rounds {
-            // Nobody is always first.
-            for turn in 0..processes.len() {
-                let index = (turn + number as usize) % processes.len();
-                let process = &mut processes[index];
-                figures[index].push(process.round(workload, goal.threads, plan.length, number));
-            }
-        }
-        let row = Row { workload: workload.name, goal: *goal, figures };
-        eprintln!("{row}");
-        row
+    let chosen: Vec<_> = WORKLOADS.iter().filter(|workload| order.has(workload.name)).collect();
+    lines.extend(rates::measured(&chosen, plan));
+    if order.has("memory") {
+        lines.extend(amounts::memory(plan));
+    }
+    if order.has("open") {
+        lines.extend(amounts::open(plan));
+    }
+    let (over_http, mut notes) = http::measured(|name| order.has(name), plan);
+    if !cfg!(feature = "rocksdb") {
+        let remedy = "`apt-get install librocksdb-dev libclang-dev`, and `cargo compare-rocksdb`";
+        notes.push(format!("RocksDB is left out; it takes part after {remedy}"));
+    }
+    lines.extend(over_http);
+    let growths = if order.names.iter().any(|name| name == growth::NAME) {
+        growth::measured(plan, order.reach)
+    } else {
+        Vec::new()
     };
-    workload.goals.iter().map(row).collect()
-}
-
-/// Rates of a contender, by round.
-#[must_use]
-fn rates(figures: &Figures) -> Series {
-    Series(figures.samples.iter().map(|sample| sample.rate).collect())
+    circumstances.end();
+    let table = report::markdown(&circumstances, &lines, &notes);
+    if !lines.is_empty() {
+        print!("{table}");
+    }
+    if let Some(path) = &order.json {
+        std::fs::write(path, report::json(&circumstances, &lines, &growths))?;
+    }
+    if let Some(directory) = &order.docs {
+        std::fs::create_dir_all(directory)?;
+        if !lines.is_empty() {
+            let plots = plot::bars(directory, &lines)?;
+            std::fs::write(directory.join("table.md"), report::page(&table, &plots))?;
+        }
+        if !growths.is_empty() {
+            let plots = growth::draw(directory, &growths)?;
+            let page = report::growth_page(&circumstances, &plots);
+            std::fs::write(directory.join("growth.md"), page)?;
+        }
+    }
+    Ok(())
 }

@@ -21,26 +21,24 @@ pub struct Sample {
     pub worst: f64,
 }
 
-/// How often a thread looks whether the time is over.
-const STRIDE: u64 = 64;
-
-/// One operation in so many is timed: looking at the clock takes as long as a short one.
-const TIMED: u64 = 16;
-
-/// Lets threads work for that long, each with what `prepare` makes for its number.
+/// Lets threads work for that long, each with what `prepare` makes for its number. One operation in so many as `timed` is
+/// timed: looking at the clock takes as long as a short one.
 ///
 /// # Panics
 /// If one of the threads does.
 pub fn round<W: FnMut() + Send>(
     threads: usize,
     length: Duration,
+    timed: u64,
     prepare: impl Fn(usize) -> W,
 ) -> Sample {
     let works: Vec<W> = (0..threads).map(prepare).collect();
     let (start, is_over) = (Barrier::new(threads + 1), AtomicBool::new(false));
     thread::scope(|scope| {
-        let workers: Vec<_> =
-            works.into_iter().map(|work| scope.spawn(|| until(&start, &is_over, work))).collect();
+        let workers: Vec<_> = works
+            .into_iter()
+            .map(|work| scope.spawn(|| until(&start, &is_over, timed, work)))
+            .collect();
         start.wait();
         let (begin, cpu) = (Instant::now(), cpu_seconds());
         thread::sleep(length);
@@ -63,11 +61,16 @@ pub fn round<W: FnMut() + Send>(
 }
 
 /// How often it worked, and the nanoseconds of some of the times.
-fn until(start: &Barrier, is_over: &AtomicBool, mut work: impl FnMut()) -> (u64, Vec<u64>) {
+fn until(
+    start: &Barrier,
+    is_over: &AtomicBool,
+    timed: u64,
+    mut work: impl FnMut(),
+) -> (u64, Vec<u64>) {
     let (mut count, mut times) = (0, Vec::with_capacity(1 << 16));
     start.wait();
     loop {
-        if count % TIMED == 0 {
+        if count % timed == 0 {
             let begin = Instant::now();
             work();
             times.push(u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX));
@@ -75,7 +78,7 @@ fn until(start: &Barrier, is_over: &AtomicBool, mut work: impl FnMut()) -> (u64,
             work();
         }
         count += 1;
-        if count % STRIDE == 0 && is_over.load(Ordering::Relaxed) {
+        if is_over.load(Ordering::Relaxed) {
             return (count, times);
         }
     }

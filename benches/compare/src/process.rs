@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Contender, Key, value};
+use crate::engine::{Burden, Contender, Key, VALUE_BYTES, value};
 use crate::keys::{Requests, Spread};
 use crate::measure::Sample;
 use crate::workload::{Home, Workload, filled};
@@ -36,6 +36,7 @@ enum Request {
         keys: u32,
         updates: u64,
     },
+    Burden(Burden),
     Round {
         workload: String,
         threads: usize,
@@ -59,9 +60,20 @@ pub struct Process {
 impl Process {
     /// Starts one, and waits until it has all keys.
     pub fn start(home: Home, contender: Contender, directory: &Path, keys: u32) -> (Self, Filled) {
+        Self::of_values(home, contender, directory, keys, VALUE_BYTES)
+    }
+
+    /// The same, with values of another size.
+    pub fn of_values(
+        home: Home,
+        contender: Contender,
+        directory: &Path,
+        keys: u32,
+        value_bytes: usize,
+    ) -> (Self, Filled) {
         let program = std::env::current_exe().expect("this program is a file");
         let mut child = Command::new(program)
-            .args([SERVE, home.name(), contender.name, &keys.to_string()])
+            .args([SERVE, home.name(), contender.name, &keys.to_string(), &value_bytes.to_string()])
             .arg(directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -93,6 +105,12 @@ impl Process {
         self.answer()
     }
 
+    /// Gives it something to do beside.
+    pub fn burden(&mut self, burden: Burden) {
+        self.tell(&Request::Burden(burden));
+        self.answer()
+    }
+
     fn tell(&mut self, command: &Request) {
         let line = serde_json::to_string(command).expect("numbers and a name");
         let input = self.input.as_mut().expect("it has not been ended");
@@ -106,7 +124,7 @@ impl Process {
 }
 
 /// Lets all contenders read all keys, at the same time.
-pub fn warm_up(processes: &mut [Process]) {
+pub fn warm_up(processes: &mut [&mut Process]) {
     processes.iter_mut().for_each(|process| process.tell(&Request::WarmUp));
     processes.iter_mut().for_each(|process| process.answer());
 }
@@ -121,13 +139,16 @@ impl Drop for Process {
 
 /// The other side: is one contender.
 pub fn serve(arguments: &[String]) {
-    let [home, name, keys, directory] = arguments else { panic!("see Process::start") };
+    let [home, name, keys, value_bytes, directory] = arguments else {
+        panic!("see Process::start")
+    };
     let home = Home::named(home).expect("there is such a home");
     let is_it = |contender: &&Contender| contender.name == name;
     let contender = home.contenders().iter().find(is_it).expect("there is such a contender");
     let keys = keys.parse().expect("a number");
+    let value_bytes = value_bytes.parse().expect("a number");
     let (before, begin) = (resident_bytes(), Instant::now());
-    let engine = filled(contender, Path::new(directory), keys);
+    let engine = filled(contender, Path::new(directory), keys, value_bytes);
     let seconds = begin.elapsed().as_secs_f64();
     say(&Filled { seconds, resident_bytes: resident_bytes().saturating_sub(before) });
     for line in std::io::stdin().lines() {
@@ -139,14 +160,19 @@ pub fn serve(arguments: &[String]) {
                 say(&());
             }
             Request::Update { keys, updates } => {
-                let mut numbers = Requests::new(Spread::Uniform, keys, 7);
-                let entries = (0..updates).map(|update| (Key::new(numbers.next()), value(update)));
+                let mut numbers = Requests::new(Spread::Uniform, keys, 1, 7);
+                let entries = (0..updates)
+                    .map(|update| (Key::new(numbers.next()), value(update, value_bytes)));
                 engine.fill(&mut { entries });
+                say(&());
+            }
+            Request::Burden(burden) => {
+                engine.burden(burden);
                 say(&());
             }
             Request::Round { workload, threads, length, seed } => {
                 let workload = Workload::named(&workload).expect("there is such a workload");
-                say(&workload.round(engine.as_ref(), keys, threads, length, seed));
+                say(&workload.round(engine.as_ref(), (keys, value_bytes), threads, length, seed));
             }
         }
     }

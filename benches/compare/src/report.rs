@@ -1,159 +1,170 @@
 //! What came out, for people and programs.
 
-use std::fmt;
+use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::amounts::Amount;
-use crate::measure::{Sample, Series};
-use crate::rates;
-use crate::workload::Goal;
+use crate::circumstances::Circumstances;
+use crate::engines::OURS;
+use crate::growth::{self, Growth};
+use crate::line::{Line, Target};
+use crate::measure::Series;
 
-/// What one contender did.
-#[derive(Clone, Debug)]
-pub struct Figures {
-    /// Whose.
-    pub name: &'static str,
-    /// By round.
-    pub samples: Vec<Sample>,
-}
-
-impl Figures {
-    /// Of nothing yet.
-    #[must_use]
-    pub fn new(name: &'static str) -> Self {
-        Self { name, samples: Vec::new() }
-    }
-
-    /// Of one more round.
-    pub fn push(&mut self, sample: Sample) {
-        self.samples.push(sample);
-    }
-
-    fn series(&self, figure: impl Fn(&Sample) -> f64) -> Series {
-        Series(self.samples.iter().map(figure).collect())
-    }
-}
-
-/// One line: what all contenders did, ours first.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// Its name.
-    pub workload: &'static str,
-    /// What is to be reached, and with how many threads.
-    pub goal: Goal,
-    /// Of each contender.
-    pub figures: Vec<Figures>,
-}
-
-impl Row {
-    /// Of ours to the rival's rate, by round.
-    fn ratio(&self) -> Series {
-        rates(&self.figures[0]).over(&rates(self.rival()))
-    }
-
-    /// The same, of what was done in a second of a processor's time: for what never waits the better figure on a machine that
-    /// others use, too.
-    fn cpu_ratio(&self) -> Series {
-        let rates = |figures: &Figures| figures.series(|sample| sample.rate / sample.cpu);
-        rates(&self.figures[0]).over(&rates(self.rival()))
-    }
-
-    fn rival(&self) -> &Figures {
-        let is_rival = |figures: &&Figures| figures.name == self.goal.rival;
-        self.figures.iter().find(is_rival).expect("the rival takes part")
-    }
-}
-
-/// As a line of a table.
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ratio = self.ratio();
-        write!(
-            f,
-            "| {} {} t | {:.2} ({:.2}-{:.2}) | {:.2}",
-            self.workload,
-            self.goal.threads,
-            ratio.median(),
-            ratio.min(),
-            ratio.max(),
-            self.cpu_ratio().median()
-        )?;
-        match self.goal.ratio {
-            Some(goal) => write!(f, " | {goal:.2} |")?,
-            None => write!(f, " | |")?,
-        }
-        for figures in &self.figures {
-            let rate = rates(figures).median() / 1e6;
-            let p99 = figures.series(|sample| sample.p99).median() * 1e6;
-            write!(f, " {rate:.2} M/s, {p99:.1} us |")?;
-        }
-        Ok(())
-    }
-}
-
-/// All lines, in Markdown: a table for each set of contenders.
+/// All lines in Markdown: what is held to a goal, then all figures of all contenders, then where a peer is ahead.
 #[must_use]
-pub fn table(rows: &[Row], amounts: &[Amount]) -> String {
-    let (mut table, mut shown) = (String::new(), Vec::new());
-    for row in rows {
-        let names: Vec<_> = row.figures.iter().map(|figures| figures.name).collect();
-        if names != shown {
-            table +=
-                &format!("\n| workload | ratio | by CPU time | goal | {} |\n", names.join(" | "));
-            table += &format!("|{}\n", " --- |".repeat(4 + names.len()));
-            shown = names;
-        }
-        table += &format!("{row}\n");
+pub fn markdown(circumstances: &Circumstances, lines: &[Line], notes: &[String]) -> String {
+    let mut text = circumstances.markdown();
+    text += "\nMedians over rounds in which the contenders took turns, each in a process of its own; a ratio is taken within a \
+             round, and shown as median (least-most). Keys of 16 B, values of 100 B that cannot be compressed. In memory one operation of \
+             16 is timed, elsewhere each; a worst pause is the median over rounds of the longest.\n";
+    for note in notes {
+        writeln!(text, "\n{note}.").expect("text grows");
     }
-    let mut head = String::new();
-    for amount in amounts {
-        if amount.head() != head {
-            head = amount.head();
-            table += &format!("\n{head}");
-        }
-        table += &format!("{amount}\n");
-    }
-    table
-}
-
-/// All lines, with the raw figures.
-#[must_use]
-pub fn json(rows: &[Row], amounts: &[Amount]) -> String {
-    let goals: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            let (ours, rival) = (rates(&row.figures[0]).median(), rates(row.rival()).median());
-            let ratio = row.ratio();
-            let raw: Vec<_> = row
-                .figures
+    text += &goals(lines);
+    let mut shown: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in lines {
+        let table = (line.heading, names(line));
+        if !shown.contains(&table) {
+            let alike: Vec<_> = lines
                 .iter()
-                .map(|figures| {
-                    json!({
-                        "name": figures.name,
-                        "rates": figures.series(|sample| sample.rate).0,
-                        "cpu": figures.series(|sample| sample.cpu).0,
-                        "p99_seconds": figures.series(|sample| sample.p99).0,
-                        "worst_seconds": figures.series(|sample| sample.worst).0,
-                    })
-                })
+                .filter(|other| other.heading == line.heading && names(other) == table.1)
                 .collect();
-            json!({
-                "workload": row.workload,
-                "threads": row.goal.threads,
-                "ours": ours,
-                "rival": rival,
-                "rival_name": row.goal.rival,
-                "ratio": ratio.median(),
-                "ratio_min": ratio.min(),
-                "ratio_max": ratio.max(),
-                "ratio_by_cpu_time": row.cpu_ratio().median(),
-                "goal": row.goal.ratio,
-                "holds": row.goal.ratio.is_none_or(|goal| ratio.median() >= goal),
-                "raw": raw,
-            })
-        })
-        .chain(amounts.iter().map(Amount::json))
-        .collect();
-    serde_json::to_string_pretty(&goals).expect("numbers and names") + "\n"
+            // One that is held to two rivals is there twice.
+            let alike: Vec<_> =
+                alike.chunk_by(|a, b| a.name() == b.name()).map(|same| same[0]).collect();
+            text += &figures(&alike);
+            shown.push(table);
+        }
+    }
+    text += &ahead(lines);
+    text
+}
+
+fn names(line: &Line) -> Vec<&'static str> {
+    line.figures.iter().map(|figure| figure.name).collect()
+}
+
+fn goals(lines: &[Line]) -> String {
+    let mut text = String::from(
+        "\n### Goals\n\n| workload | goal | ratio | by CPU time | ours | rival | CPU share, ours and rival | |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    let begin = text.len();
+    for line in lines {
+        let (Some(target), Some(holds)) = (line.target, line.holds()) else { continue };
+        let sign = if line.unit.is_cost() { "<=" } else { ">=" };
+        let goal = match target {
+            Target::Ratio(goal) => format!("{sign} {goal:.2}x"),
+            Target::Amount(goal) => format!("{sign} {}", line.unit.show(goal)),
+        };
+        let median = |name: &str| line.of(name).map_or(f64::NAN, Series::median);
+        let rival = line
+            .rival
+            .map_or(String::new(), |rival| format!("{}, {rival}", line.unit.show(median(rival))));
+        let share = |name: &str| line.cpu_of(name).map(|cpu| format!("{cpu:.2}"));
+        let cpu = [share(OURS), line.rival.and_then(share)];
+        let cpu = cpu.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let holds = if holds { "reached" } else { "**not reached**" };
+        writeln!(
+            text,
+            "| {} | {goal} | {} | {} | {} | {rival} | {cpu} | {holds} |",
+            line.name(),
+            line.ratio().map_or(String::new(), |ratio| spread(&ratio)),
+            line.by_cpu_time.map_or(String::new(), |ratio| format!("{ratio:.2}")),
+            line.unit.show(median(OURS)),
+        )
+        .expect("text grows");
+    }
+    if text.len() == begin { String::new() } else { text }
+}
+
+fn spread(ratio: &Series) -> String {
+    format!("{:.2} ({:.2}-{:.2})", ratio.median(), ratio.min(), ratio.max())
+}
+
+/// A table of lines that the same contenders took part in.
+fn figures(lines: &[&Line]) -> String {
+    let names = names(lines[0]);
+    let has_ours = names.contains(&OURS);
+    let mut text = format!("\n### {}\n\n", lines[0].heading);
+    if has_ours && names.len() > 1 {
+        text += "In brackets: ours divided by it. In bold: who is ahead of ours.\n\n";
+    }
+    writeln!(text, "| | {} |", names.join(" | ")).expect("text grows");
+    writeln!(text, "|{}", " --- |".repeat(1 + names.len())).expect("text grows");
+    for line in lines {
+        let ahead: Vec<_> = line.ahead().collect();
+        write!(text, "| {} |", line.name()).expect("text grows");
+        for figure in &line.figures {
+            let (name, mut cell) = (figure.name, line.unit.show(figure.series.median()));
+            if name != OURS
+                && let Some(ratio) = line.over(name)
+            {
+                cell += &format!(" ({:.2}x)", ratio.median());
+            }
+            let mark = if ahead.contains(&name) { "**" } else { "" };
+            write!(text, " {mark}{cell}{mark} |").expect("text grows");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Where a peer wins.
+fn ahead(lines: &[Line]) -> String {
+    let mut text = String::from("\n### Where a peer is ahead\n\n");
+    let begin = text.len();
+    let lines = lines.chunk_by(|a, b| a.name() == b.name()).map(|same| &same[0]);
+    for line in lines.filter(|line| line.figure != "worst pause") {
+        let peers: Vec<_> = line
+            .ahead()
+            .filter_map(|name| Some(format!("{name} ({:.2}x)", line.over(name)?.median())))
+            .collect();
+        if !peers.is_empty() {
+            writeln!(text, "- {}: {}", line.name(), peers.join(", ")).expect("text grows");
+        }
+    }
+    if text.len() == begin {
+        text += "Nowhere in this run.\n";
+    }
+    text
+}
+
+/// All lines, with the raw figures: `rows`, one for each goal and for each that is only looked at.
+#[must_use]
+pub fn json(circumstances: &Circumstances, lines: &[Line], growths: &[Growth]) -> String {
+    let rows: Vec<_> = lines.iter().map(Line::json).collect();
+    let all = json!({
+        "circumstances": circumstances,
+        "rows": rows,
+        "growth": growth::json(growths),
+    });
+    serde_json::to_string_pretty(&all).expect("numbers and names") + "\n"
+}
+
+/// The tables, and the plots that are beside them.
+#[must_use]
+pub fn page(table: &str, plots: &[String]) -> String {
+    let mut text = format!(
+        "# Side by side\n\nWritten by `cargo compare --docs docs/compare`.\n\n{table}\n### Plots\n\n"
+    );
+    for plot in plots {
+        let name = plot.trim_end_matches(".svg");
+        writeln!(text, "<img src=\"{plot}\" alt=\"{name}\" width=\"49%\">").expect("text grows");
+    }
+    text
+}
+
+/// How costs grow.
+#[must_use]
+pub fn growth_page(circumstances: &Circumstances, plots: &[String]) -> String {
+    let mut text = String::from(
+        "# How costs grow\n\nWritten by `cargo compare growth --docs docs/compare`.\n\n",
+    );
+    text += &circumstances.markdown();
+    text += "\nPoints are medians over rounds in which the contenders took turns, bars the least and the most.\n\n";
+    for plot in plots {
+        let name = plot.trim_end_matches(".svg");
+        writeln!(text, "<img src=\"{plot}\" alt=\"{name}\" width=\"49%\">").expect("text grows");
+    }
+    text
 }

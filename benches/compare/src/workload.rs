@@ -4,8 +4,9 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::engine::{Contender, Engine, Key, value};
+use crate::engine::{Contender, Engine, Key, value, write_value};
 use crate::engines::{self, BY_HAND, BY_HAND_LOG, RAW};
+use crate::flight::Flight;
 use crate::keys::{Requests, Spread};
 use crate::measure::{Sample, round};
 
@@ -18,6 +19,8 @@ pub enum Action {
     GetSwap,
     /// 95 reads, and 5 times a read and a swap.
     Mostly,
+    /// Has so many reads with a swap under way, as futures.
+    InFlight(usize),
 }
 
 /// Where what is written is when the write returns.
@@ -29,11 +32,13 @@ pub enum Home {
     Logged,
     /// Where it survives a power cut.
     Durable,
+    /// In memory, of values whose size is known only then.
+    Sized,
 }
 
 impl Home {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Memory, Self::Logged, Self::Durable];
+    pub const ALL: [Self; 4] = [Self::Memory, Self::Logged, Self::Durable, Self::Sized];
 
     /// What it is called.
     #[must_use]
@@ -42,6 +47,17 @@ impl Home {
             Self::Memory => "memory",
             Self::Logged => "logged",
             Self::Durable => "durable",
+            Self::Sized => "sized",
+        }
+    }
+
+    /// What is above its table.
+    #[must_use]
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Memory | Self::Sized => "In memory",
+            Self::Logged => "Logged: what is written survives the process",
+            Self::Durable => "Durable: what is written survives a power cut",
         }
     }
 
@@ -51,13 +67,23 @@ impl Home {
         Self::ALL.into_iter().find(|home| home.name() == name)
     }
 
+    /// One operation in so many is timed. Looking at the clock twice is nothing beside a call of the system.
+    #[must_use]
+    const fn timed(self) -> u64 {
+        match self {
+            Self::Memory | Self::Sized => 16,
+            Self::Logged | Self::Durable => 1,
+        }
+    }
+
     /// Who takes part.
     #[must_use]
     pub fn contenders(self) -> &'static [Contender] {
         match self {
-            Self::Memory => &engines::IN_MEMORY,
-            Self::Logged => &engines::LOGGED,
-            Self::Durable => &engines::DURABLE,
+            Self::Memory => engines::IN_MEMORY,
+            Self::Logged => engines::LOGGED,
+            Self::Durable => engines::DURABLE,
+            Self::Sized => engines::SIZED,
         }
     }
 }
@@ -69,16 +95,18 @@ pub struct Goal {
     pub threads: usize,
     /// At least this ratio to the rival's rate; without one it is only looked at.
     pub ratio: Option<f64>,
+    /// At most this ratio to the rival's 99th percentile.
+    pub p99: Option<f64>,
     /// Who that is.
     pub rival: &'static str,
 }
 
 const fn goal(threads: usize, ratio: f64, rival: &'static str) -> Goal {
-    Goal { threads, ratio: Some(ratio), rival }
+    Goal { threads, ratio: Some(ratio), p99: None, rival }
 }
 
 const fn look(threads: usize, rival: &'static str) -> Goal {
-    Goal { threads, ratio: None, rival }
+    Goal { threads, ratio: None, p99: None, rival }
 }
 
 /// One line or several of the table: one for each number of threads.
@@ -97,7 +125,7 @@ pub struct Workload {
 }
 
 /// All that there are.
-pub static WORKLOADS: [Workload; 8] = [
+pub static WORKLOADS: [Workload; 9] = [
     Workload {
         name: "get",
         home: Home::Memory,
@@ -124,7 +152,11 @@ pub static WORKLOADS: [Workload; 8] = [
         home: Home::Memory,
         spread: Spread::Zipf,
         action: Action::GetSwap,
-        goals: &[look(1, BY_HAND), look(2, BY_HAND), goal(8, 0.9, BY_HAND)],
+        goals: &[
+            look(1, BY_HAND),
+            look(2, BY_HAND),
+            Goal { p99: Some(0.5), ..goal(8, 0.9, BY_HAND) },
+        ],
     },
     Workload {
         name: "mixed",
@@ -154,12 +186,24 @@ pub static WORKLOADS: [Workload; 8] = [
         action: Action::GetSwap,
         goals: &[goal(1, 0.9, RAW), goal(8, 2.0, BY_HAND_LOG), goal(64, 1.7, BY_HAND_LOG)],
     },
+    Workload {
+        name: "in-flight",
+        home: Home::Durable,
+        spread: Spread::Uniform,
+        action: Action::InFlight(1024),
+        goals: &[goal(1, 0.7, RAW)],
+    },
 ];
 
 /// An engine with all keys in it.
-pub fn filled(contender: &Contender, directory: &Path, keys: u32) -> Box<dyn Engine> {
+pub fn filled(
+    contender: &Contender,
+    directory: &Path,
+    keys: u32,
+    value_bytes: usize,
+) -> Box<dyn Engine> {
     let engine = (contender.open)(directory);
-    let entries = (0..u64::from(keys)).map(|number| (Key::new(number), value(number)));
+    let entries = (0..u64::from(keys)).map(|number| (Key::new(number), value(number, value_bytes)));
     engine.fill(&mut { entries });
     engine
 }
@@ -171,32 +215,41 @@ impl Workload {
         WORKLOADS.iter().find(|workload| workload.name == name)
     }
 
+    /// Whether this contender can do it.
+    #[must_use]
+    pub fn takes(&self, contender: &Contender) -> bool {
+        contender.submits || !matches!(self.action, Action::InFlight(_))
+    }
+
     /// A round of one contender.
     #[must_use]
     pub fn round(
         &self,
         engine: &dyn Engine,
-        keys: u32,
+        (keys, value_bytes): (u32, usize),
         threads: usize,
         length: Duration,
         seed: u64,
     ) -> Sample {
-        round(threads, length, |thread| {
-            let mut requests = Requests::new(self.spread, keys, seed << 8 | thread as u64);
-            let action = self.action;
-            let mut count = 0_u64;
+        let requests =
+            |thread| Requests::new(self.spread, keys, threads, seed << 8 | thread as u64);
+        if let Action::InFlight(most) = self.action {
+            return round(threads, length, 1, |thread| {
+                let mut flight = Flight::new(engine, requests(thread), most);
+                move || flight.step()
+            });
+        }
+        round(threads, length, self.home.timed(), |thread| {
+            let (mut requests, action, mut count) = (requests(thread), self.action, 0_u64);
+            let mut value = value(0, value_bytes);
             move || {
                 let key = Key::new(requests.next());
                 count += 1;
                 let read = engine.get(key.as_str()).expect("every key is there");
-                let swaps = match action {
-                    Action::Get => false,
-                    Action::GetSwap => true,
-                    Action::Mostly => count.is_multiple_of(20),
-                };
-                if swaps {
+                if action == Action::GetSwap || action == Action::Mostly && count % 20 == 0 {
                     // Lost races count: they are answers, too.
-                    black_box(engine.swap(key.as_str(), read.0, &value(count)));
+                    write_value(count, &mut value);
+                    black_box(engine.swap(key.as_str(), read.0, &value));
                 }
                 black_box(read);
             }

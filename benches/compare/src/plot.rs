@@ -1,0 +1,245 @@
+//! Figures as pictures, in SVG.
+
+use std::path::Path;
+
+use plotters::coord::ranged1d::ValueFormatter;
+use plotters::prelude::*;
+
+use crate::engines::OURS;
+use crate::line::{Line, Unit};
+use crate::measure::Series;
+
+type Error = Box<dyn std::error::Error>;
+
+/// A file for each workload and figure, of those that several took part in: bars, a group for each number of threads. Returns
+/// their names.
+pub fn bars(directory: &Path, lines: &[Line]) -> Result<Vec<String>, Error> {
+    let mut files: Vec<(String, Vec<&Line>)> = Vec::new();
+    for line in lines.iter().filter(|line| line.figures.len() > 1 && line.figure != "worst pause") {
+        let kind = if line.threads == 0 {
+            line.name()
+        } else {
+            format!("{} {}", line.workload, line.figure)
+        };
+        let name: String =
+            kind.chars().filter(|c| *c != ',').map(|c| if c == ' ' { '-' } else { c }).collect();
+        let name = format!("{name}.svg");
+        match files.iter_mut().find(|(known, _)| *known == name) {
+            // One that is held to two rivals is there twice.
+            Some((_, lines)) if lines.iter().any(|known| known.name() == line.name()) => {}
+            Some((_, lines)) => lines.push(line),
+            None => files.push((name, vec![line])),
+        }
+    }
+    for (name, lines) in &files {
+        bars_of(&directory.join(name), lines)?;
+    }
+    Ok(files.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Ours first, and the strongest.
+const COLOURS: [RGBColor; 9] = [
+    RGBColor(0, 90, 181),
+    RGBColor(230, 130, 30),
+    RGBColor(120, 120, 120),
+    RGBColor(60, 160, 100),
+    RGBColor(200, 80, 120),
+    RGBColor(140, 100, 190),
+    RGBColor(170, 140, 60),
+    RGBColor(90, 180, 200),
+    RGBColor(190, 190, 190),
+];
+
+const TEXT: RGBColor = RGBColor(50, 50, 50);
+
+/// What one of this unit is shown as, and its name, so that no figure needs more than four digits.
+fn scale(unit: Unit, most: f64) -> (f64, &'static str) {
+    match unit {
+        Unit::PerSecond => match most {
+            1e6.. => (1e6, "million a second"),
+            1e3.. => (1e3, "thousand a second"),
+            _ => (1.0, "a second"),
+        },
+        Unit::Seconds => match most {
+            1.0.. => (1.0, "seconds"),
+            1e-3.. => (1e-3, "milliseconds"),
+            _ => (1e-6, "microseconds"),
+        },
+        Unit::BytesAKey => (1.0, "bytes a key"),
+        Unit::BytesALiveByte => (1.0, "bytes a live byte"),
+    }
+}
+
+fn bars_of(path: &Path, lines: &[&Line]) -> Result<(), Error> {
+    let figures = |line: &Line| -> Vec<(&'static str, f64)> {
+        line.figures.iter().map(|figure| (figure.name, figure.series.median())).collect()
+    };
+    let mut most: f64 = 0.0;
+    let all: Vec<_> = lines.iter().map(|line| figures(line)).collect();
+    all.iter().flatten().for_each(|(_, figure)| most = most.max(*figure));
+    let first = lines[0];
+    let (unit, unit_name) = scale(first.unit, most);
+    let better = if first.unit.is_cost() { "less is better" } else { "more is better" };
+    let root = SVGBackend::new(path, (720, 340)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let title = if first.threads == 0 {
+        first.name()
+    } else {
+        format!("{}, {}", first.workload, first.figure)
+    };
+    let (legend, area) = legend_of(&root, &format!("{title}: {unit_name}, {better}"))?;
+    let width = all[0].len() as f64 + 1.5;
+    let mut chart = ChartBuilder::on(&area)
+        .margin(8)
+        .x_label_area_size(26)
+        .y_label_area_size(56)
+        .build_cartesian_2d(0.0..width * all.len() as f64, 0.0..most / unit * 1.08)?;
+    mesh_y(&mut chart)?;
+    let axis = chart.plotting_area().clone();
+    for (group, (line, figures)) in lines.iter().zip(&all).enumerate() {
+        let begin = group as f64 * width + 0.75;
+        for (index, (name, figure)) in figures.iter().enumerate() {
+            let (left, height) = (begin + index as f64, figure / unit);
+            let colour = COLOURS[index % COLOURS.len()];
+            axis.draw(&Rectangle::new([(left, 0.0), (left + 0.86, height)], colour.filled()))?;
+            if group == 0 {
+                legend.entry(index, name, colour)?;
+            }
+        }
+        if line.threads > 0 {
+            let name = line.hands();
+            let (x, y) = axis.map_coordinate(&(begin + figures.len() as f64 / 2.0, 0.0));
+            centred(&root, &name, (x, y + 16))?;
+        }
+    }
+    root.present()?;
+    Ok(())
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+/// Above the chart.
+struct Legend<'a>(Area<'a>);
+
+/// So many stand beside each other.
+const COLUMNS: usize = 4;
+
+impl Legend<'_> {
+    fn entry(&self, index: usize, name: &str, colour: RGBColor) -> Result<(), Error> {
+        let (x, y) = (20 + (index % COLUMNS * 172) as i32, 28 + (index / COLUMNS * 17) as i32);
+        self.0.draw(&Rectangle::new([(x, y), (x + 11, y + 11)], colour.filled()))?;
+        let weight = if name == OURS { FontStyle::Bold } else { FontStyle::Normal };
+        let font = ("sans-serif", 13).into_font().style(weight).color(&TEXT);
+        self.0.draw(&Text::new(name.to_owned(), (x + 16, y - 1), font))?;
+        Ok(())
+    }
+}
+
+fn legend_of<'a>(root: &Area<'a>, title: &str) -> Result<(Legend<'a>, Area<'a>), Error> {
+    let (top, rest) = root.split_vertically(82);
+    let font = ("sans-serif", 15).into_font().color(&TEXT);
+    top.draw(&Text::new(title.to_owned(), (20, 6), font))?;
+    Ok((Legend(top), rest))
+}
+
+fn centred(root: &Area<'_>, name: &str, at: (i32, i32)) -> Result<(), Error> {
+    let font = ("sans-serif", 13).into_font().color(&TEXT);
+    let position = plotters::style::text_anchor::Pos::new(
+        plotters::style::text_anchor::HPos::Center,
+        plotters::style::text_anchor::VPos::Center,
+    );
+    root.draw(&Text::new(name.to_owned(), at, font.pos(position)))?;
+    Ok(())
+}
+
+fn mesh_y<X>(
+    chart: &mut ChartContext<
+        '_,
+        SVGBackend<'_>,
+        Cartesian2d<X, plotters::coord::types::RangedCoordf64>,
+    >,
+) -> Result<(), Error>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .disable_x_axis()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(RGBColor(225, 225, 225))
+        .axis_style(RGBColor(150, 150, 150))
+        .y_labels(6)
+        .y_label_style(("sans-serif", 13).into_font().color(&TEXT))
+        .draw()?;
+    Ok(())
+}
+
+/// How something grows: a line for each contender.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    /// Whose, or what of ours.
+    pub name: String,
+    /// Where, and the figures there.
+    pub points: Vec<(f64, Series)>,
+}
+
+/// Where the axis at the bottom is logarithmic, zero stands a step before the first.
+pub fn curves(
+    path: &Path,
+    title: &str,
+    x_name: &str,
+    unit: Unit,
+    curves: &[Curve],
+) -> Result<(), Error> {
+    let places: Vec<f64> = curves[0].points.iter().map(|(x, _)| *x).collect();
+    let all = curves.iter().flat_map(|curve| &curve.points);
+    let most = all.map(|(_, series)| series.median()).fold(0.0, f64::max);
+    let (unit, unit_name) = scale(unit, most);
+    let root = SVGBackend::new(path, (720, 340)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let (legend, area) = legend_of(&root, &format!("{title}: {unit_name}, by {x_name}"))?;
+    // The places are shown as far from each other as they come: they are steps of a geometric series, some with zero.
+    let mut chart = ChartBuilder::on(&area)
+        .margin(8)
+        .x_label_area_size(26)
+        .y_label_area_size(56)
+        .build_cartesian_2d(-0.3..places.len() as f64 - 0.7, 0.0..most / unit * 1.08)?;
+    mesh_y(&mut chart)?;
+    let axis = chart.plotting_area().clone();
+    for (index, place) in places.iter().enumerate() {
+        let (x, y) = axis.map_coordinate(&(index as f64, 0.0));
+        centred(&root, &short(*place), (x, y + 16))?;
+    }
+    for (index, curve) in curves.iter().enumerate() {
+        let colour = COLOURS[index % COLOURS.len()];
+        legend.entry(index, &curve.name, colour)?;
+        let points: Vec<_> = curve
+            .points
+            .iter()
+            .filter_map(|(x, series)| {
+                let index = places.iter().position(|place| place == x)?;
+                Some((index as f64, series))
+            })
+            .collect();
+        let medians = points.iter().map(|(x, series)| (*x, series.median() / unit));
+        chart.draw_series(LineSeries::new(medians.clone(), colour.stroke_width(2)))?;
+        for point in medians {
+            axis.draw(&Circle::new(point, 3, colour.filled()))?;
+        }
+        for (x, series) in &points {
+            let spread = [(*x, series.min() / unit), (*x, series.max().min(most * 1.08) / unit)];
+            axis.draw(&PathElement::new(spread, colour.mix(0.4)))?;
+        }
+    }
+    root.present()?;
+    Ok(())
+}
+
+fn short(number: f64) -> String {
+    match number {
+        1e6.. => format!("{} M", number / 1e6),
+        1e3.. => format!("{} k", number / 1e3),
+        _ => format!("{number}"),
+    }
+}
