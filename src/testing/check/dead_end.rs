@@ -4,9 +4,9 @@
 //! too: the last call after which its answer would have been true, and the one after which it was true no more. That is one
 //! rule for reads and writes: it asks the model.
 //!
-//! If revisions alone led there, it is the only order: the state before the first that is shown is known, and so is what came
-//! of each, so that whatever is between them is left out. What waits beside them might yet explain them: it is looked at whether
-//! they contradict each other whatever it does.
+//! If revisions alone led to the first that is shown, the state before it is known. What has no place yet, or might have another,
+//! might explain them: it is looked at whether they contradict each other whatever it does. Whatever else is between them is left
+//! out.
 //!
 //! If there are other orders, what is shown is where one of them breaks off: an example.
 
@@ -20,6 +20,14 @@ use crate::testing::model::{Model, Step};
 /// How many times the causes of what cannot go on are asked for their own.
 const ROUNDS: usize = 4;
 
+/// Calls that contradict each other.
+pub(super) enum Shown<'a, M: Model> {
+    /// In any order: what comes before them is known.
+    All(Piece<'a, M>),
+    /// In one order of what comes before them, of which there may be others.
+    Example(Piece<'a, M>),
+}
+
 pub(super) struct DeadEnd<'a, M: Model> {
     pub(super) model: &'a M,
     pub(super) whole: &'a Prepared<'a, M>,
@@ -30,7 +38,7 @@ pub(super) struct DeadEnd<'a, M: Model> {
 
 impl<'a, M: Model> DeadEnd<'a, M> {
     /// What is to be seen of it, if that is a contradiction.
-    pub(super) fn shown(&self) -> Option<Piece<'a, M>> {
+    pub(super) fn shown(&self) -> Option<Shown<'a, M>> {
         let mut waits = vec![true; self.whole.calls.len()];
         self.stuck.order.iter().for_each(|call| waits[*call] = false);
         let next = self.whole.told.iter().copied().find(|call| waits[*call]);
@@ -43,14 +51,14 @@ impl<'a, M: Model> DeadEnd<'a, M> {
         });
         blocked.into_iter().find_map(|(is_possible, call)| {
             // Too early is it before who was told the next revision.
-            let next = next.filter(|_| is_possible && self.stuck.is_forced);
+            let next = next.filter(|_| is_possible && self.stuck.is_forced());
             self.explained([call].into_iter().chain(next).collect(), &waits)
         })
     }
 
     /// These calls, and the causes why they cannot go on; if some of those cannot go on either without what is not shown, then
     /// their causes, too.
-    fn explained(&self, accused: Vec<usize>, waits: &[bool]) -> Option<Piece<'a, M>> {
+    fn explained(&self, accused: Vec<usize>, waits: &[bool]) -> Option<Shown<'a, M>> {
         let mut shown: BTreeSet<usize> = accused.iter().copied().collect();
         let mut blocked = accused;
         for _ in 0..ROUNDS {
@@ -60,13 +68,40 @@ impl<'a, M: Model> DeadEnd<'a, M> {
             let is_same = blocked.iter().all(|call| self.stuck.blocked.contains(call));
             // Among other orders, there may be one that breaks off at another of these.
             let mut causes = blocked.iter().flat_map(|call| self.causes(*call));
-            if is_same || !self.stuck.is_forced && causes.all(|cause| shown.contains(&cause)) {
-                let beside = beside(&piece.calls, self.hidden(&piece, &shown, waits)?);
-                let found = search(self.model, &piece.start, &beside, MAX_CHOICES);
-                return matches!(found, Found::Nothing(_)).then_some(piece);
+            if is_same || !self.stuck.is_forced() && causes.all(|cause| shown.contains(&cause)) {
+                return if self.is_settled(&shown)
+                    && self.contradicts(&piece, &shown, &self.unsettled())
+                {
+                    Some(Shown::All(Piece { before: 0, ..piece }))
+                } else if !self.stuck.is_forced() && self.contradicts(&piece, &shown, waits) {
+                    Some(Shown::Example(piece))
+                } else {
+                    None
+                };
             }
         }
         None
+    }
+
+    /// Whether what comes before these is the same in any order.
+    fn is_settled(&self, shown: &BTreeSet<usize>) -> bool {
+        self.stuck.order.iter().take_while(|call| !shown.contains(call)).count()
+            <= self.stuck.forced
+    }
+
+    /// Of each call, whether it has no place of which it is known that it has no other.
+    fn unsettled(&self) -> Vec<bool> {
+        let mut unsettled = vec![true; self.whole.calls.len()];
+        self.stuck.order.iter().take(self.stuck.forced).for_each(|call| unsettled[*call] = false);
+        unsettled
+    }
+
+    /// Whether these have no order, whatever those do that are `beside` them.
+    fn contradicts(&self, piece: &Piece<'a, M>, shown: &BTreeSet<usize>, besides: &[bool]) -> bool {
+        self.hidden(piece, shown, besides).is_some_and(|hidden| {
+            let all = beside(&piece.calls, hidden);
+            matches!(search(self.model, &piece.start, &all, MAX_CHOICES), Found::Nothing(_))
+        })
     }
 
     /// The calls that cannot go on, if these have no order.
@@ -94,7 +129,7 @@ impl<'a, M: Model> DeadEnd<'a, M> {
                 count += usize::from(self.step(&mut start, call) == Step::Changed);
             }
         }
-        Piece { start, before: if self.stuck.is_forced { 0 } else { count }, calls }
+        Piece { start, before: count, calls }
     }
 
     /// Whatever waits beside these, or took effect though nobody was told, and may come before they are over, if its outcome

@@ -18,14 +18,24 @@ pub(super) struct Piece<'a, M: Model> {
 }
 
 /// Looks for an order of these calls, which are in the order in which they began.
-pub(super) fn search<'a, M: Model>(
+pub(super) fn search<M: Model>(
     model: &M,
     start: &M::State,
-    calls: &[Numbered<'a, M>],
+    calls: &[Numbered<'_, M>],
     max_choices: u64,
 ) -> Found<M::State> {
+    counted(model, start, calls, max_choices).0
+}
+
+/// Also tells how many steps of the model it took.
+pub(super) fn counted<M: Model>(
+    model: &M,
+    start: &M::State,
+    calls: &[Numbered<'_, M>],
+    max_choices: u64,
+) -> (Found<M::State>, usize) {
     let prepared = Prepared::new(model, calls.iter().map(|(_, call)| *call));
-    Search::new(model, start.clone(), &prepared, max_choices).run()
+    Search::new(model, start.clone(), &prepared, max_choices).counted()
 }
 
 /// These calls and those, in the order in which they began.

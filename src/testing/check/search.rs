@@ -93,8 +93,16 @@ pub(super) struct Stuck<S> {
     pub(super) state: S,
     /// Those that cannot go on then.
     pub(super) blocked: Vec<usize>,
-    /// Whether revisions alone led there: there was no choice, and whatever changed the state was told one.
-    pub(super) is_forced: bool,
+    /// So many of the order come first in any order, and in this one, because revisions alone led there: there was no choice,
+    /// and whatever changed the state was told one.
+    pub(super) forced: usize,
+}
+
+impl<S> Stuck<S> {
+    /// Whether it is the only order.
+    pub(super) fn is_forced(&self) -> bool {
+        self.forced >= self.order.len()
+    }
 }
 
 /// Where there is more than one way.
@@ -134,8 +142,11 @@ pub(super) struct Search<'a, M: Model> {
     branches: Vec<Branch<M::State>>,
     places: HashSet<Place<M::State>>,
     longest: Option<(Vec<usize>, M::State)>,
-    is_forced: bool,
+    /// How many calls were ordered before there was a choice.
+    forced: usize,
     choices_left: u64,
+    /// How often the model was asked for a step.
+    steps: usize,
 }
 
 impl<'a, M: Model> Search<'a, M> {
@@ -163,22 +174,31 @@ impl<'a, M: Model> Search<'a, M> {
             branches: Vec::new(),
             places: HashSet::new(),
             longest: None,
-            is_forced: true,
+            forced: usize::MAX,
             choices_left: max_choices,
+            steps: 0,
         }
     }
 
-    pub(super) fn run(mut self) -> Found<M::State> {
+    pub(super) fn run(self) -> Found<M::State> {
+        self.counted().0
+    }
+
+    /// Also tells how many steps it took.
+    pub(super) fn counted(mut self) -> (Found<M::State>, usize) {
         loop {
             let mut ways = self.ways();
             if self.missing == 0 {
-                return Found::Order(self.order);
+                return (Found::Order(self.order), self.steps);
             }
             while !self.go(ways) {
                 self.remember_longest();
-                let Some(branch) = self.branches.pop() else { return self.nothing() };
+                let Some(branch) = self.branches.pop() else {
+                    let steps = self.steps;
+                    return (self.nothing(), steps);
+                };
                 if self.choices_left == 0 {
-                    return Found::Undecided;
+                    return (Found::Undecided, self.steps);
                 }
                 self.choices_left -= 1;
                 self.return_to(branch.ordered, branch.state);
@@ -277,6 +297,7 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     fn step(&mut self, call: usize) -> Step {
+        self.steps += 1;
         let Call { operation, outcome, .. } = self.prepared.calls[call];
         self.model.step(&mut self.state, operation, outcome.as_ref())
     }
@@ -293,13 +314,15 @@ impl<'a, M: Model> Search<'a, M> {
                 Step::Changed if is_unknown && !self.leaves_room() => {
                     self.state = before.expect("it was kept");
                     // It was a choice, but for what is known of the whole history.
-                    self.is_forced = false;
+                    self.forced = self.forced.min(self.order.len());
                     continue;
                 }
                 Step::Unchanged | Step::Changed => {}
             }
             before = before.filter(|_| !ways.is_empty());
-            self.is_forced &= before.is_none() && self.prepared.was_told(call);
+            if before.is_some() || !self.prepared.was_told(call) {
+                self.forced = self.forced.min(self.order.len());
+            }
             if let Some(state) = before {
                 let ordered = self.order.len();
                 self.branches.push(Branch { state, ordered, rest: ways });
@@ -388,6 +411,6 @@ impl<'a, M: Model> Search<'a, M> {
                 blocked.push(number);
             }
         }
-        Found::Nothing(Stuck { order, state, blocked, is_forced: self.is_forced })
+        Found::Nothing(Stuck { order, state, blocked, forced: self.forced })
     }
 }

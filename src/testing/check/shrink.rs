@@ -5,13 +5,13 @@
 //! and also when it may have had its effect while it was under way, or not: else it might be the loss of the call that makes
 //! the contradiction.
 //!
-//! Where revisions alone lead to the contradiction, it is known beforehand what is to be seen: see `dead_end`. Where they do
-//! not, a small history may be right and yet mislead. Then an example is better, from there, too.
+//! Where revisions alone lead to the first call that is to be seen, all that is to be seen is known beforehand: see `dead_end`.
+//! Where they do not, a small history may be right and yet mislead. Then an example is better, from there, too.
 
 use std::cell::Cell;
 
-use super::dead_end::DeadEnd;
-use super::piece::{Numbered, Piece, beside, forgotten, search};
+use super::dead_end::{DeadEnd, Shown};
+use super::piece::{Numbered, Piece, beside, counted, forgotten, search};
 use super::search::{CallOf, Found, Prepared, Stuck, is_read};
 use super::violation::Violation;
 use crate::testing::model::Model;
@@ -19,11 +19,9 @@ use crate::testing::model::Model;
 /// What a smaller history may take to be found contradictory: otherwise it is left as it was.
 pub(super) const MAX_CHOICES: u64 = 256;
 
-/// How many calls may be looked at in smaller histories, all together: then what is found is as small as it gets.
-const WORK: usize = 4_000_000;
-
-/// As many as these is a smaller history that takes too many choices.
-const UNDECIDED: usize = 250_000;
+/// How many steps of the model the search for smaller histories may take, all together, where each call counts as one at least:
+/// then what is found is as small as it gets. That is half a second, unless the model is slow.
+const WORK: usize = 500_000;
 
 /// So many calls can be taken in.
 const AT_A_GLANCE: usize = 8;
@@ -37,13 +35,17 @@ pub(super) fn shrink<M: Model>(
     let forgotten: Vec<_> = whole.calls.iter().map(|call| forgotten(model, call)).collect();
     let forgotten = forgotten.as_slice();
     let dead_end = DeadEnd { model, whole, forgotten, stuck };
-    let known = if stuck.is_forced { dead_end.shown() } else { None };
-    let piece = known.unwrap_or_else(|| {
-        let smaller = Smaller::new(model, whole, forgotten).shrunk();
-        let is_clear = smaller.calls.len() <= AT_A_GLANCE && !smaller.is_misleading();
-        let example = if is_clear { None } else { dead_end.shown() };
-        example.unwrap_or_else(|| Piece { start: model.initial(), before: 0, calls: smaller.calls })
-    });
+    let shrunk = || Smaller::new(model, whole, forgotten).shrunk();
+    let of = |calls| Piece { start: model.initial(), before: 0, calls };
+    let piece = match dead_end.shown() {
+        Some(Shown::All(piece)) => piece,
+        None => of(shrunk().calls),
+        Some(Shown::Example(example)) => {
+            let smaller = shrunk();
+            let is_clear = smaller.calls.len() <= AT_A_GLANCE && !smaller.is_misleading();
+            if is_clear { of(smaller.calls) } else { example }
+        }
+    };
     piece.into_violation(model, whole.calls.len())
 }
 
@@ -82,14 +84,9 @@ impl<'a, M: Model> Smaller<'a, M> {
         if left == 0 {
             return false;
         }
-        let found = search(self.model, &self.model.initial(), calls, MAX_CHOICES);
-        let (is_violated, work) = match found {
-            Found::Nothing(_) => (true, calls.len()),
-            Found::Order(_) => (false, calls.len()),
-            Found::Undecided => (false, UNDECIDED),
-        };
-        self.work.set(left.saturating_sub(work));
-        is_violated
+        let (found, steps) = counted(self.model, &self.model.initial(), calls, MAX_CHOICES);
+        self.work.set(left.saturating_sub(steps.max(calls.len())));
+        matches!(found, Found::Nothing(_))
     }
 
     /// Drops reads, and if it hides them others, too, as many as may go, in large pieces first (Zeller's delta debugging). What
