@@ -151,6 +151,12 @@ pub enum Reason {
         /// The limit, in bytes.
         max: u64,
     },
+    /// The request is larger than a backend that is elsewhere takes. It does not tell what its limit is.
+    #[error("the request, with {bytes} bytes of keys and values, is larger than the backend takes")]
+    RequestTooLarge {
+        /// The keys and values in it, in bytes.
+        bytes: u64,
+    },
     /// The transaction writes a key twice.
     #[error("writes {first} and {second} of the transaction are of the same key")]
     DuplicateKey {
@@ -194,6 +200,9 @@ pub enum Reason {
     /// A backend cannot do this.
     #[error("the backend has no {0}")]
     Unsupported(Capability),
+    /// A backend that is elsewhere has no room. Deletes still work.
+    #[error("the backend has no room")]
+    Full(#[source] Cause),
     /// A backend that is elsewhere could not be reached, or answered that it takes no writes now.
     #[error("the backend is not available")]
     Unavailable(#[source] Cause),

@@ -36,6 +36,7 @@ const LAYERS: &[&str] = &[
     "maintenance",
     "store",
     "backend",
+    "etcd",
     "testing",
     "client",
     "http",

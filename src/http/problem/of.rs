@@ -23,10 +23,11 @@ impl Problem {
     /// A write that was refused, with nothing written.
     pub(in crate::http) fn refused(reason: &Reason) -> Self {
         let kind = match reason {
-            Reason::RecordTooLarge { .. } => ProblemKind::TooLarge,
-            Reason::TooManyKeys { .. } | Reason::RevisionsExhausted | Reason::NoSpace(_) => {
-                ProblemKind::StorageFull
-            }
+            Reason::RecordTooLarge { .. } | Reason::RequestTooLarge { .. } => ProblemKind::TooLarge,
+            Reason::TooManyKeys { .. }
+            | Reason::RevisionsExhausted
+            | Reason::NoSpace(_)
+            | Reason::Full(_) => ProblemKind::StorageFull,
             Reason::Poisoned(_) | Reason::Closed | Reason::Unavailable(_) => {
                 ProblemKind::Unavailable
             }

@@ -1,0 +1,119 @@
+//! etcd, as a process of the test's, on ports of loopback that nobody else has.
+//!
+//! A shell stands between: it ends etcd, and removes its files, when the pipe to it is closed, however the test ends.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// How to start etcd, if it is not called so.
+const PROGRAM: &str = "IFMATCH_ETCD";
+
+const KEEPER: &str = r#"
+directory=$1; shift
+"$@" >"$directory/log" 2>&1 </dev/null &
+child=$!
+echo "$child"
+cat >/dev/null
+kill -9 "$child" 2>/dev/null
+wait "$child" 2>/dev/null
+[ -n "$KEEP" ] || rm -rf "$directory"
+"#;
+
+/// A member that runs; it is killed when this is dropped.
+pub struct Server {
+    keeper: Child,
+    pid: i32,
+    pub url: String,
+}
+
+/// Where a member is, and what it is told.
+#[derive(Clone)]
+pub struct Place {
+    pub name: String,
+    pub client_port: u16,
+    pub peer_port: u16,
+    /// `name=url` of all members.
+    pub cluster: String,
+    pub directory: PathBuf,
+    /// Its files stay when it ends, so that it can be started again.
+    pub is_kept: bool,
+    pub options: Vec<String>,
+}
+
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    // All are taken before one is free again, so that they differ.
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+pub fn program() -> String {
+    let program = std::env::var(PROGRAM).unwrap_or_else(|_| "etcd".to_owned());
+    if let Err(error) = Command::new(&program).arg("--version").output() {
+        panic!(
+            "cannot run {program}: {error}. These tests need etcd: apt-get install etcd-server etcd-client, \
+             or its path in {PROGRAM}"
+        );
+    }
+    program
+}
+
+impl Place {
+    /// Of a cluster of one.
+    pub fn alone(options: &[&str]) -> Self {
+        let [client_port, peer_port] = free_ports();
+        Self {
+            name: "one".to_owned(),
+            client_port,
+            peer_port,
+            cluster: format!("one=http://127.0.0.1:{peer_port}"),
+            directory: tempfile::tempdir().unwrap().keep(),
+            is_kept: false,
+            options: options.iter().map(|&option| option.to_owned()).collect(),
+        }
+    }
+
+    pub fn start(&self) -> Server {
+        let client = format!("http://127.0.0.1:{}", self.client_port);
+        let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "sh"])
+            .arg(&self.directory)
+            .arg(program())
+            .args(["--name", &self.name, "--data-dir"])
+            .arg(self.directory.join("data"))
+            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &self.cluster])
+            .args(&self.options)
+            .env("KEEP", if self.is_kept { "1" } else { "" })
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("there is a shell");
+        let mut line = String::new();
+        BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let pid = line.trim().parse().expect("the shell says the number of the process");
+        Server { keeper, pid, url: client }
+    }
+}
+
+impl Server {
+    /// A cluster of one, with these options.
+    pub fn start(options: &[&str]) -> Self {
+        Place::alone(options).start()
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let process = rustix::process::Pid::from_raw(self.pid).unwrap();
+        rustix::process::kill_process(process, signal).unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ended = self.keeper.wait();
+    }
+}
