@@ -3,5 +3,16 @@
 #![cfg(not(ifmatch_model))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod cluster;
+mod compaction;
 mod conformance;
+mod faults;
+mod limits;
+mod others;
+mod outcomes;
+mod proxy;
+#[cfg(feature = "cli")]
+mod serve;
 mod server;
+mod support;
+mod watches;

@@ -22,33 +22,35 @@ wait "$child" 2>/dev/null
 "#;
 
 /// A member that runs; it is killed when this is dropped.
-pub struct Server {
+pub(crate) struct Server {
     keeper: Child,
     pid: i32,
-    pub url: String,
+    pub(crate) url: String,
 }
 
 /// Where a member is, and what it is told.
 #[derive(Clone)]
-pub struct Place {
-    pub name: String,
-    pub client_port: u16,
-    pub peer_port: u16,
+pub(crate) struct Place {
+    pub(crate) name: String,
+    pub(crate) client_port: u16,
+    pub(crate) peer_port: u16,
     /// `name=url` of all members.
-    pub cluster: String,
-    pub directory: PathBuf,
+    pub(crate) cluster: String,
+    pub(crate) directory: PathBuf,
     /// Its files stay when it ends, so that it can be started again.
-    pub is_kept: bool,
-    pub options: Vec<String>,
+    pub(crate) is_kept: bool,
+    /// How clients speak to it.
+    pub(crate) scheme: &'static str,
+    pub(crate) options: Vec<String>,
 }
 
-pub fn free_ports<const N: usize>() -> [u16; N] {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     // All are taken before one is free again, so that they differ.
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
-pub fn program() -> String {
+pub(crate) fn program() -> String {
     let program = std::env::var(PROGRAM).unwrap_or_else(|_| "etcd".to_owned());
     if let Err(error) = Command::new(&program).arg("--version").output() {
         panic!(
@@ -61,7 +63,7 @@ pub fn program() -> String {
 
 impl Place {
     /// Of a cluster of one.
-    pub fn alone(options: &[&str]) -> Self {
+    pub(crate) fn alone(options: &[&str]) -> Self {
         let [client_port, peer_port] = free_ports();
         Self {
             name: "one".to_owned(),
@@ -70,12 +72,13 @@ impl Place {
             cluster: format!("one=http://127.0.0.1:{peer_port}"),
             directory: tempfile::tempdir().unwrap().keep(),
             is_kept: false,
+            scheme: "http",
             options: options.iter().map(|&option| option.to_owned()).collect(),
         }
     }
 
-    pub fn start(&self) -> Server {
-        let client = format!("http://127.0.0.1:{}", self.client_port);
+    pub(crate) fn start(&self) -> Server {
+        let client = format!("{}://127.0.0.1:{}", self.scheme, self.client_port);
         let peer = format!("http://127.0.0.1:{}", self.peer_port);
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh"])
@@ -101,11 +104,11 @@ impl Place {
 
 impl Server {
     /// A cluster of one, with these options.
-    pub fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         Place::alone(options).start()
     }
 
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let process = rustix::process::Pid::from_raw(self.pid).unwrap();
         rustix::process::kill_process(process, signal).unwrap();
     }

@@ -11,6 +11,7 @@ use super::failure::Failure;
 const PASSWORD_VARIABLE: &str = "IFMATCH_BACKEND_PASSWORD";
 
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(super) struct Arguments {
     /// Trust only this certificate of the backend's: a file in PEM
     #[arg(long, value_name = "FILE", requires = "backend")]

@@ -48,10 +48,9 @@ pub(crate) enum Failure {
 impl Failed for Failure {
     fn exit(&self) -> Exit {
         match self {
-            Self::Address { .. }
-            | Self::Exposed { .. }
-            | Self::Origin { .. }
-            | Self::Filter(_) => Exit::Usage,
+            Self::Address { .. } | Self::Exposed { .. } | Self::Origin { .. } | Self::Filter(_) => {
+                Exit::Usage
+            }
             #[cfg(not(feature = "etcd"))]
             Self::NoBackend { .. } => Exit::Usage,
             #[cfg(feature = "etcd")]
