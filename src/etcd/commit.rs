@@ -104,22 +104,19 @@ impl Etcd {
 
     /// A range could not be judged.
     async fn unjudged(&self, index: usize, fault: Fault, txn: Txn<Bytes, Bytes>) -> Error {
-        let told = match fault {
-            Fault::Compacted => {
-                self.oldest().await.map(|oldest| (oldest, CommitError::compacted as Build))
-            }
-            Fault::Future => {
-                self.newest().await.map(|newest| (newest, CommitError::future as Build))
-            }
-            fault => Err(fault),
+        let fault = match fault {
+            Fault::Compacted => match self.oldest().await {
+                Ok(oldest) => return CommitError::compacted(index, oldest, txn),
+                Err(fault) => fault,
+            },
+            Fault::Future => match self.newest().await {
+                Ok(newest) => return CommitError::future(index, newest, txn),
+                Err(fault) => fault,
+            },
+            other => other,
         };
-        match told {
-            Ok((revision, build)) => build(index, revision, txn),
-            Err(fault) => {
-                let operations = Txn::<Bytes, Bytes>::MAX_OPERATIONS + 1;
-                CommitError::refused(self.reason(fault, operations, bytes(&txn)).await, txn)
-            }
-        }
+        let operations = Txn::<Bytes, Bytes>::MAX_OPERATIONS + 1;
+        CommitError::refused(self.reason(fault, operations, bytes(&txn)).await, txn)
     }
 
     /// The request, and how many operations it has by etcd's count.
@@ -168,8 +165,6 @@ impl Etcd {
         Ok(conflicts)
     }
 }
-
-type Build = fn(usize, Revision, Txn<Bytes, Bytes>) -> Error;
 
 /// What no store takes, whatever it holds.
 fn check(txn: &Txn<Bytes, Bytes>) -> Result<(), Reason> {

@@ -23,7 +23,7 @@ use crate::revision::Revision;
 use crate::txn::Requirement;
 use crate::versioned::Versioned;
 
-use super::entry::{entry, number};
+use super::entry::{Found, entry, number};
 use super::fault::Fault;
 use super::namespace::{Namespace, Span};
 
@@ -185,7 +185,7 @@ fn gone<'a>(listed: &'a [Listed], kept: &[PbKeyValue]) -> Option<&'a [u8]> {
     listed.iter().map(|(key, _)| key).find(|key| kept.next_if_eq(key).is_none()).map(Vec::as_slice)
 }
 
-fn first(found: Vec<PbKeyValue>) -> Result<Option<(Vec<u8>, Versioned<Bytes>)>, Fault> {
+fn first(found: Vec<PbKeyValue>) -> Result<Option<Found>, Fault> {
     found.into_iter().next().map(entry).transpose()
 }
 

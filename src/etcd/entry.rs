@@ -25,8 +25,10 @@ pub(super) fn number(revision: Revision) -> i64 {
     i64::try_from(revision.get()).expect("a revision has 53 bits")
 }
 
-/// An entry, and its key as etcd has it.
-pub(super) fn entry(found: PbKeyValue) -> Result<(Vec<u8>, Versioned<Bytes>), Fault> {
+/// A key as etcd has it, and its entry.
+pub(super) type Found = (Vec<u8>, Versioned<Bytes>);
+
+pub(super) fn entry(found: PbKeyValue) -> Result<Found, Fault> {
     let count = u64::try_from(found.version).unwrap_or(0);
     let (at, created) = (revision(found.mod_revision)?, revision(found.create_revision)?);
     Ok((found.key, Versioned::new(found.value.into(), at, created, count)))
