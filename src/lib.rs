@@ -149,6 +149,8 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod txn;
+#[cfg(all(feature = "backend", feature = "log"))]
+pub mod typed;
 mod versioned;
 
 #[cfg(feature = "backend")]

@@ -36,6 +36,7 @@ const LAYERS: &[&str] = &[
     "maintenance",
     "store",
     "backend",
+    "typed",
     "etcd",
     "testing",
     "client",

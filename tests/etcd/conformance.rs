@@ -5,9 +5,11 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use ifmatch::backend_conformance;
 use ifmatch::etcd::Etcd;
 use ifmatch::testing::conformance::{self, Harness, Space};
+use ifmatch::typed::Typed;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
@@ -90,6 +92,23 @@ impl Harness for Alone {
 
 backend_conformance!(beside_others, Beside::others());
 backend_conformance!(alone, Alone::in_turn());
+
+/// The layer of types, over etcd.
+struct InTypes(Beside);
+
+impl Harness for InTypes {
+    type Backend = Typed<Etcd, Bytes, Bytes>;
+
+    async fn space(&self) -> Space<Self::Backend> {
+        Space::shared(Typed::new(self.0.0.etcd().await), "a/")
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.block_on(future)
+    }
+}
+
+backend_conformance!(typed, InTypes(Beside::others()));
 
 /// The table says that nothing is left out.
 #[test]

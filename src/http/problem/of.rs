@@ -36,7 +36,8 @@ impl Problem {
             Reason::DuplicateKey { .. }
             | Reason::TooManyOperations { .. }
             | Reason::Encode(_)
-            | Reason::Unreadable(_) => ProblemKind::Internal,
+            | Reason::Unreadable(_)
+            | Reason::Undecodable(_) => ProblemKind::Internal,
         };
         let problem = Self::new(kind, reason.to_string());
         match kind {
@@ -68,6 +69,7 @@ impl From<ReadError> for Problem {
             ReadError::Revision(_) => ProblemKind::Compacted,
             ReadError::Unsupported(_) => ProblemKind::Unsupported,
             ReadError::Unavailable(_) => ProblemKind::Unavailable,
+            ReadError::Undecodable(_) => ProblemKind::Internal,
         };
         let problem = Self::new(kind, error.to_string());
         match kind {
