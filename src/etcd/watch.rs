@@ -6,6 +6,7 @@ mod group;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::vec;
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -22,8 +23,11 @@ use super::Etcd;
 use super::fault::Fault;
 use feed::{Feed, Told};
 
-/// So many commits wait for who is slow. If there are more, etcd is left, and asked again when there is room.
-const WAITING: usize = 1_024;
+/// So many batches wait for who is slow. If there are more, etcd is left, and asked again when there is room.
+const WAITING: usize = 32;
+
+/// So many commits are in a batch.
+const BATCH: usize = 32;
 
 /// The commits of an [`Etcd`], as they come.
 ///
@@ -37,6 +41,8 @@ const WAITING: usize = 1_024;
 /// (`--experimental-watch-progress-notify-interval`); until then [`position`](BackendWatch::position) stays.
 pub struct EtcdWatch {
     told: mpsc::Receiver<Told>,
+    /// What has come, and was not told yet.
+    batch: vec::IntoIter<Commit<Bytes, Bytes>>,
     position: Revision,
     is_over: bool,
     listener: Option<AbortHandle>,
@@ -59,7 +65,14 @@ impl Etcd {
             Err(fault) => return Err(self.watch_error(fault).await),
         };
         let (out, told) = mpsc::channel(WAITING);
-        let mut watch = EtcdWatch { told, position, is_over: false, listener: None, _silent: None };
+        let mut watch = EtcdWatch {
+            told,
+            batch: Vec::new().into_iter(),
+            position,
+            is_over: false,
+            listener: None,
+            _silent: None,
+        };
         match self.shared.namespace.span(&range) {
             Some(span) => {
                 let feed = Feed::new(self.clone(), span, position, out);
@@ -85,6 +98,10 @@ impl Stream for EtcdWatch {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
+            if let Some(commit) = self.batch.next() {
+                self.position = commit.revision();
+                return Poll::Ready(Some(Ok(commit)));
+            }
             if self.is_over {
                 return Poll::Ready(None);
             }
@@ -92,26 +109,24 @@ impl Stream for EtcdWatch {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(told) => told,
             };
-            let item = match told {
+            let error = match told {
                 Some(Told::Passed(revision)) => {
                     self.position = self.position.max(revision);
                     continue;
                 }
-                Some(Told::Commit(commit)) => {
-                    self.position = commit.revision();
-                    Ok(commit)
+                Some(Told::Commits(commits)) => {
+                    self.batch = commits.into_iter();
+                    continue;
                 }
                 Some(Told::Missed { resume }) => {
                     self.position = self.position.max(resume);
-                    Err(WatchError::lagged(resume))
+                    WatchError::lagged(resume)
                 }
-                Some(Told::End(cause)) => Err(WatchError::Unavailable(cause)),
-                None => {
-                    Err(WatchError::Unavailable(Cause::new("the runtime of the watch has ended")))
-                }
+                Some(Told::End(cause)) => WatchError::Unavailable(cause),
+                None => WatchError::Unavailable(Cause::new("the runtime of the watch has ended")),
             };
-            self.is_over = item.as_ref().is_err_and(WatchError::is_final);
-            return Poll::Ready(Some(item));
+            self.is_over = error.is_final();
+            return Poll::Ready(Some(Err(error)));
         }
     }
 }

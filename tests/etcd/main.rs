@@ -8,6 +8,8 @@ mod compaction;
 mod conformance;
 mod faults;
 mod limits;
+#[cfg(feature = "cli")]
+mod moving;
 mod others;
 mod outcomes;
 mod proxy;

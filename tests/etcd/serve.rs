@@ -13,15 +13,20 @@ use crate::others::etcdctl;
 use crate::server::{Place, Server};
 
 /// A server of ours, over an etcd.
-struct Front {
+pub(crate) struct Front {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Front {
-    fn start(etcd: &str) -> Self {
+    pub(crate) fn start(etcd: &str) -> Self {
+        Self::serve(&["--backend", etcd])
+    }
+
+    pub(crate) fn serve(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ifmatch"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--backend", etcd])
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -32,7 +37,7 @@ impl Front {
         Self { child, url }
     }
 
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::builder(&self.url).build().unwrap()
     }
 }
@@ -44,7 +49,7 @@ impl Drop for Front {
     }
 }
 
-fn backend(server: &Server) -> String {
+pub(crate) fn backend(server: &Server) -> String {
     server.url.replace("http://", "etcd://")
 }
 
@@ -111,7 +116,7 @@ async fn a_watch_on_one_server_sees_a_write_through_the_other() {
 }
 
 #[track_caller]
-fn conflict<T: std::fmt::Debug>(result: Result<T, ClientError>) -> ClientConflict {
+pub(crate) fn conflict<T: std::fmt::Debug>(result: Result<T, ClientError>) -> ClientConflict {
     match result {
         Err(ClientError::Conflict(conflict)) => *conflict,
         other => panic!("{other:?}"),

@@ -7,6 +7,8 @@
 //!   (etcd#18089); asked for a revision that is compacted it says that it is.
 //! - Nobody who is slow keeps etcd waiting: it would put the watch aside, and a compaction could then hit it as above.
 
+use std::iter;
+
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep};
@@ -18,8 +20,8 @@ use crate::cause::Cause;
 use crate::event::Commit;
 use crate::revision::Revision;
 
-use super::WAITING;
 use super::group::Group;
+use super::{BATCH, WAITING};
 use crate::etcd::Etcd;
 use crate::etcd::entry::{number, revision, revision_of};
 use crate::etcd::fault::Fault;
@@ -28,13 +30,12 @@ use crate::etcd::namespace::Span;
 
 /// What a watch is told.
 pub(super) enum Told {
-    Commit(Commit<Bytes, Bytes>),
+    /// At least one, in order.
+    Commits(Vec<Commit<Bytes, Bytes>>),
     /// Everything up to this revision was told, or is of no concern.
     Passed(Revision),
     /// Commits up to this revision are compacted, and were not told.
-    Missed {
-        resume: Revision,
-    },
+    Missed { resume: Revision },
     /// Nothing more comes.
     End(Cause),
 }
@@ -160,15 +161,14 @@ impl Feed {
                 Ok(commits) => commits,
                 Err(fault) => return of_fault(fault),
             };
-            let mut commits = commits.into_iter();
-            while let Some(commit) = commits.next() {
-                let at = commit.revision();
-                match self.out.try_send(Told::Commit(commit)) {
+            let mut batches = batches(commits).into_iter();
+            while let Some((at, batch)) = batches.next() {
+                match self.out.try_send(batch) {
                     Ok(()) => self.told = at,
                     Err(TrySendError::Closed(_)) => return Left::Alone,
-                    Err(TrySendError::Full(told)) => {
+                    Err(TrySendError::Full(batch)) => {
                         drop(stream);
-                        return self.wait(told, at, commits).await;
+                        return self.wait(iter::once((at, batch)).chain(batches)).await;
                     }
                 }
             }
@@ -176,19 +176,9 @@ impl Feed {
     }
 
     /// Passes on what was heard, as there is room.
-    async fn wait(
-        &mut self,
-        told: Told,
-        at: Revision,
-        rest: impl Iterator<Item = Commit<Bytes, Bytes>>,
-    ) -> Left {
-        if self.out.send(told).await.is_err() {
-            return Left::Alone;
-        }
-        self.told = at;
-        for commit in rest {
-            let at = commit.revision();
-            if self.out.send(Told::Commit(commit)).await.is_err() {
+    async fn wait(&mut self, batches: impl Iterator<Item = (Revision, Told)>) -> Left {
+        for (at, batch) in batches {
+            if self.out.send(batch).await.is_err() {
                 return Left::Alone;
             }
             self.told = at;
@@ -198,6 +188,17 @@ impl Feed {
             Err(_) => Left::Alone,
         }
     }
+}
+
+/// What was heard at once in batches, each with its last revision.
+fn batches(mut commits: Vec<Commit<Bytes, Bytes>>) -> Vec<(Revision, Told)> {
+    let mut batches = Vec::with_capacity(commits.len().div_ceil(BATCH));
+    while !commits.is_empty() {
+        let rest = commits.split_off(commits.len().min(BATCH));
+        batches.extend(commits.last().map(Commit::revision).map(|at| (at, commits)));
+        commits = rest;
+    }
+    batches.into_iter().map(|(at, commits)| (at, Told::Commits(commits))).collect()
 }
 
 fn of_fault(fault: Fault) -> Left {
