@@ -31,8 +31,8 @@
 //! | `ifmatch.identity` | 32 hexadecimal digits, [which store it is](crate::Identity), written by the first that connects |
 //!
 //! `ifmatch/` is the [namespace](Builder::namespace). A value of the HTTP layer is a
-//! [document](crate::http::Document), whose stored form begins with its content type; what has none, because `etcdctl` wrote it,
-//! is read as `application/octet-stream`. Revision, created revision and write count are etcd's `mod_revision`,
+//! document (`ifmatch::http::Document`), whose stored form begins with its content type; what has none, because `etcdctl` wrote
+//! it, is read as `application/octet-stream`. Revision, created revision and write count are etcd's `mod_revision`,
 //! `create_revision` and `version`, so that revisions grow also by what others write in the cluster.
 //!
 //! # What is different from a store in this process
@@ -44,9 +44,12 @@
 //! | a range is unchanged | no key was changed since | all keys are as they were: one that was created and deleted again in between is not noticed | `a_key_that_came_and_went_does_not_change_a_range` |
 //! | operations of a transaction | 4,096 | 128 by default, counted by etcd: the most of preconditions, writes, and reads for conflicts. A range that must not change has one precondition for each key in it | `a_transaction_may_have_as_many_operations_as_etcd_takes` |
 //! | size of a write | as configured | 1.5 MiB by default: [`RequestTooLarge`](crate::Reason::RequestTooLarge) | `what_etcd_finds_too_large_is_refused_as_such` |
-//! | a [`position`](crate::BackendWatch::position) passes commits of no concern | at once | when etcd says so, each 10 minutes by default | `a_position_passes_what_is_of_no_concern_when_etcd_says_so` |
+//! | a [`position`](crate::BackendWatch::position) passes commits of no concern | at once | when etcd says so, each 10 minutes by default | `alone::a_position_passes_what_is_of_no_concern`, of an etcd that says so each 100 ms |
 //! | an unknown outcome | the log failed | a connection was lost, a leader, or time ran out | `tests/etcd/faults` |
 //! | conflict of a range that was to be unchanged | names the key that changed first | names the changed key with the lowest revision, or else a deleted one | `an_unchanged_range_notices_creations_changes_and_deletes` |
+//!
+//! The tests are in `tests/etcd`, those with long names without a file in its `conformance`, which is the suite of
+//! `ifmatch::testing::conformance`.
 //!
 //! # Consistency
 //!
