@@ -24,10 +24,10 @@ use super::fault::Fault;
 use feed::{Feed, Told};
 
 /// So many batches wait for who is slow. If there are more, etcd is left, and asked again when there is room.
-const WAITING: usize = 32;
+const WAITING: usize = 16;
 
 /// So many commits are in a batch.
-const BATCH: usize = 32;
+const BATCH: usize = 128;
 
 /// The commits of an [`Etcd`], as they come.
 ///

@@ -8,6 +8,9 @@ use futures_core::Stream;
 use ifmatch::etcd::{Etcd, EtcdWatch};
 use ifmatch::{Backend, Commit, KeyRange, Precondition, Revision, WatchError};
 
+/// Who waits longer waits in vain.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 pub(crate) type Told = Commit<Bytes, Bytes>;
 
 pub(crate) fn key(text: &str) -> Bytes {
@@ -45,8 +48,10 @@ pub(crate) async fn watch(etcd: &Etcd, since: Option<Revision>) -> EtcdWatch {
     etcd.watch(KeyRange::all(), since).await.unwrap()
 }
 
+/// What a watch says next; it must say something.
 pub(crate) async fn next(watch: &mut EtcdWatch) -> Option<Result<Told, WatchError>> {
-    poll_fn(|context| Pin::new(&mut *watch).poll_next(context)).await
+    let said = poll_fn(|context| Pin::new(&mut *watch).poll_next(context));
+    tokio::time::timeout(PATIENCE, said).await.expect("the watch says something")
 }
 
 /// The next commit, which must come.
