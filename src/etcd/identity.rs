@@ -28,20 +28,23 @@ pub(super) async fn find(
 }
 
 async fn read(members: &Members, key: &str) -> Result<Option<Vec<u8>>, Fault> {
-    let found = members
-        .ask(Request::Read, |mut clients| async move { Ok(clients.kv.get(key, None).await?.0) });
+    let found = members.ask(Request::Read, |clients| {
+        let mut kv = clients.kv.clone();
+        async move { Ok(kv.get(key, None).await?.0) }
+    });
     Ok(found.await?.kvs.into_iter().next().map(|found| found.value))
 }
 
 /// Writes one if there is none; returns what is there then. It may come through twice.
 async fn create(members: &Members, key: &str) -> Result<Vec<u8>, Fault> {
     let new = Identity::random().to_string();
-    let answer = members.ask(Request::Read, |mut clients| {
+    let answer = members.ask(Request::Read, |clients| {
+        let mut kv = clients.kv.clone();
         let txn = EtcdTxn::new()
             .when(vec![Compare::create_revision(key, CompareOp::Equal, 0)])
             .and_then(vec![TxnOp::put(key, new.as_str(), None), TxnOp::get(key, None)])
             .or_else(vec![TxnOp::get(key, None)]);
-        async move { Ok(clients.kv.txn(txn).await?.0) }
+        async move { Ok(kv.txn(txn).await?.0) }
     });
     let mut found =
         answer.await?.responses.into_iter().filter_map(|answer| match answer.response {

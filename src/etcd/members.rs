@@ -43,8 +43,7 @@ struct Member {
     clients: OnceCell<Clients>,
 }
 
-/// What a member is asked by. All are on one connection.
-#[derive(Clone)]
+/// What a member is asked by. All are on one connection; who asks clones one.
 pub(super) struct Clients {
     pub(super) kv: KvClient,
     pub(super) watch: WatchClient,
@@ -83,7 +82,7 @@ impl Members {
     pub(super) async fn ask<T, F>(
         &self,
         request: Request,
-        ask: impl Fn(Clients) -> F,
+        ask: impl Fn(&Clients) -> F,
     ) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, etcd_client::Error>>,
@@ -117,7 +116,7 @@ impl Members {
     }
 
     /// Asks the member whose turn it is, once.
-    pub(super) async fn ask_one<T, F>(&self, ask: impl Fn(Clients) -> F) -> (u64, Result<T, Fault>)
+    pub(super) async fn ask_one<T, F>(&self, ask: impl Fn(&Clients) -> F) -> (u64, Result<T, Fault>)
     where
         F: Future<Output = Result<T, etcd_client::Error>>,
     {
@@ -136,14 +135,14 @@ impl Members {
         let _passed = self.turn.compare_exchange(turn, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    async fn clients(&self, turn: u64) -> Result<Clients, Fault> {
+    async fn clients(&self, turn: u64) -> Result<&Clients, Fault> {
         let count = u64::try_from(self.members.len()).unwrap_or(1);
         let index = usize::try_from(turn % count).unwrap_or(0);
         let member = self
             .members
             .get(index)
             .ok_or_else(|| Fault::Refused(Cause::new("there is no member")))?;
-        member.clients.get_or_try_init(|| self.connect(&member.url)).await.cloned()
+        member.clients.get_or_try_init(|| self.connect(&member.url)).await
     }
 
     /// Connects, and makes sure that it is the cluster of the others.

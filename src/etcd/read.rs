@@ -28,9 +28,9 @@ impl Etcd {
         start: Vec<u8>,
         options: GetOptions,
     ) -> Result<PbRangeResponse, Fault> {
-        let found = self.shared.members.ask(Request::Read, move |mut clients| {
-            let (start, options) = (start.clone(), options.clone());
-            async move { Ok(clients.kv.get(start, Some(options)).await?.0) }
+        let found = self.shared.members.ask(Request::Read, move |clients| {
+            let (mut kv, start, options) = (clients.kv.clone(), start.clone(), options.clone());
+            async move { Ok(kv.get(start, Some(options)).await?.0) }
         });
         let found = found.await?;
         self.shared.has_come_to(found.header.as_ref());
@@ -65,11 +65,11 @@ impl Etcd {
     /// The oldest revision that can be read. etcd tells it only to who watches since an older one.
     pub(super) async fn oldest(&self) -> Result<Revision, Fault> {
         let key = self.shared.namespace.outer(b"");
-        let refusal = self.shared.members.ask(Request::Read, move |mut clients| {
-            let key = key.clone();
+        let refusal = self.shared.members.ask(Request::Read, move |clients| {
+            let (mut watch, key) = (clients.watch.clone(), key.clone());
             async move {
                 let options = WatchOptions::new().with_start_revision(1);
-                let mut stream = clients.watch.watch(key, Some(options)).await?;
+                let mut stream = watch.watch(key, Some(options)).await?;
                 while let Some(answer) = stream.message().await? {
                     if answer.canceled() {
                         return Ok(answer.compact_revision());
@@ -100,8 +100,9 @@ impl Etcd {
 
     pub(super) async fn how_it_is(&self) -> Result<BackendStatus, Fault> {
         let revision = self.newest().await?;
-        let status = self.shared.members.ask(Request::Read, |mut clients| async move {
-            Ok(clients.maintenance.status().await?.0)
+        let status = self.shared.members.ask(Request::Read, |clients| {
+            let mut maintenance = clients.maintenance.clone();
+            async move { Ok(maintenance.status().await?.0) }
         });
         // Where it is not for every user to know, a write will tell.
         let writable = match status.await {

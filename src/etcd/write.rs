@@ -34,9 +34,9 @@ impl Etcd {
         request: Request,
         txn: EtcdTxn,
     ) -> Result<PbTxnResponse, Fault> {
-        let answer = self.shared.members.ask(request, move |mut clients| {
-            let txn = txn.clone();
-            async move { Ok(clients.kv.txn(txn).await?.0) }
+        let answer = self.shared.members.ask(request, move |clients| {
+            let (mut kv, txn) = (clients.kv.clone(), txn.clone());
+            async move { Ok(kv.txn(txn).await?.0) }
         });
         let answer = answer.await?;
         self.shared.has_come_to(answer.header.as_ref());

@@ -107,9 +107,10 @@ impl Feed {
             .with_progress_notify()
             .with_fragment();
         let (turn, opened) = members
-            .ask_one(|mut clients| {
+            .ask_one(|clients| {
                 let (start, options) = (start.clone(), options.clone());
-                async move { clients.watch.watch(start, Some(options)).await }
+                let mut watch = clients.watch.clone();
+                async move { watch.watch(start, Some(options)).await }
             })
             .await;
         let left = match opened {
