@@ -58,10 +58,13 @@ pub use self::key::ByteKey;
 pub use self::snapshot::TypedSnapshot;
 pub use self::watch::TypedWatch;
 
+/// It has none of them.
+type Types<K, V, C> = PhantomData<fn() -> (K, V, C)>;
+
 /// A backend of `K` and `V`, over one of bytes. Clones are handles of the same store.
 pub struct Typed<B, K, V, C = Bincode> {
     inner: B,
-    types: PhantomData<fn() -> (K, V, C)>,
+    types: Types<K, V, C>,
 }
 
 impl<B, K, V> Typed<B, K, V> {

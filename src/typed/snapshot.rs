@@ -13,13 +13,14 @@ use crate::range::KeyRange;
 use crate::revision::Revision;
 use crate::versioned::Versioned;
 
+use super::Types;
 use super::key::ByteKey;
 use super::translate::{entry, found, key, range, rest};
 
 /// The state of a [`Typed`](super::Typed) backend at one revision.
 pub struct TypedSnapshot<S, K, V, C> {
     inner: S,
-    types: PhantomData<fn() -> (K, V, C)>,
+    types: Types<K, V, C>,
 }
 
 impl<S, K, V, C> TypedSnapshot<S, K, V, C> {

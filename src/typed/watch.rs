@@ -13,13 +13,14 @@ use crate::codec::Codec;
 use crate::event::{Commit, WatchError};
 use crate::revision::Revision;
 
+use super::Types;
 use super::key::ByteKey;
 use super::translate::commit;
 
 /// The commits of a [`Typed`](super::Typed) backend.
 pub struct TypedWatch<W, K, V, C> {
     inner: W,
-    types: PhantomData<fn() -> (K, V, C)>,
+    types: Types<K, V, C>,
 }
 
 impl<W, K, V, C> TypedWatch<W, K, V, C> {
