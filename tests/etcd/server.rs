@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How to start etcd, if it is not called so.
 const PROGRAM: &str = "IFMATCH_ETCD";
@@ -44,10 +45,21 @@ pub(crate) struct Place {
     pub(crate) options: Vec<String>,
 }
 
+/// Ports that nobody listens on. They are below those that the system gives to who connects (32768 on Linux), one of whom
+/// could take one before etcd does.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    // All are taken before one is free again, so that they differ.
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    [(); N].map(|()| {
+        loop {
+            let number = NEXT
+                .fetch_add(1, Ordering::Relaxed)
+                .wrapping_add(std::process::id().wrapping_mul(131));
+            let port = u16::try_from(10_000 + number % 22_000).unwrap();
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+    })
 }
 
 pub(crate) fn program() -> String {

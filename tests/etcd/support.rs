@@ -25,7 +25,9 @@ pub(crate) async fn connect(url: &str) -> Etcd {
 pub(crate) async fn raw(url: &str) -> etcd_client::Client {
     let mut client = etcd_client::Client::connect([url], None).await.unwrap();
     // It may have been started a moment ago.
+    let began = std::time::Instant::now();
     while client.status().await.is_err() {
+        assert!(began.elapsed() < PATIENCE, "there is no etcd at {url}: its log says why");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     client
