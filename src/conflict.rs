@@ -100,6 +100,43 @@ impl<K, V> Conflict<K, V> {
         self
     }
 
+    /// The same of other keys and values; nothing is rejected yet.
+    #[cfg(all(feature = "backend", feature = "log"))]
+    pub(crate) fn translate<L, W, E>(
+        self,
+        key: impl Fn(K) -> Result<L, E>,
+        entry: impl Fn(Versioned<V>) -> Result<Versioned<W>, E>,
+    ) -> Result<Conflict<L, W>, E> {
+        let details = *self.0;
+        let range = |range: KeyRange<K>| -> Result<KeyRange<L>, E> { range.try_map(&key) };
+        let scope = match details.scope {
+            Scope::Key => Scope::Key,
+            Scope::None { range: within, blockers, count } => {
+                let blockers =
+                    blockers.into_iter().map(|(at, there)| Ok((key(at)?, entry(there)?)));
+                let blockers = blockers.collect::<Result<_, E>>()?;
+                Scope::None { range: range(within)?, blockers, count }
+            }
+            Scope::Unchanged { range: within } => Scope::Unchanged { range: range(within)? },
+        };
+        Ok(Conflict(Box::new(Details {
+            identity: details.identity,
+            key: key(details.key)?,
+            expected: details.expected,
+            current: details.current.map(entry).transpose()?,
+            rejected: None,
+            index: details.index,
+            scope,
+        })))
+    }
+
+    /// With the value that was not written.
+    #[cfg(all(feature = "backend", feature = "log"))]
+    pub(crate) fn with_rejected(mut self, rejected: Option<V>) -> Self {
+        self.0.rejected = rejected;
+        self
+    }
+
     /// The store that the revisions belong to.
     #[must_use]
     pub fn identity(&self) -> Identity {

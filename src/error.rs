@@ -113,6 +113,12 @@ impl<V> Refused<V> {
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
+
+    /// Why, by value.
+    #[must_use]
+    pub fn into_reason(self) -> Reason {
+        self.reason
+    }
 }
 
 impl<V> fmt::Display for Refused<V> {
@@ -151,6 +157,12 @@ pub enum Reason {
         /// The limit, in bytes.
         max: u64,
     },
+    /// The request is larger than a backend that is elsewhere takes. It does not tell what its limit is.
+    #[error("the request, with {bytes} bytes of keys and values, is larger than the backend takes")]
+    RequestTooLarge {
+        /// The keys and values in it, in bytes.
+        bytes: u64,
+    },
     /// The transaction writes a key twice.
     #[error("writes {first} and {second} of the transaction are of the same key")]
     DuplicateKey {
@@ -181,6 +193,10 @@ pub enum Reason {
     /// untagged and flattened types, `serde_json::Value`).
     #[error("the encoded record does not decode again")]
     Unreadable(#[source] CodecError),
+    /// Nothing was written, and what is to be told of what is there is not of the types that a
+    /// `Typed` backend was told.
+    #[error("what is there is not of the backend's types")]
+    Undecodable(#[source] CodecError),
     /// There was no room on the disk for the log to grow. Nothing is broken: it works again once
     /// there is.
     #[error("the log cannot grow")]
@@ -194,6 +210,9 @@ pub enum Reason {
     /// A backend cannot do this.
     #[error("the backend has no {0}")]
     Unsupported(Capability),
+    /// A backend that is elsewhere has no room. Deletes still work.
+    #[error("the backend has no room")]
+    Full(#[source] Cause),
     /// A backend that is elsewhere could not be reached, or answered that it takes no writes now.
     #[error("the backend is not available")]
     Unavailable(#[source] Cause),
@@ -270,6 +289,9 @@ pub enum ReadError {
     /// The backend could not be reached, or answered that it cannot be read now.
     #[error("the backend is not available")]
     Unavailable(#[source] Cause),
+    /// What is stored is not of the types that a `Typed` backend was told.
+    #[error("what is stored is not of the backend's types")]
+    Undecodable(#[source] CodecError),
 }
 
 /// Why [`sync`](crate::Store::sync) or [`close`](crate::Store::close) failed.

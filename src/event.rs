@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::capability::Capability;
 use crate::cause::Cause;
+use crate::codec::CodecError;
 use crate::error::LogFailure;
 use crate::revision::Revision;
 use crate::versioned::Versioned;
@@ -201,6 +202,9 @@ pub enum WatchError {
     /// A backend that is elsewhere could not be reached; another watch may be opened since the position of this one.
     #[error("the backend is not available")]
     Unavailable(#[source] Cause),
+    /// The next commit is not of the types that a `Typed` backend was told. The watch goes on after it.
+    #[error("a commit is not of the backend's types")]
+    Undecodable(#[source] CodecError),
     /// There was nothing to tell for so long.
     #[error("nothing came in time")]
     Timeout,

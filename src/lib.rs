@@ -89,7 +89,8 @@
 //! | `tls` | TLS by rustls for both |
 //! | `cli` | the command `ifmatch` |
 //! | `postcard` | another codec for the log |
-//! | `full` | all of them |
+//! | `full` | all of these |
+//! | `etcd` | the backend on etcd; its build needs `protoc`, so it is not in `full` |
 //!
 //! # The map of the code
 //!
@@ -114,6 +115,8 @@ mod conflict;
 #[cfg(any(feature = "http", feature = "client"))]
 mod document_key;
 mod error;
+#[cfg(feature = "etcd")]
+pub mod etcd;
 mod event;
 mod history;
 #[cfg(feature = "http")]
@@ -146,6 +149,8 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod txn;
+#[cfg(all(feature = "backend", feature = "log"))]
+pub mod typed;
 mod versioned;
 
 #[cfg(feature = "backend")]

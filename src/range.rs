@@ -52,6 +52,19 @@ impl<K> KeyRange<K> {
         KeyRange { start: self.start.map(&mut key), end: self.end.map(key) }
     }
 
+    /// The same range of other keys, if all bounds can be such.
+    #[cfg(all(feature = "backend", feature = "log"))]
+    pub(crate) fn try_map<T, E>(self, key: impl Fn(K) -> Result<T, E>) -> Result<KeyRange<T>, E> {
+        let bound = |bound: Bound<K>| {
+            Ok(match bound {
+                Included(at) => Included(key(at)?),
+                Excluded(at) => Excluded(key(at)?),
+                Unbounded => Unbounded,
+            })
+        };
+        Ok(KeyRange { start: bound(self.start)?, end: bound(self.end)? })
+    }
+
     /// What of it comes after `key`.
     pub(crate) fn start_after(&mut self, key: K) {
         self.start = Excluded(key);

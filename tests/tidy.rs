@@ -36,6 +36,8 @@ const LAYERS: &[&str] = &[
     "maintenance",
     "store",
     "backend",
+    "typed",
+    "etcd",
     "testing",
     "client",
     "http",

@@ -6,12 +6,14 @@
 
 mod teeth;
 mod toy;
+mod typed;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use ifmatch::testing::conformance::{self, Space};
 use ifmatch::testing::{Recorder, StoreModel, check};
+use ifmatch::typed::Typed;
 use ifmatch::{Durability, Store, backend_conformance};
 
 use toy::{Lacks, Toy};
@@ -41,6 +43,10 @@ backend_conformance!(store_on_a_log_that_is_synced_in_time, || {
 backend_conformance!(store_on_a_buffered_log, || on_log(Durability::Buffered));
 backend_conformance!(recorded_store, || {
     Space::new(Recorder::new().client().of_backend(Local::new()))
+});
+// A layer over a backend is one.
+backend_conformance!(typed_over_a_store, || {
+    Space::new(Typed::<_, Bytes, Bytes>::new(Local::builder().history(100).build()))
 });
 backend_conformance!(toy_in_full, || Space::new(Toy::new()));
 backend_conformance!(toy_with_a_small_window, || Space::new(Toy::new().keeping(SMALL_WINDOW)));

@@ -2,6 +2,8 @@
 
 mod arguments;
 mod descriptors;
+#[cfg(feature = "etcd")]
+mod elsewhere;
 mod failure;
 mod log;
 mod place;
@@ -25,6 +27,7 @@ use crate::stop::Stop;
 /// Serves until a signal ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let log = Log::start(arguments.log)?;
+    #[cfg(not(feature = "etcd"))]
     if let Some(url) = &arguments.backend {
         return Err(Failure::NoBackend { url: url.clone() });
     }
@@ -43,10 +46,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     // wait.
     let listener = place.bind()?;
     let address = listener.local_addr().map_err(Failure::Start)?;
-    let store = place::open(arguments, &log)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Start)?;
 
     let metrics = Metrics::new();
-    let options = options(arguments).metrics(metrics.clone());
+    let (documents, local) = documents(arguments, &runtime, &metrics, &log)?;
     let mut front = Front::new(origins).metrics(metrics.clone());
     if let Some(tokens) = tokens {
         front = front.tokens(tokens);
@@ -58,9 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(tls) = tls {
         serving = serving.tls(tls);
     }
-    let router = front.around(router(store.clone(), options));
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Start)?;
+    let router = front.around(documents);
     let ended = runtime.block_on(async {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -69,7 +71,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         io::Result::Ok(until_stopped(listener, router, serving, stop).await)
     });
     drop(runtime);
-    finish(&store, ended, &log)
+    finish(local.as_ref(), ended, &log)
+}
+
+/// The routes, and the store if it is in this process.
+fn documents(
+    arguments: &Arguments,
+    runtime: &tokio::runtime::Runtime,
+    metrics: &Metrics,
+    log: &Log,
+) -> Result<(axum::Router, Option<DocumentStore>), Failure> {
+    let options = options(arguments).metrics(metrics.clone());
+    #[cfg(feature = "etcd")]
+    if let Some(url) = &arguments.backend {
+        let etcd = runtime.block_on(elsewhere::connect(url, &arguments.elsewhere))?;
+        return Ok((router(etcd, options), None));
+    }
+    let _of_no_use_here = runtime;
+    let store = place::open(arguments, log)?;
+    Ok((router(store.clone(), options), Some(store)))
 }
 
 fn options(arguments: &Arguments) -> Options {
@@ -109,8 +129,12 @@ async fn until_stopped(
     }
 }
 
-fn finish(store: &DocumentStore, ended: io::Result<Ended>, log: &Log) -> Result<(), Failure> {
-    let closed = store.close();
+fn finish(
+    store: Option<&DocumentStore>,
+    ended: io::Result<Ended>,
+    log: &Log,
+) -> Result<(), Failure> {
+    let closed = store.map_or(Ok(()), DocumentStore::close);
     match ended.map_err(Failure::Start)? {
         Ended::Drained(0) => {}
         Ended::Drained(cut) => {

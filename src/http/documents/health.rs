@@ -39,7 +39,7 @@ pub(super) async fn ready<B: Backend>(
     query::allow_only(uri.query(), &[])?;
     let status = shared.backend().status().await?;
     if !status.writable {
-        let detail = "the store takes no writes, because its log failed";
+        let detail = "the store takes no writes: its log failed, or it has no room";
         return Err(Problem::new(ProblemKind::Unavailable, detail)
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("10")));
     }

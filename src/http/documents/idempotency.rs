@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::backend::{Backend, BackendSnapshot};
+use crate::error::Reason;
 use crate::precondition::Precondition;
 use crate::range::{AsPrefix, KeyRange};
 use crate::txn::Txn;
@@ -266,11 +267,36 @@ async fn count<B: Backend>(backend: &B) -> Result<AtomicUsize, Problem> {
     Ok(AtomicUsize::new(count.saturating_sub(1)))
 }
 
-/// Forgets the oldest: at least `excess` of them if there are, and those whose time is over; `BATCH` at most. Returns how
-/// many.
+/// Forgets the oldest: at least `excess` of them if there are, and those whose time is over; `BATCH` at most, or as many as
+/// fit into a transaction. Returns how many.
 async fn forget<B: Backend>(backend: &B, excess: usize, now: SystemTime) -> Result<usize, Problem> {
+    let mut batch = BATCH;
+    loop {
+        match forget_some(backend, excess.min(batch), now, batch).await? {
+            Forgotten::Some(count) => return Ok(count),
+            // Each has a precondition and two writes.
+            Forgotten::TooMany { max } if max / 3 < batch && max >= 3 => batch = max / 3,
+            Forgotten::TooMany { .. } => return Ok(0),
+        }
+    }
+}
+
+enum Forgotten {
+    Some(usize),
+    /// A transaction has so many operations at most.
+    TooMany {
+        max: usize,
+    },
+}
+
+async fn forget_some<B: Backend>(
+    backend: &B,
+    excess: usize,
+    now: SystemTime,
+    batch: usize,
+) -> Result<Forgotten, Problem> {
     let snapshot = backend.snapshot().await?;
-    let oldest = snapshot.page(all_by_time(), BATCH).await?;
+    let oldest = snapshot.page(all_by_time(), batch).await?;
     let mut txn = Txn::new();
     let mut forgotten = 0;
     for (entry, _) in oldest.entries {
@@ -290,11 +316,17 @@ async fn forget<B: Backend>(backend: &B, excess: usize, now: SystemTime) -> Resu
         forgotten += 1;
     }
     if forgotten == 0 {
-        return Ok(0);
+        return Ok(Forgotten::Some(0));
     }
     drop(snapshot);
-    // Who lost the race against another server leaves it to that.
-    Ok(backend.commit(txn).await.map_or(0, |_| forgotten))
+    match backend.commit(txn).await {
+        Ok(_) => Ok(Forgotten::Some(forgotten)),
+        Err(error) => match error.reason() {
+            Some(Reason::TooManyOperations { max, .. }) => Ok(Forgotten::TooMany { max: *max }),
+            // Who lost the race against another server leaves it to that.
+            _ => Ok(Forgotten::Some(0)),
+        },
+    }
 }
 
 #[cfg(test)]

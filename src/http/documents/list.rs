@@ -123,7 +123,8 @@ async fn resume<B: Backend>(
             let past = shared.backend().snapshot_at(cursor.revision).await;
             Arc::new(past.map_err(|error| match error {
                 ReadError::Revision(HistoryError::TooManySnapshots(_))
-                | ReadError::Unavailable(_) => Problem::from(error),
+                | ReadError::Unavailable(_)
+                | ReadError::Undecodable(_) => Problem::from(error),
                 _ => gone(),
             })?)
         }

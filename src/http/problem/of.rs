@@ -23,10 +23,11 @@ impl Problem {
     /// A write that was refused, with nothing written.
     pub(in crate::http) fn refused(reason: &Reason) -> Self {
         let kind = match reason {
-            Reason::RecordTooLarge { .. } => ProblemKind::TooLarge,
-            Reason::TooManyKeys { .. } | Reason::RevisionsExhausted | Reason::NoSpace(_) => {
-                ProblemKind::StorageFull
-            }
+            Reason::RecordTooLarge { .. } | Reason::RequestTooLarge { .. } => ProblemKind::TooLarge,
+            Reason::TooManyKeys { .. }
+            | Reason::RevisionsExhausted
+            | Reason::NoSpace(_)
+            | Reason::Full(_) => ProblemKind::StorageFull,
             Reason::Poisoned(_) | Reason::Closed | Reason::Unavailable(_) => {
                 ProblemKind::Unavailable
             }
@@ -35,7 +36,8 @@ impl Problem {
             Reason::DuplicateKey { .. }
             | Reason::TooManyOperations { .. }
             | Reason::Encode(_)
-            | Reason::Unreadable(_) => ProblemKind::Internal,
+            | Reason::Unreadable(_)
+            | Reason::Undecodable(_) => ProblemKind::Internal,
         };
         let problem = Self::new(kind, reason.to_string());
         match kind {
@@ -67,6 +69,7 @@ impl From<ReadError> for Problem {
             ReadError::Revision(_) => ProblemKind::Compacted,
             ReadError::Unsupported(_) => ProblemKind::Unsupported,
             ReadError::Unavailable(_) => ProblemKind::Unavailable,
+            ReadError::Undecodable(_) => ProblemKind::Internal,
         };
         let problem = Self::new(kind, error.to_string());
         match kind {

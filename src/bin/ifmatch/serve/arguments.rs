@@ -26,9 +26,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SETTING", default_value = "sync", value_parser = durability)]
     pub(super) durability: Durability,
 
-    /// Keep data elsewhere: etcd://HOST:PORT
-    #[arg(long, value_name = "URL", conflicts_with = "data", value_parser = backend)]
+    /// Keep data in etcd: etcd://HOST:PORT[,HOST:PORT...][/NAMESPACE], or etcds:// for TLS. Many servers on one are one
+    /// service
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "history", "durability"],
+          value_parser = backend)]
     pub(super) backend: Option<String>,
+
+    #[cfg(feature = "etcd")]
+    #[command(flatten)]
+    pub(super) elsewhere: super::elsewhere::Arguments,
 
     /// How many versions of a document are kept, the current one included
     #[arg(long, value_name = "N", default_value = "1",
@@ -126,7 +132,7 @@ fn durability(text: &str) -> Result<Durability, &'static str> {
 }
 
 fn backend(url: &str) -> Result<String, &'static str> {
-    match url.strip_prefix("etcd://") {
+    match url.strip_prefix("etcd://").or_else(|| url.strip_prefix("etcds://")) {
         Some(rest) if !rest.is_empty() => Ok(url.to_owned()),
         _ => Err("the only other backend is etcd://HOST:PORT"),
     }

@@ -23,8 +23,12 @@ pub(crate) enum Failure {
     Origin { flag: &'static str, source: InvalidOrigin },
     #[error("IFMATCH_LOG: not a filter like \"info\": {0}")]
     Filter(tracing_subscriber::filter::ParseError),
+    #[cfg(not(feature = "etcd"))]
     #[error("--backend {url}: this build has no etcd backend")]
     NoBackend { url: String },
+    #[cfg(feature = "etcd")]
+    #[error("--backend {url}")]
+    Backend { url: String, source: ifmatch::etcd::ConnectError },
     #[error("{flag}: cannot read {}", path.display())]
     Read { flag: &'static str, path: PathBuf, source: io::Error },
     #[error("--auth-token-file {}", path.display())]
@@ -44,11 +48,18 @@ pub(crate) enum Failure {
 impl Failed for Failure {
     fn exit(&self) -> Exit {
         match self {
-            Self::Address { .. }
-            | Self::Exposed { .. }
-            | Self::Origin { .. }
-            | Self::Filter(_)
-            | Self::NoBackend { .. } => Exit::Usage,
+            Self::Address { .. } | Self::Exposed { .. } | Self::Origin { .. } | Self::Filter(_) => {
+                Exit::Usage
+            }
+            #[cfg(not(feature = "etcd"))]
+            Self::NoBackend { .. } => Exit::Usage,
+            #[cfg(feature = "etcd")]
+            Self::Backend { source, .. } => match source {
+                ifmatch::etcd::ConnectError::Unreachable(_) => Exit::Unreachable,
+                ifmatch::etcd::ConnectError::Refused(_)
+                | ifmatch::etcd::ConnectError::InvalidIdentity { .. } => Exit::Failed,
+                _ => Exit::Usage,
+            },
             Self::Read { .. }
             | Self::Tokens { .. }
             | Self::Tls { .. }

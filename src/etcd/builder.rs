@@ -1,0 +1,196 @@
+//! How a cluster is connected to.
+
+use std::fmt;
+use std::time::Duration;
+
+use etcd_client::ConnectOptions;
+
+use super::Etcd;
+use super::connect_error::ConnectError;
+use super::members::Members;
+use super::namespace::Namespace;
+use super::url;
+
+/// Says how to connect to a cluster; made by [`Etcd::builder`].
+#[derive(Clone)]
+pub struct Builder {
+    endpoints: Vec<String>,
+    namespace: String,
+    user: Option<(String, String)>,
+    #[cfg(feature = "tls")]
+    tls: Option<etcd_client::TlsOptions>,
+    request_timeout: Duration,
+    connect_timeout: Duration,
+    retry_for: Duration,
+    reconnect_for: Duration,
+    max_response_bytes: usize,
+}
+
+/// Pings are sent so often while something is awaited: etcd refuses clients that ping more often than every 5 s.
+const PING_INTERVAL: Duration = Duration::from_secs(6);
+const PING_TIMEOUT: Duration = Duration::from_secs(4);
+
+impl Builder {
+    pub(super) fn new<E: AsRef<str>>(endpoints: impl IntoIterator<Item = E>) -> Self {
+        Self {
+            endpoints: endpoints.into_iter().map(|endpoint| endpoint.as_ref().to_owned()).collect(),
+            namespace: "ifmatch/".to_owned(),
+            user: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            request_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(3),
+            retry_for: Duration::from_secs(15),
+            reconnect_for: Duration::from_secs(60),
+            max_response_bytes: 256 << 20,
+        }
+    }
+
+    /// From `etcd://host:port[,host:port...][/namespace]`, or `etcds://` for TLS.
+    pub(super) fn from_url(text: &str) -> Result<Self, ConnectError> {
+        let url = url::parse(text)?;
+        let builder = Self::new(url.endpoints);
+        Ok(match url.namespace {
+            Some(namespace) => builder.namespace(namespace),
+            None => builder,
+        })
+    }
+
+    /// What the keys of the store begin with in etcd; it ends in `/`. Two stores have different ones, of which none begins
+    /// with the other. Default: `ifmatch/`.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// The name and password, if etcd was told to ask for them. The user needs to read and write the keys that begin with the
+    /// namespace, and the one beside it (see [the layout](super#keys-and-values)).
+    #[must_use]
+    pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
+        self.user = Some((name.into(), password.into()));
+        self
+    }
+
+    /// TLS: which certificates are trusted, and which is shown. Endpoints without a scheme are `https://` then.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls.0);
+        self
+    }
+
+    /// How long a member may take to answer a request. Default: 10 s, which is longer than etcd takes to say by itself that
+    /// it could not.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How long it may take to connect to a member. Default: 3 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// For how long a request that was certainly not carried out is tried again. Default: 15 s.
+    #[must_use]
+    pub fn retry_for(mut self, time: Duration) -> Self {
+        self.retry_for = time;
+        self
+    }
+
+    /// For how long a watch whose connection is lost looks for another member, before it ends as
+    /// [`Unavailable`](crate::WatchError::Unavailable). Default: 60 s.
+    #[must_use]
+    pub fn reconnect_for(mut self, time: Duration) -> Self {
+        self.reconnect_for = time;
+        self
+    }
+
+    /// The largest answer that is read. Pages become shorter so that they fit. Default: 268,435,456.
+    #[must_use]
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = bytes;
+        self
+    }
+
+    /// Connects, and finds out which store it is; the first time it makes it one, which takes a revision.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(self) -> Result<Etcd, ConnectError> {
+        let namespace = Namespace::new(&self.namespace)?;
+        if self.endpoints.is_empty() {
+            return Err(ConnectError::NoEndpoints);
+        }
+        let mut options = ConnectOptions::new()
+            .with_timeout(self.request_timeout)
+            .with_connect_timeout(self.connect_timeout)
+            .with_keep_alive(PING_INTERVAL, PING_TIMEOUT)
+            .with_keep_alive_while_idle(false)
+            .with_require_leader(true);
+        if let Some((name, password)) = self.user {
+            options = options.with_user(name, password).with_auto_token_refresh(true);
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls {
+            options = options.with_tls(tls);
+        }
+        let members =
+            Members::new(self.endpoints, options, self.retry_for, self.max_response_bytes);
+        Etcd::open(members, namespace, self.reconnect_for).await
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("endpoints", &self.endpoints)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which certificates a connection to etcd trusts, and which it shows.
+#[cfg(feature = "tls")]
+#[derive(Clone)]
+pub struct Tls(etcd_client::TlsOptions);
+
+#[cfg(feature = "tls")]
+impl Tls {
+    /// Trusts what the system trusts.
+    #[must_use]
+    pub fn of_the_system() -> Self {
+        Self(etcd_client::TlsOptions::new().with_native_roots())
+    }
+
+    /// Trusts these certificates, in PEM, and no others.
+    #[must_use]
+    pub fn trusting_pem(pem: impl AsRef<[u8]>) -> Self {
+        let certificate = etcd_client::Certificate::from_pem(pem);
+        Self(etcd_client::TlsOptions::new().ca_certificate(certificate))
+    }
+
+    /// Shows this certificate, with its key, both in PEM.
+    #[must_use]
+    pub fn showing_pem(self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        Self(self.0.identity(etcd_client::Identity::from_pem(certificate, key)))
+    }
+
+    /// The name in the certificate, if it is not that of the endpoint.
+    #[must_use]
+    pub fn server_name(self, name: impl Into<String>) -> Self {
+        Self(self.0.domain_name(name))
+    }
+}
+
+#[cfg(feature = "tls")]
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}

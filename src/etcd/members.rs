@@ -1,0 +1,178 @@
+//! The members of the cluster that may be asked, and which of them is.
+//!
+//! One is asked until it fails, then the next: a member that hangs is left after one request, where a balancer would go on to
+//! give it its share. A connection is made when it is needed first. What etcd says was not done is tried again elsewhere
+//! until [`retry_for`](super::Builder::retry_for) is over; so is a read, whatever happened to it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use etcd_client::{
+    Client, ConnectOptions, KvClient, MaintenanceClient, ResponseHeader, WatchClient,
+};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+
+use crate::cause::Cause;
+use crate::sync::{AtomicU64, Ordering};
+
+use super::fault::Fault;
+
+/// What a request does, if it comes through twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// It changes nothing.
+    Read,
+    /// It must not come through twice.
+    Write,
+}
+
+pub(super) struct Members {
+    members: Vec<Member>,
+    options: ConnectOptions,
+    retry_for: Duration,
+    max_response_bytes: usize,
+    /// The one that is asked, counted up without end.
+    turn: AtomicU64,
+    /// The cluster of the first that answered; 0 before.
+    cluster: AtomicU64,
+}
+
+struct Member {
+    url: String,
+    clients: OnceCell<Clients>,
+}
+
+/// What a member is asked by. All are on one connection; who asks clones one.
+pub(super) struct Clients {
+    pub(super) kv: KvClient,
+    pub(super) watch: WatchClient,
+    pub(super) maintenance: MaintenanceClient,
+}
+
+/// Between the first attempt and the second.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Doubled with each attempt, and scattered, so that not all come back at once.
+pub(super) fn pause(attempt: u32) -> Duration {
+    let ceiling = FIRST_PAUSE.saturating_mul(1 << attempt.min(8)).min(LONGEST_PAUSE);
+    ceiling.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+impl Members {
+    pub(super) fn new(
+        urls: Vec<String>,
+        options: ConnectOptions,
+        retry_for: Duration,
+        max_response_bytes: usize,
+    ) -> Self {
+        let member = |url| Member { url, clients: OnceCell::new() };
+        let members = urls.into_iter().map(member).collect();
+        let (turn, cluster) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { members, options, retry_for, max_response_bytes, turn, cluster }
+    }
+
+    /// The cluster that answered.
+    pub(super) fn cluster(&self) -> u64 {
+        self.cluster.load(Ordering::Relaxed)
+    }
+
+    /// Asks a member, and others if that is of use.
+    pub(super) async fn ask<T, F>(
+        &self,
+        request: Request,
+        ask: impl Fn(&Clients) -> F,
+    ) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        let deadline = Instant::now() + self.retry_for;
+        let mut attempt = 0;
+        loop {
+            let (turn, asked) = self.ask_one(&ask).await;
+            let fault = match asked {
+                Ok(answer) => return Ok(answer),
+                Err(fault) => fault,
+            };
+            if fault.is_of_the_member() {
+                self.pass_on(turn);
+            }
+            let may_be_repeated = match fault {
+                Fault::Elsewhere(_) => true,
+                Fault::Unclear(_) => request == Request::Read,
+                _ => false,
+            };
+            let pause = pause(attempt);
+            if !may_be_repeated || Instant::now() + pause >= deadline {
+                return Err(fault);
+            }
+            attempt += 1;
+            // Each member has its chance before anybody waits.
+            if usize::try_from(attempt).is_ok_and(|attempts| attempts >= self.members.len()) {
+                sleep(pause).await;
+            }
+        }
+    }
+
+    /// Asks the member whose turn it is, once.
+    pub(super) async fn ask_one<T, F>(&self, ask: impl Fn(&Clients) -> F) -> (u64, Result<T, Fault>)
+    where
+        F: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        let turn = self.turn.load(Ordering::Relaxed);
+        let asked = match self.clients(turn).await {
+            Ok(clients) => ask(clients).await.map_err(Fault::of),
+            Err(fault) => Err(fault),
+        };
+        (turn, asked)
+    }
+
+    /// The next member is asked from now on, unless that was decided already.
+    pub(super) fn pass_on(&self, turn: u64) {
+        let next = turn.wrapping_add(1);
+        // If it fails, another caller has passed on.
+        let _passed = self.turn.compare_exchange(turn, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    async fn clients(&self, turn: u64) -> Result<&Clients, Fault> {
+        let count = u64::try_from(self.members.len()).unwrap_or(1);
+        let index = usize::try_from(turn % count).unwrap_or(0);
+        let member = self
+            .members
+            .get(index)
+            .ok_or_else(|| Fault::Refused(Cause::new("there is no member")))?;
+        member.clients.get_or_try_init(|| self.connect(&member.url)).await
+    }
+
+    /// Connects, and makes sure that it is the cluster of the others.
+    async fn connect(&self, url: &str) -> Result<Clients, Fault> {
+        let options = Some(self.options.clone());
+        // Nothing but a name and a password is sent here, so that whatever fails may be tried again.
+        let failed = |error| match Fault::of(error) {
+            Fault::Unclear(cause) => Fault::Elsewhere(cause),
+            other => other,
+        };
+        let mut client = Client::connect([url], options).await.map_err(failed)?;
+        let status = client.status().await.map_err(failed)?;
+        let found = status.header().map_or(0, ResponseHeader::cluster_id);
+        match self.cluster.compare_exchange(0, found, Ordering::Relaxed, Ordering::Relaxed) {
+            Err(known) if known != found => {
+                let what =
+                    format!("{url} is of cluster {found:x}, and not {known:x} as the others");
+                Err(Fault::Refused(Cause::new(what)))
+            }
+            _ => Ok(Clients {
+                kv: client.kv_client().max_decoding_message_size(self.max_response_bytes),
+                watch: client.watch_client().max_decoding_message_size(self.max_response_bytes),
+                maintenance: client.maintenance_client(),
+            }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Members {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.members.iter().map(|member| &member.url)).finish()
+    }
+}

@@ -1,0 +1,20 @@
+//! The backend on etcd, against a real etcd: each test starts its own on loopback.
+
+#![cfg(not(ifmatch_model))]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod cluster;
+mod compaction;
+mod conformance;
+mod faults;
+mod limits;
+#[cfg(feature = "cli")]
+mod moving;
+mod others;
+mod outcomes;
+mod proxy;
+#[cfg(feature = "cli")]
+mod serve;
+mod server;
+mod support;
+mod watches;

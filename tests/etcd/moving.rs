@@ -1,0 +1,79 @@
+//! Moving documents between a store on a log and one in etcd, by `ifmatch export` and `import`.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use ifmatch::client::Document;
+
+use crate::others::etcdctl;
+use crate::serve::{Front, backend, conflict};
+use crate::server::Server;
+
+fn ifmatch(front: &Front, directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ifmatch"))
+        .current_dir(directory)
+        .args(["--server", &front.url])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn ok(output: Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    format!("{errors}{}", String::from_utf8_lossy(&output.stdout))
+}
+
+/// What of an export is the same in every store.
+fn essence(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let line = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        serde_json::json!([
+            line["key"],
+            line["content_type"],
+            line.get("value"),
+            line.get("base64")
+        ])
+    };
+    text.lines().map(line).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_move_into_etcd_and_back() {
+    let server = Server::start(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let data = path("data");
+    let here = Front::serve(&["--data", data.to_str().unwrap()]);
+    let there = Front::start(&backend(&server));
+    for number in 0..700_u64 {
+        here.client().put(&format!("n/{number:03}"), &number).await.unwrap();
+    }
+    let image = Document::new("image/png", vec![0, 0xff, 1]);
+    here.client().put("image", &image).await.unwrap();
+    let old = here.client().get::<u64>("n/007").await.unwrap().unwrap();
+
+    ok(ifmatch(&here, directory.path(), &["export", "", "out"]));
+    // More lines at once than etcd takes in a transaction.
+    let said = ok(ifmatch(&there, directory.path(), &["import", "out", "--batch-size", "500"]));
+    assert!(said.contains("701 entries: 701 written"), "{said}");
+    // Once more: that all of it is there is how it is verified.
+    let said = ok(ifmatch(&there, directory.path(), &["import", "out"]));
+    assert!(said.contains("0 written, 701 there already"), "{said}");
+    ok(ifmatch(&there, directory.path(), &["export", "", "from-etcd"]));
+    assert_eq!(essence(&path("from-etcd")), essence(&path("out")));
+
+    // Revisions are those of the target, and no tag of the source matches there.
+    conflict(there.client().put_if("n/007", &0_u64, &old).await);
+    // What another program wrote is bytes.
+    etcdctl(&server.url, &["put", "ifmatch/plain", "hello"]);
+    ok(ifmatch(&there, directory.path(), &["export", "", "back"]));
+    let other = Front::serve(&["--data", path("other").to_str().unwrap()]);
+    let said = ok(ifmatch(&other, directory.path(), &["import", "back"]));
+    assert!(said.contains("702 entries: 702 written"), "{said}");
+    let plain = other.client().get::<Document>("plain").await.unwrap().unwrap();
+    assert_eq!(plain.document().content_type(), "application/octet-stream");
+    assert_eq!(&plain.document().body()[..], b"hello");
+}

@@ -1,0 +1,166 @@
+//! Other programs on the same etcd, other stores, and who may use them.
+
+use std::process::Command;
+
+use ifmatch::etcd::{ConnectError, Etcd};
+use ifmatch::{Backend, Precondition};
+
+use crate::server::{Place, Server};
+use crate::support::{connect, key, put, raw};
+
+pub(crate) fn etcdctl(url: &str, arguments: &[&str]) -> String {
+    let output = Command::new("etcdctl")
+        .env("ETCDCTL_API", "3")
+        .arg(format!("--endpoints={url}"))
+        .args(arguments)
+        .output()
+        .expect("etcdctl is there: apt-get install etcd-client");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn etcdctl_reads_what_was_written_and_the_other_way_round() {
+    let server = Server::start(&[]);
+    let etcd = connect(&server.url).await;
+    put(&etcd, "page", "Hello").await;
+    assert_eq!(etcdctl(&server.url, &["get", "ifmatch/page"]), "ifmatch/page\nHello\n");
+    etcdctl(&server.url, &["put", "ifmatch/page", "Hello, world"]);
+    let entry = etcd.get(&key("page")).await.unwrap().unwrap();
+    assert_eq!((&entry[..], entry.write_count()), (&b"Hello, world"[..], 2));
+    let json = etcdctl(&server.url, &["get", "ifmatch/page", "--write-out=json"]);
+    assert!(json.contains(&format!("\"mod_revision\":{}", entry.revision())), "{json}");
+    assert!(json.contains(&format!("\"create_revision\":{}", entry.created_revision())), "{json}");
+    let identity = etcdctl(&server.url, &["get", "ifmatch.identity", "--print-value-only"]);
+    assert_eq!(identity.trim().len(), 32);
+    etcdctl(&server.url, &["del", "ifmatch/page"]);
+    assert!(etcd.get(&key("page")).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_the_same_for_all_who_connect_and_no_other() {
+    let mut place = Place { is_kept: true, ..Place::alone(&[]) };
+    let server = place.start();
+    let connects = (0..8).map(|_| {
+        let url = server.url.clone();
+        tokio::spawn(async move { connect(&url).await.identity() })
+    });
+    let mut identities = Vec::new();
+    for connect in connects.collect::<Vec<_>>() {
+        identities.push(connect.await.unwrap());
+    }
+    identities.dedup();
+    assert_eq!(identities.len(), 1, "whoever comes first decides");
+    let other = Etcd::builder([&server.url]).namespace("other/").connect().await.unwrap();
+    assert_ne!(other.identity(), identities[0]);
+    other.put_if(key("a"), key("1"), Precondition::Absent).await.unwrap();
+    assert!(connect(&server.url).await.get(&key("a")).await.unwrap().is_none());
+    drop(server);
+
+    // Made anew at the same place, the cluster has the same number.
+    std::fs::remove_dir_all(place.directory.join("data")).unwrap();
+    place.is_kept = false;
+    let server = place.start();
+    assert_ne!(connect(&server.url).await.identity(), identities[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_identity_is_not_overwritten() {
+    let server = Server::start(&[]);
+    raw(&server.url).await.put("ifmatch.identity", "mine", None).await.unwrap();
+    match Etcd::builder([&server.url]).connect().await {
+        Err(ConnectError::InvalidIdentity { key }) => assert_eq!(key, "ifmatch.identity"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_two_clusters_are_not_taken_for_one() {
+    let options = ["--initial-cluster-token=other"];
+    let (one, other) = (Server::start(&[]), Server::start(&options));
+    let etcd = Etcd::builder([&one.url, &other.url]).connect().await.unwrap();
+    put(&etcd, "a", "1").await;
+    drop(one);
+    let _lost = etcd.put_if(key("a"), key("2"), Precondition::Any).await;
+    let error = etcd.put_if(key("a"), key("3"), Precondition::Any).await.unwrap_err();
+    assert_eq!(error.into_rejected(), Some(key("3")));
+    let found = raw(&other.url).await.get("ifmatch/a", None).await.unwrap();
+    assert!(found.kvs().is_empty(), "nothing was written elsewhere");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_may_is_let_in() {
+    let server = Server::start(&[]);
+    let url = server.url.as_str();
+    let own = ["role", "grant-permission", "blue", "readwrite", "ifmatch/", "ifmatch0"];
+    let identity = ["role", "grant-permission", "blue", "readwrite", "ifmatch.identity"];
+    for arguments in [
+        &["user", "add", "root:secret"][..],
+        &["user", "grant-role", "root", "root"],
+        &["role", "add", "blue"],
+        &own,
+        &identity,
+        &["user", "add", "ann:hers"],
+        &["user", "grant-role", "ann", "blue"],
+        &["auth", "enable"],
+    ] {
+        etcdctl(url, arguments);
+    }
+    let refused = |result: Result<Etcd, ConnectError>| match result {
+        Err(ConnectError::Refused(_)) => {}
+        other => panic!("{other:?}"),
+    };
+    refused(Etcd::builder([url]).connect().await);
+    refused(Etcd::builder([url]).user("ann", "wrong").connect().await);
+    refused(Etcd::builder([url]).user("ann", "hers").namespace("other/").connect().await);
+    let etcd = Etcd::builder([url]).user("ann", "hers").connect().await.unwrap();
+    put(&etcd, "a", "1").await;
+    assert!(etcd.status().await.unwrap().writable);
+    let mut watch = crate::support::watch(&etcd, None).await;
+    let next = put(&etcd, "a", "2").await;
+    assert_eq!(crate::support::told(&mut watch).await.revision(), next);
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_spoken_with_whom_is_trusted() {
+    use ifmatch::etcd::Tls;
+
+    let directory = tempfile::tempdir().unwrap();
+    let made = |name: &str| {
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), name.to_owned()]).unwrap()
+    };
+    let (server_cert, client_cert) = (made("127.0.0.1"), made("client"));
+    let write = |name: &str, text: String| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let cert = write("cert.pem", server_cert.cert.pem());
+    let key_file = write("key.pem", server_cert.signing_key.serialize_pem());
+    let client_ca = write("client.pem", client_cert.cert.pem());
+    let mut place = Place::alone(&[
+        &format!("--cert-file={cert}"),
+        &format!("--key-file={key_file}"),
+        &format!("--trusted-ca-file={client_ca}"),
+        "--client-cert-auth",
+    ]);
+    place.scheme = "https";
+    let server = place.start();
+    let url = server.url.replace("127.0.0.1", "localhost");
+    let ours = || Tls::trusting_pem(server_cert.cert.pem());
+    let shown = ours().showing_pem(client_cert.cert.pem(), client_cert.signing_key.serialize_pem());
+    let etcd = Etcd::builder([&url]).tls(shown).connect().await.unwrap();
+    put(&etcd, "a", "1").await;
+    let quick = |tls| {
+        Etcd::builder([&url]).tls(tls).retry_for(std::time::Duration::from_millis(300)).connect()
+    };
+    for (what, tls) in
+        [("a stranger", Tls::trusting_pem(client_cert.cert.pem())), ("who shows nothing", ours())]
+    {
+        match quick(tls).await {
+            Err(ConnectError::Unreachable(_)) => {}
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+}

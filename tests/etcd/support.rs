@@ -1,0 +1,62 @@
+//! What many tests do.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use ifmatch::etcd::{Etcd, EtcdWatch};
+use ifmatch::{Backend, Commit, KeyRange, Precondition, Revision, WatchError};
+
+/// Who waits longer waits in vain.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+pub(crate) type Told = Commit<Bytes, Bytes>;
+
+pub(crate) fn key(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+pub(crate) async fn connect(url: &str) -> Etcd {
+    Etcd::builder([url]).connect().await.unwrap()
+}
+
+/// What operators and other programs do.
+pub(crate) async fn raw(url: &str) -> etcd_client::Client {
+    let mut client = etcd_client::Client::connect([url], None).await.unwrap();
+    // It may have been started a moment ago.
+    let began = std::time::Instant::now();
+    while client.status().await.is_err() {
+        assert!(began.elapsed() < PATIENCE, "there is no etcd at {url}: its log says why");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    client
+}
+
+pub(crate) async fn compact(url: &str, at: Revision) {
+    let at = i64::try_from(at.get()).unwrap();
+    raw(url).await.compact(at, None).await.unwrap();
+}
+
+pub(crate) async fn put(etcd: &Etcd, name: &str, value: &str) -> Revision {
+    etcd.put_if(key(name), key(value), Precondition::Any).await.unwrap().revision()
+}
+
+pub(crate) async fn delete(etcd: &Etcd, name: &str) -> Revision {
+    etcd.delete_if(key(name), Precondition::Any).await.unwrap().unwrap().revision()
+}
+
+pub(crate) async fn watch(etcd: &Etcd, since: Option<Revision>) -> EtcdWatch {
+    etcd.watch(KeyRange::all(), since).await.unwrap()
+}
+
+/// What a watch says next; it must say something.
+pub(crate) async fn next(watch: &mut EtcdWatch) -> Option<Result<Told, WatchError>> {
+    let said = poll_fn(|context| Pin::new(&mut *watch).poll_next(context));
+    tokio::time::timeout(PATIENCE, said).await.expect("the watch says something")
+}
+
+/// The next commit, which must come.
+pub(crate) async fn told(watch: &mut EtcdWatch) -> Told {
+    next(watch).await.expect("the watch goes on").unwrap()
+}
