@@ -174,7 +174,12 @@ impl<O: fmt::Debug, T: fmt::Debug> fmt::Display for CheckError<O, T> {
                     "undecided: {choices} choices were not enough to find an order, or that there is none"
                 )
             }
-            Self::Malformed { index } => write!(f, "call {index} returned before it began"),
+            Self::Malformed { index } => {
+                write!(
+                    f,
+                    "call {index} returned before it began, or has an outcome and did not return"
+                )
+            }
         }
     }
 }

@@ -13,7 +13,7 @@
 //!     fn what_racing_threads_are_told_is_linearizable(plans in strategies::plans(3, 20)) {
 //!         let store: Store<String, u64> = Store::new();
 //!         let history = plans.run(&store);
-//!         check(&StoreModel::new(), &history).unwrap();
+//!         check(&StoreModel::new(), &history)?;
 //!     }
 //! }
 //! # what_racing_threads_are_told_is_linearizable();

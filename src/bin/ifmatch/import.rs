@@ -28,7 +28,8 @@ use crate::server::ServerOptions;
 /// For `--help`.
 const HELP: &str = "\
 A line is {\"key\": .., \"value\": ..} with any JSON, or {\"key\": .., \"base64\": .., \"content_type\": ..} with any bytes. What else an \
-export writes is passed over. What is on the server already is not written again.";
+export writes is passed over. What is on the server already is not written again, but by --if-unchanged, which \
+writes what still has the revision of its line.";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]

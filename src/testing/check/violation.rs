@@ -82,12 +82,15 @@ impl<O: fmt::Debug, T: fmt::Debug> Violation<O, T> {
         report::html(&Layout::new(self, report::HTML_CALLS))
     }
 
-    /// Writes [`to_html`](Self::to_html) to a file: an artefact of a test that failed.
+    /// Writes [`to_html`](Self::to_html) to a file: an artefact of a test that failed. Directories that are missing are made.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system, with the path.
     pub fn write_html(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        std::fs::write(path, self.to_html())
+        let path = path.as_ref();
+        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        made.and_then(|()| std::fs::write(path, self.to_html()))
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
     }
 }
 

@@ -22,7 +22,7 @@ const STYLE: &str = "\
 :root{color-scheme:light dark;--paper:#fff;--ink:#1b1f24;--faint:#68707a;--lane:#f3f5f7;--call:#3b78c3;--bad:#c2410c}\
 @media(prefers-color-scheme:dark){:root{--paper:#14171b;--ink:#e6e9ed;--faint:#98a1ab;--lane:#1d2228;--call:#7fb0ee;--bad:#ff9a62}}\
 body{background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}\
-h1{font-size:1.3rem}.wide{overflow-x:auto;direction:rtl}svg{display:block;direction:ltr;margin-right:auto}li,p{overflow-wrap:anywhere}code,svg text{font-family:ui-monospace,monospace}\
+h1{font-size:1.3rem}.scroll{overflow-x:auto}.end{direction:rtl}svg{display:block;direction:ltr;margin-right:auto}li,p{overflow-wrap:anywhere}code,svg text{font-family:ui-monospace,monospace}\
 svg text{font-size:12px;fill:var(--ink)}.lane{fill:var(--lane)}.client{fill:var(--faint)!important}\
 .call{fill:var(--call)}.bad{fill:url(#hatch);stroke:var(--bad);stroke-width:2}.open{fill:url(#fade)}\
 .number{font-weight:700}.why{fill:var(--bad)!important;font-weight:700}";
@@ -39,7 +39,7 @@ pub(in crate::testing) fn html(layout: &Layout<'_>) -> String {
         page.push('\n');
     };
     layout.from().iter().for_each(|from| put(format!("<p>{}</p>", escaped(from))));
-    put(format!("<div class=\"wide\">\n{}</div>", timeline(layout)));
+    put(timeline(layout));
     put(format!("<p>{}</p>\n<ul>", escaped(&layout.found())));
     layout.reasons().iter().for_each(|reason| put(format!("<li>{}</li>", escaped(reason))));
     put("</ul>\n<h2>The calls</h2>\n<ol>".to_owned());
@@ -60,8 +60,9 @@ fn timeline(layout: &Layout<'_>) -> String {
     let is_wide = width > PAGE;
     let width = if is_wide { width + LEFT } else { width };
     let height = rows * ROW + lanes.len() * 8;
+    let class = if is_wide { "scroll end" } else { "scroll" };
     let mut out = format!(
-        "<svg role=\"img\" aria-labelledby=\"title desc\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
+        "<div class=\"{class}\">\n<svg role=\"img\" aria-labelledby=\"title desc\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
          <title id=\"title\">Timeline of the calls</title>\n\
          <desc id=\"desc\">{}</desc>\n\
          <defs><pattern id=\"hatch\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
@@ -94,7 +95,7 @@ fn timeline(layout: &Layout<'_>) -> String {
         }
         top += 8;
     }
-    out + "</svg>\n"
+    out + "</svg>\n</div>"
 }
 
 fn drawn(bar: &Bar, top: usize, axis: usize) -> String {

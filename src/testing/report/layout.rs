@@ -102,8 +102,9 @@ impl<'a> Layout<'a> {
             0 => {}
             others if self.before > 0 => {
                 head = format!(
-                    "No order explains these {} calls. The longest one found breaks off here.",
-                    self.calls + others
+                    "No order explains these {} calls. The longest one found breaks off at the {} that are shown.",
+                    self.calls + others,
+                    self.calls
                 );
             }
             1 => head += " One other is left out.",
@@ -124,6 +125,7 @@ impl<'a> Layout<'a> {
         let start = cut(self.start?, LONG);
         Some(match self.before {
             0 => format!("They start from {start}."),
+            1 => format!("Before these calls comes one other; the state is then {start}."),
             before => {
                 format!("Before these calls come {before} others; the state is then {start}.")
             }
