@@ -66,7 +66,7 @@
 //!
 //! `etcdctl snapshot restore` takes revisions back. Restore into a cluster with another token
 //! (`--initial-cluster-token`), or delete `ifmatch.identity`: then it is another store, and no old revision or `ETag`
-//! matches.
+//! matches. Who was connected before has to connect again: an [`Etcd`] asks once which store it is.
 
 mod backend;
 mod builder;

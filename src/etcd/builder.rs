@@ -72,7 +72,8 @@ impl Builder {
         self
     }
 
-    /// TLS: which certificates are trusted, and which is shown. Endpoints without a scheme are `https://` then.
+    /// TLS: which certificates are trusted, and which is shown. Endpoints without a scheme are `https://` then. Default: what
+    /// the system trusts, if all endpoints are `https://`.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
@@ -88,7 +89,7 @@ impl Builder {
         self
     }
 
-    /// How long it may take to connect to a member. Default: 3 s.
+    /// How long it may take to connect to a member, and as long again to agree on TLS. Default: 3 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -132,16 +133,26 @@ impl Builder {
             .with_keep_alive(PING_INTERVAL, PING_TIMEOUT)
             .with_keep_alive_while_idle(false)
             .with_require_leader(true);
-        if let Some((name, password)) = self.user {
+        if let Some((name, password)) = self.user.clone() {
             options = options.with_user(name, password).with_auto_token_refresh(true);
         }
         #[cfg(feature = "tls")]
-        if let Some(tls) = self.tls {
+        if let Some(tls) = self.tls_options() {
             options = options.with_tls(tls);
         }
         let members =
             Members::new(self.endpoints, options, self.retry_for, self.max_response_bytes);
         Etcd::open(members, namespace, self.reconnect_for).await
+    }
+
+    /// etcd-client by itself trusts nobody, and waits for a handshake without end: a member that hangs has its connections
+    /// accepted by its kernel.
+    #[cfg(feature = "tls")]
+    fn tls_options(&self) -> Option<etcd_client::TlsOptions> {
+        let is_needed = self.endpoints.iter().all(|endpoint| endpoint.starts_with("https://"));
+        let of_the_system = || is_needed.then(|| Tls::of_the_system().0);
+        let tls = self.tls.clone().or_else(of_the_system)?;
+        Some(tls.timeout(self.connect_timeout))
     }
 }
 
@@ -192,5 +203,21 @@ impl Tls {
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_trusts_is_trusted_unless_it_is_said_who() {
+        let trusted = |builder: Builder| builder.tls_options().map(|tls| format!("{tls:?}"));
+        let of_the_system = trusted(Builder::from_url("etcds://a:1").unwrap()).unwrap();
+        assert!(of_the_system.contains("with_native_roots: true"), "{of_the_system}");
+        let said = Builder::from_url("etcds://a:1").unwrap().tls(Tls::trusting_pem("a"));
+        let said = trusted(said).unwrap();
+        assert!(said.contains("with_native_roots: false"), "{said}");
+        assert_eq!(trusted(Builder::from_url("etcd://a:1").unwrap()), None);
     }
 }

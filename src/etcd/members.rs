@@ -123,7 +123,11 @@ impl Members {
         let turn = self.turn.load(Ordering::Relaxed);
         let asked = match self.clients(turn).await {
             Ok(clients) => ask(clients).await.map_err(Fault::of),
-            Err(fault) => Err(fault),
+            Err(fault) => {
+                // Also one that is no member, or of another cluster: it would be asked for ever.
+                self.pass_on(turn);
+                Err(fault)
+            }
         };
         (turn, asked)
     }

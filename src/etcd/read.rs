@@ -8,6 +8,7 @@ use etcd_client::{GetOptions, WatchOptions};
 use tokio::time::timeout;
 
 use crate::backend::BackendStatus;
+use crate::cause::Cause;
 use crate::error::ReadError;
 use crate::history::HistoryError;
 use crate::revision::Revision;
@@ -62,7 +63,8 @@ impl Etcd {
         revision_of(found.header.as_ref())
     }
 
-    /// The oldest revision that can be read. etcd tells it only to who watches since an older one.
+    /// The oldest revision that can be read, of a store that is compacted. etcd tells it only to who watches since an older
+    /// one.
     pub(super) async fn oldest(&self) -> Result<Revision, Fault> {
         let key = self.shared.namespace.outer(b"");
         let refusal = self.shared.members.ask(Request::Read, move |clients| {
@@ -78,10 +80,12 @@ impl Etcd {
                 Ok(0)
             }
         });
-        // Nothing comes if nothing is compacted.
         match timeout(COMPACTION_IS_TOLD, refusal).await {
-            Ok(told) => revision(told?.max(1)),
-            Err(_) => Ok(Revision::MIN),
+            Ok(Ok(told @ 1..)) => revision(told),
+            Ok(Err(fault)) => Err(fault),
+            Ok(Ok(_)) | Err(_) => Err(Fault::Unclear(Cause::new(
+                "the revision has been compacted, and etcd does not say which is the oldest",
+            ))),
         }
     }
 
@@ -114,6 +118,6 @@ impl Etcd {
     }
 }
 
-fn count_only() -> GetOptions {
+pub(super) fn count_only() -> GetOptions {
     GetOptions::new().with_count_only()
 }

@@ -1,10 +1,12 @@
 //! Other programs on the same etcd, other stores, and who may use them.
 
 use std::process::Command;
+use std::time::Duration;
 
 use ifmatch::etcd::{ConnectError, Etcd};
 use ifmatch::{Backend, Precondition};
 
+use crate::proxy::Proxy;
 use crate::server::{Place, Server};
 use crate::support::{connect, key, put, raw};
 
@@ -77,7 +79,8 @@ async fn what_is_no_identity_is_not_overwritten() {
 #[tokio::test(flavor = "multi_thread")]
 async fn members_of_two_clusters_are_not_taken_for_one() {
     let options = ["--initial-cluster-token=other"];
-    let (one, other) = (Server::start(&[]), Server::start(&options));
+    let place = Place { is_kept: true, ..Place::alone(&[]) };
+    let (one, other) = (place.start(), Server::start(&options));
     let etcd = Etcd::builder([&one.url, &other.url]).connect().await.unwrap();
     put(&etcd, "a", "1").await;
     drop(one);
@@ -86,12 +89,58 @@ async fn members_of_two_clusters_are_not_taken_for_one() {
     assert_eq!(error.into_rejected(), Some(key("3")));
     let found = raw(&other.url).await.get("ifmatch/a", None).await.unwrap();
     assert!(found.kvs().is_empty(), "nothing was written elsewhere");
+
+    let one = place.start();
+    raw(&one.url).await;
+    let mut tries = 0;
+    while etcd.put_if(key("a"), key("4"), Precondition::Any).await.is_err() {
+        tries += 1;
+        assert!(tries < 10, "whoever is of another cluster is not asked for ever");
+    }
+    drop(one);
+    std::fs::remove_dir_all(&place.directory).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_who_may_is_let_in() {
     let server = Server::start(&[]);
     let url = server.url.as_str();
+    let_ann_in(url);
+    let refused = |result: Result<Etcd, ConnectError>| match result {
+        Err(ConnectError::Refused(_)) => {}
+        other => panic!("{other:?}"),
+    };
+    refused(Etcd::builder([url]).connect().await);
+    refused(Etcd::builder([url]).user("ann", "wrong").connect().await);
+    refused(Etcd::builder([url]).user("ann", "hers").namespace("other/").connect().await);
+    let etcd = ann(url).await;
+    put(&etcd, "a", "1").await;
+    assert!(etcd.status().await.unwrap().writable);
+    let mut watch = crate::support::watch(&etcd, None).await;
+    let next = put(&etcd, "a", "2").await;
+    assert_eq!(crate::support::told(&mut watch).await.revision(), next);
+}
+
+/// A watch that is opened again cannot see by an error that its token is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_goes_on_though_its_token_is_over() {
+    let server = Server::start(&["--auth-token-ttl=1"]);
+    let_ann_in(&server.url);
+    let proxy = Proxy::to(&server.url).await;
+    let (direct, through) = (ann(&server.url).await, ann(&proxy.url).await);
+    let mut watch = crate::support::watch(&through, None).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    proxy.cut();
+    let next = put(&direct, "a", "1").await;
+    assert_eq!(crate::support::told(&mut watch).await.revision(), next);
+}
+
+async fn ann(url: &str) -> Etcd {
+    Etcd::builder([url]).user("ann", "hers").connect().await.unwrap()
+}
+
+/// From then on etcd asks who one is; ann may use the store.
+fn let_ann_in(url: &str) {
     let own = ["role", "grant-permission", "blue", "readwrite", "ifmatch/", "ifmatch0"];
     let identity = ["role", "grant-permission", "blue", "readwrite", "ifmatch.identity"];
     for arguments in [
@@ -106,19 +155,6 @@ async fn only_who_may_is_let_in() {
     ] {
         etcdctl(url, arguments);
     }
-    let refused = |result: Result<Etcd, ConnectError>| match result {
-        Err(ConnectError::Refused(_)) => {}
-        other => panic!("{other:?}"),
-    };
-    refused(Etcd::builder([url]).connect().await);
-    refused(Etcd::builder([url]).user("ann", "wrong").connect().await);
-    refused(Etcd::builder([url]).user("ann", "hers").namespace("other/").connect().await);
-    let etcd = Etcd::builder([url]).user("ann", "hers").connect().await.unwrap();
-    put(&etcd, "a", "1").await;
-    assert!(etcd.status().await.unwrap().writable);
-    let mut watch = crate::support::watch(&etcd, None).await;
-    let next = put(&etcd, "a", "2").await;
-    assert_eq!(crate::support::told(&mut watch).await.revision(), next);
 }
 
 #[cfg(feature = "tls")]
@@ -162,5 +198,23 @@ async fn tls_is_spoken_with_whom_is_trusted() {
             Err(ConnectError::Unreachable(_)) => {}
             other => panic!("{what}: {other:?}"),
         }
+    }
+}
+
+/// As one that was stopped: its kernel accepts connections, and nobody answers on them.
+#[cfg(feature = "tls")]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_before_tls_is_agreed_on_is_given_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", silent.local_addr().unwrap());
+    let certificate = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let connect = Etcd::builder([&url])
+        .tls(ifmatch::etcd::Tls::trusting_pem(certificate.cert.pem()))
+        .connect_timeout(Duration::from_millis(300))
+        .retry_for(Duration::from_millis(300))
+        .connect();
+    match tokio::time::timeout(Duration::from_secs(60), connect).await {
+        Ok(Err(ConnectError::Unreachable(_))) => {}
+        other => panic!("{other:?}"),
     }
 }

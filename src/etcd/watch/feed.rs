@@ -27,6 +27,7 @@ use crate::etcd::entry::{number, revision, revision_of};
 use crate::etcd::fault::Fault;
 use crate::etcd::members::pause;
 use crate::etcd::namespace::Span;
+use crate::etcd::read::count_only;
 
 /// What a watch is told.
 pub(super) enum Told {
@@ -109,12 +110,21 @@ impl Feed {
         let (turn, opened) = members
             .ask_one(|clients| {
                 let (start, options) = (start.clone(), options.clone());
-                let mut watch = clients.watch.clone();
-                async move { watch.watch(start, Some(options)).await }
+                let (mut kv, mut watch) = (clients.kv.clone(), clients.watch.clone());
+                async move {
+                    // A token that the member does not know any more is renewed by a read. A watch that has such a token is
+                    // opened, and then ended.
+                    let now = kv.get(start.clone(), Some(count_only())).await?.0;
+                    Ok((now.header, watch.watch(start, Some(options)).await?))
+                }
             })
             .await;
         let left = match opened {
-            Ok(stream) => self.hear(stream).await,
+            // It would say nothing until it has come there again.
+            Ok((now, _)) if revision_of(now.as_ref()).is_ok_and(|now| now < self.told) => {
+                Left::Refused(Cause::new("etcd is at an older revision than it was"))
+            }
+            Ok((_, stream)) => self.hear(stream).await,
             Err(fault) => of_fault(fault),
         };
         if let Left::Lost(_) = left {
@@ -134,7 +144,7 @@ impl Feed {
             if heard.compact_revision > 0 {
                 return match revision(heard.compact_revision) {
                     Ok(oldest) => Left::Compacted(oldest),
-                    Err(fault) => of_fault(fault),
+                    Err(fault) => Left::Refused(fault.into_cause()),
                 };
             }
             if heard.canceled {
@@ -160,7 +170,8 @@ impl Feed {
             let namespace = &self.etcd.shared.namespace;
             let commits = match group.take(heard.events, heard.fragment, namespace) {
                 Ok(commits) => commits,
-                Err(fault) => return of_fault(fault),
+                // What cannot be told, because of its revision, will not be told elsewhere.
+                Err(fault) => return Left::Refused(fault.into_cause()),
             };
             let mut batches = batches(commits).into_iter();
             while let Some((at, batch)) = batches.next() {
