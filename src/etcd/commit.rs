@@ -62,7 +62,7 @@ impl Etcd {
         drop(conditions);
         match fault {
             Fault::Unclear(cause) if kind == Request::Write => Err(unknown(cause)),
-            Fault::NoSpace(cause) => {
+            Fault::NoSpace(cause) if kind == Request::Write => {
                 let settled = match first_put(&txn) {
                     Some((key, precondition)) => {
                         let key = namespace.outer(key);

@@ -67,6 +67,12 @@ impl Fault {
             Code::InvalidArgument if message.contains("request is too large") => {
                 Self::RequestTooLarge
             }
+            // What etcd was to answer is larger than it sends; see above for writes.
+            Code::ResourceExhausted
+                if message.contains("trying to send message larger than max") =>
+            {
+                Self::ResponseTooLarge(Cause::new(status))
+            }
             Code::ResourceExhausted if message.contains("received message larger than max") => {
                 Self::RequestTooLarge
             }
@@ -156,6 +162,10 @@ mod tests {
         assert!(matches!(
             of(Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded"),
             Fault::NoSpace(_)
+        ));
+        assert!(matches!(
+            of(Code::ResourceExhausted, "grpc: trying to send message larger than max (9 vs. 8)"),
+            Fault::ResponseTooLarge(_)
         ));
         assert!(matches!(of(Code::Unavailable, "etcdserver: no leader"), Fault::Elsewhere(_)));
         assert!(matches!(

@@ -27,7 +27,7 @@ pub struct EtcdSnapshot {
 }
 
 /// The most entries that are asked for at once.
-const LONGEST_PAGE: usize = 10_000;
+const LONGEST_PAGE: usize = 1_000;
 
 impl EtcdSnapshot {
     pub(super) fn new(etcd: Etcd, revision: Revision) -> Self {
