@@ -37,14 +37,19 @@ fn run(options: &Options) -> Outcome {
         options.only.as_ref().is_none_or(|only| only.split(',').any(|part| part == target))
     };
     let targets: Vec<String> = all.into_iter().filter(is_wanted).collect();
+    let started = Instant::now();
     if let Err(what) = build(&fuzz) {
         return Outcome { points: 0, violations: vec![what] };
     }
+    let building = started.elapsed();
     let workers = options.workers.min(targets.len()).max(1);
     let rounds = u32::try_from(targets.len().div_ceil(workers)).unwrap();
     let limit = match options.size {
         Size::Count(count) => format!("-runs={count}"),
-        Size::Until(end) => seconds(end.saturating_duration_since(Instant::now()) / rounds.max(1)),
+        Size::Until(end) => {
+            let end = end + building;
+            seconds(end.saturating_duration_since(Instant::now()) / rounds.max(1))
+        }
         Size::Usual | Size::Test => seconds(USUAL),
     };
     let outcome = Mutex::new(Outcome::default());

@@ -45,7 +45,8 @@ fn run(options: &Options) -> Outcome {
         Ok(built) => built,
         Err(what) => return Outcome { points: 0, violations: vec![what] },
     };
-    eprintln!("schedules: built in {:.0?}", started.elapsed());
+    let building = started.elapsed();
+    eprintln!("schedules: built in {building:.0?}");
     let (only, schedule) = match options.only.as_deref().map(|only| only.split_once('@')) {
         Some(Some((name, schedule))) => (Some(name), Some(schedule)),
         Some(None) => (options.only.as_deref(), None),
@@ -61,7 +62,7 @@ fn run(options: &Options) -> Outcome {
     let (count_all, count_some) = (numbers(&all), numbers(&some));
     let end = match (options.size, rounds) {
         // What has no seed needs no second round.
-        (Size::Until(time), _) if count_some > 0 => End::At(time),
+        (Size::Until(time), _) if count_some > 0 => End::At(time + building),
         (_, rounds) => End::After(count_all + rounds.unwrap_or(1) * count_some),
     };
     let notes = Mutex::new(Vec::new());
