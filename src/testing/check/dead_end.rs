@@ -13,7 +13,7 @@
 use std::collections::BTreeSet;
 
 use super::piece::{Numbered, Piece, beside, search};
-use super::search::{CallOf, Found, Prepared, Stuck};
+use super::search::{CallOf, Found, Prepared, Stuck, is_read};
 use super::shrink::MAX_CHOICES;
 use crate::testing::model::{Model, Step};
 
@@ -69,9 +69,8 @@ impl<'a, M: Model> DeadEnd<'a, M> {
             // Among other orders, there may be one that breaks off at another of these.
             let mut causes = blocked.iter().flat_map(|call| self.causes(*call));
             if is_same || !self.stuck.is_forced() && causes.all(|cause| shown.contains(&cause)) {
-                return if self.is_settled(&shown)
-                    && self.contradicts(&piece, &shown, &self.unsettled())
-                {
+                return if self.is_contradiction(&shown) {
+                    let piece = self.piece(&self.without_reads(shown));
                     Some(Shown::All(Piece { before: 0, ..piece }))
                 } else if !self.stuck.is_forced() && self.contradicts(&piece, &shown, waits) {
                     Some(Shown::Example(piece))
@@ -81,6 +80,23 @@ impl<'a, M: Model> DeadEnd<'a, M> {
             }
         }
         None
+    }
+
+    /// Whether these contradict each other in any order of what comes before them.
+    fn is_contradiction(&self, shown: &BTreeSet<usize>) -> bool {
+        self.is_settled(shown) && self.contradicts(&self.piece(shown), shown, &self.unsettled())
+    }
+
+    /// Leaves out reads that it does not take.
+    fn without_reads(&self, mut shown: BTreeSet<usize>) -> BTreeSet<usize> {
+        let reads: Vec<_> = shown.iter().copied().collect();
+        for read in reads.into_iter().filter(|call| is_read(self.model, self.whole.calls[*call])) {
+            shown.remove(&read);
+            if shown.is_empty() || !self.is_contradiction(&shown) {
+                shown.insert(read);
+            }
+        }
+        shown
     }
 
     /// Whether what comes before these is the same in any order.

@@ -23,9 +23,6 @@ pub(super) const MAX_CHOICES: u64 = 256;
 /// then what is found is as small as it gets. That is half a second, unless the model is slow.
 const WORK: usize = 500_000;
 
-/// How many times what turns out to be in the longest order is shown.
-const ROUNDS: usize = 4;
-
 /// So many calls can be taken in.
 const AT_A_GLANCE: usize = 8;
 
@@ -42,10 +39,10 @@ pub(super) fn shrink<M: Model>(
     let of = |calls| Piece { start: model.initial(), before: 0, calls };
     let piece = match dead_end.shown() {
         Some(Shown::All(piece)) => piece,
-        None => of(shrunk().with_taken().calls),
+        None => of(shrunk().calls),
         Some(Shown::Example(example)) => {
             let smaller = shrunk();
-            let is_clear = smaller.calls.len() <= AT_A_GLANCE && smaller.taken().is_empty();
+            let is_clear = smaller.calls.len() <= AT_A_GLANCE && !smaller.is_misleading();
             if is_clear { of(smaller.calls) } else { example }
         }
     };
@@ -158,29 +155,15 @@ impl<'a, M: Model> Smaller<'a, M> {
         self.calls = beside(&self.calls, shown);
     }
 
-    /// What is not shown, and yet in the longest order: nobody sees then what it leads to.
-    fn taken(&self) -> Vec<usize> {
+    /// Whether the longest order takes some of what is not shown: nobody sees then what it leads to.
+    fn is_misleading(&self) -> bool {
         let all = beside(&self.calls, self.hidden.iter().copied());
         match search(self.model, &self.model.initial(), &all, MAX_CHOICES) {
-            Found::Nothing(stuck) => {
-                let order = stuck.order.iter().map(|call| all[*call].0);
-                order.filter(|call| self.hidden.iter().any(|(hidden, _)| hidden == call)).collect()
-            }
-            _ => Vec::new(),
+            Found::Nothing(stuck) => stuck
+                .order
+                .iter()
+                .any(|call| self.hidden.iter().any(|(hidden, _)| *hidden == all[*call].0)),
+            _ => false,
         }
-    }
-
-    /// Shows those, too. What they came to contradicts the rest all the more.
-    fn with_taken(mut self) -> Self {
-        for _ in 0..ROUNDS {
-            let taken = self.taken();
-            if taken.is_empty() {
-                break;
-            }
-            self.hidden.retain(|(hidden, _)| !taken.contains(hidden));
-            let taken = taken.into_iter().map(|call| (call, self.whole.calls[call]));
-            self.calls = beside(&self.calls, taken);
-        }
-        self
     }
 }
