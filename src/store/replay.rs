@@ -2,7 +2,7 @@
 //! where it was before the restart.
 //!
 //! Reading, decoding and allocating take about as long as finding the places of what was read. So they are done by two threads,
-//! once there is much ([`feed`]).
+//! once there is much ([`mod@feed`]).
 
 mod content;
 mod feed;
