@@ -101,10 +101,13 @@ impl<'a> Layout<'a> {
         match self.left_out {
             0 => {}
             others if self.before > 0 => {
+                let shown = match self.calls {
+                    1 => "the one that is shown".to_owned(),
+                    calls => format!("the {calls} that are shown"),
+                };
+                let all = self.calls + others;
                 head = format!(
-                    "No order explains these {} calls. The longest one found breaks off at the {} that are shown.",
-                    self.calls + others,
-                    self.calls
+                    "No order explains these {all} calls. The longest one found breaks off at {shown}."
                 );
             }
             1 => head += " One other is left out.",
