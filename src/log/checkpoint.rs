@@ -177,14 +177,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// How many entries there are, by what seems to be the end, but no more than there can be.
+    /// How many entries the end says there are, if the end of the file is one that is whole, but no more than there can be.
     pub(super) fn expected(&self) -> io::Result<usize> {
-        let mut entries = [0; 8];
-        let at = self.len.saturating_sub(8);
-        let read = read_at_most(self.file, &mut entries, at)?;
+        let mut end = [0; HEADER_LEN + 8];
+        let Some(at) = self.len.checked_sub(40) else { return Ok(0) };
+        let read = read_at_most(self.file, &mut end, at)?;
+        let (header, payload) = end.split_at(HEADER_LEN);
+        let is_whole = Fields::<HEADER_LEN>::read(header).is_some_and(|fields| {
+            Kind::of(fields.bytes(0)) == Some(Kind::End)
+                && fields.checksum() == fields.stated_checksum()
+                && self.is_here(&fields, at)
+                && fields.u32(24) == crc32c::crc32c(payload)
+        });
+        if read < end.len() || !is_whole {
+            return Ok(0);
+        }
+        let stated = payload.try_into().map_or(0, u64::from_le_bytes);
         let most = self.len / u64::try_from(ENTRY_HEADER).unwrap_or(u64::MAX);
-        let entries = if read == 8 { u64::from_le_bytes(entries).min(most) } else { 0 };
-        Ok(usize::try_from(entries).unwrap_or(0))
+        Ok(usize::try_from(stated.min(most)).unwrap_or(0))
     }
 
     /// Where the next block is.
@@ -313,20 +323,40 @@ mod tests {
     use super::*;
     use crate::storage::disk::Disk;
 
-    /// Whatever a damaged file says, room is made for no more than it can have.
+    /// A checkpoint of `entries` entries whose end states so many.
+    fn file(entries: u64, stated: u64) -> Vec<u8> {
+        let mut blocks = Blocks::new(7);
+        for _ in 0..entries {
+            blocks.push::<()>([2, 2, 1], |_| Ok(()), |_| Ok(())).unwrap();
+        }
+        blocks.entries = stated;
+        let mut bytes = vec![0; usize::try_from(header::FIRST_FRAME).unwrap()];
+        blocks.finish().into_iter().for_each(|(_, block)| bytes.extend(block));
+        bytes
+    }
+
+    fn expected(bytes: Vec<u8>, epoch: u64) -> usize {
+        let len = u64::try_from(bytes.len()).unwrap();
+        let disk = Disk::with_files([("a", bytes)]);
+        let file = disk.directory().open_file("a").unwrap();
+        Reader::new(&*file, len, Some(epoch)).expected().unwrap()
+    }
+
+    /// Room is made for no more than the file can have, and for nothing if its end is not whole.
     #[test]
-    fn no_more_entries_are_expected_than_fit_into_the_file() {
-        for (len, stated, expected) in
-            [(0, 0, 0), (7, 0, 0), (48, 1, 1), (48, 2, 2), (48, 3, 2), (4800, u64::MAX, 200)]
-        {
-            let mut bytes = vec![0; len];
-            if let Some(at) = len.checked_sub(8) {
-                bytes[at..].copy_from_slice(&stated.to_le_bytes());
-            }
-            let disk = Disk::with_files([("a", bytes)]);
-            let file = disk.directory().open_file("a").unwrap();
-            let reader = Reader::new(&*file, u64::try_from(len).unwrap(), None);
-            assert_eq!(reader.expected().unwrap(), expected, "{len} bytes, {stated} stated");
+    fn what_is_expected_is_what_a_whole_end_says() {
+        assert_eq!(expected(file(9, 9), 7), 9);
+        let forged = file(9, u64::MAX);
+        assert_eq!(expected(forged.clone(), 7), forged.len() / ENTRY_HEADER);
+        assert_eq!(expected(file(9, 9), 8), 0, "the end of another checkpoint");
+        for len in 0..45 {
+            assert_eq!(expected(vec![0xff; len], 7), 0, "{len} bytes");
+        }
+        let whole = file(9, 9);
+        for at in whole.len() - 40..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            assert_eq!(expected(damaged, 7), 0, "at {at}");
         }
     }
 }

@@ -246,3 +246,16 @@ fn a_violation_that_took_no_choice_is_shown_without_any() {
         }
     }
 }
+
+#[test]
+fn a_page_is_written_where_nothing_is_yet_and_else_it_is_said_where_it_could_not_be() {
+    let rows = vec![(0, 1, put(0, 1, Any), written(2)), (2, 3, Get(0), read((3, 2, 2, 9)))];
+    let error = check(&StoreModel::new(), &history(rows)).unwrap_err();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("of/a/failure.html");
+    error.violation().unwrap().write_html(&path).unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("<!DOCTYPE html>"));
+    let below_a_file = path.join("another.html");
+    let error = error.violation().unwrap().write_html(&below_a_file).unwrap_err();
+    assert!(error.to_string().starts_with(below_a_file.to_str().unwrap()), "{error}");
+}

@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use crate::codec::{Codec, CodecError};
 use crate::key::AsKey;
 use crate::log::{Apply, Item};
+use crate::store::shards::Shards;
 use crate::sync::{Scope, ScopedJoinHandle, ScopedThread, SyncSender, scope, size, sync_channel};
 
 use super::{Replay, Step, decoded};
-use crate::store::shards::Shards;
 
 /// A batch has so many items,
 const BATCH_ITEMS: usize = size(1 << 10, usize::MAX);
