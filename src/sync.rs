@@ -20,6 +20,8 @@ use self::modelled::Timer;
 use self::real::Timer;
 
 #[cfg(feature = "log")]
+pub(crate) use std::sync::OnceLock;
+#[cfg(feature = "log")]
 pub(crate) use std::sync::mpsc::{SyncSender, sync_channel};
 pub(crate) use std::sync::{Arc, Weak};
 // Threads that end before their scope does; none is started under the model checker, where all sizes are too small for that.

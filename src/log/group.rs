@@ -15,7 +15,8 @@ use std::time::Instant;
 
 use crate::error::{LogFailure, SyncError};
 use crate::revision::Revision;
-use crate::sync::{self, Arc, AtomicBool, Condvar, Mutex, Ordering, Parker};
+use crate::sync::thread::ThreadId;
+use crate::sync::{self, Arc, AtomicBool, Condvar, Mutex, OnceLock, Ordering, Parker};
 
 use super::Durability;
 use super::compaction::Housekeeping;
@@ -33,8 +34,9 @@ pub(super) struct Shared {
     pub(super) tail: Mutex<Tail>,
     pub(super) frontier: Arc<Frontier>,
     pub(super) durability: Durability,
-    /// Whether there are a log thread and a notice thread. If not, futures lead when they are polled.
+    /// Whether there are a log thread and a notice thread.
     pub(super) has_threads: bool,
+    pub(super) notice_thread: OnceLock<ThreadId>,
     follow: Follow,
     pub(super) housekeeping: Housekeeping,
     pub(super) group: Mutex<Group>,
@@ -155,6 +157,7 @@ impl Shared {
             tail: Mutex::new(tail),
             durability,
             has_threads,
+            notice_thread: OnceLock::new(),
             follow,
             housekeeping,
             group: Mutex::new(Group { writer: Some(writer), ..Group::default() }),

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::error::LogFailure;
 use crate::revision::Revision;
-use crate::sync::Arc;
+use crate::sync::{self, Arc};
 
 use super::Durability;
 use super::group::{Aftermath, Ending, Group, Request, RoomRefused, Shared};
@@ -78,6 +78,12 @@ impl Shared {
         }
     }
 
+    /// Whether futures lead when they are polled: where no thread serves them, and on the notice thread. Somebody's drop
+    /// that waits there for a future would else wait for itself to wake it.
+    fn futures_lead(&self) -> bool {
+        !self.has_threads || self.notice_thread.get() == Some(&sync::thread::current().id())
+    }
+
     /// Whether `revision` is durable; if not yet, `waker` is woken when it is or when it cannot be any more.
     pub(super) fn poll_durable(
         &self,
@@ -88,7 +94,7 @@ impl Shared {
         if self.durable() >= revision.get() {
             return Some(Ok(()));
         }
-        if !self.has_threads {
+        if self.futures_lead() {
             return Some(self.wait(revision));
         }
         let waker = waker.clone();
@@ -115,7 +121,7 @@ impl Shared {
         asked: &mut Option<u64>,
         waker: &Waker,
     ) -> Option<RoomRefused> {
-        if !self.has_threads {
+        if self.futures_lead() {
             let refused = self.make_room(payload_len).err();
             waker.wake_by_ref();
             return refused;
@@ -191,6 +197,7 @@ impl Shared {
 
     /// The notice thread: runs the aftermath of what the log thread led, until the log ends.
     pub(super) fn run_notice_thread(&self) {
+        self.notice_thread.get_or_init(|| sync::thread::current().id());
         while let Some(aftermath) = self.next_notice() {
             self.settle(aftermath);
         }

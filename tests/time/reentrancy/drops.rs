@@ -1,11 +1,17 @@
 //! What runs when a value or a key is dropped: at once, when a snapshot goes, or when the window or history move on.
 
-use ifmatch::{Precondition, Txn};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 
-use crate::common::block_on;
-use crate::hooks::{Hundred, Key, Moment, Value};
+use ifmatch::{Pending, Precondition, Store, Txn};
 
-use super::{Of, any, check, put};
+use crate::common::{block_on, eventually, scratch, within};
+use crate::hooks::{Hundred, Key, Moment, Value, fresh, on};
+
+use super::{Of, any, await_everything, check, put, small};
 
 #[test]
 fn dropping_a_value_may_use_the_store() {
@@ -125,6 +131,56 @@ fn dropping_a_value_may_use_the_store() {
             }),
         ],
     );
+}
+
+/// Blocks whoever wakes it until it is told to go on.
+struct Blocks(Mutex<(Sender<()>, Receiver<()>)>);
+
+impl Wake for Blocks {
+    fn wake(self: Arc<Self>) {
+        let (reached, go_on) = &*self.0.lock().unwrap();
+        reached.send(()).unwrap();
+        go_on.recv().unwrap();
+    }
+}
+
+#[test]
+fn dropping_a_value_may_await_the_store_on_the_thread_that_serves_futures() {
+    within(20, || {
+        let directory = scratch();
+        let store = small(Store::builder()).open(directory.path()).unwrap();
+        let (key, other, value) = (fresh(), fresh(), fresh());
+        put(&store, key, value);
+        let (reached, is_reached) = channel();
+        let (go_on, may_go_on) = channel();
+        let blocks = Waker::from(Arc::new(Blocks(Mutex::new((reached, may_go_on)))));
+        let submit = || store.submit_put_if(Key(other), Value(0), Precondition::Any);
+        // One that is durable before it is polled wakes nobody.
+        let is_pending = |mut pending: Pending<_, _, _>| {
+            Pin::new(&mut pending).poll(&mut Context::from_waker(&blocks)).is_pending()
+        };
+        while !is_pending(submit()) {}
+        is_reached.recv().unwrap();
+        // While that thread is held up the value is overwritten and, once that is durable, leaves the window with what
+        // is written after it: the last who holds it is that thread.
+        drop(store.submit_put_if(Key(key), Value(0), Precondition::Any));
+        for _ in 0..2 {
+            let before = store.stats().window_start().get();
+            drop((0..200).map(|_| submit()).collect::<Vec<_>>());
+            eventually("the window moved on", || {
+                drop(submit());
+                store.stats().window_start().get() > before + 100
+            });
+        }
+        let (has_awaited, proof) = channel();
+        let dropped_in = store.clone();
+        on(Moment::DropOfValue, value, move || {
+            (0..500).for_each(|_| await_everything(&dropped_in, key));
+            has_awaited.send(()).unwrap();
+        });
+        go_on.send(()).unwrap();
+        proof.recv().unwrap();
+    });
 }
 
 #[test]
