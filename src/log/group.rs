@@ -21,7 +21,7 @@ use crate::sync::{self, Arc, AtomicBool, Condvar, Mutex, OnceLock, Ordering, Par
 use super::Durability;
 use super::compaction::Housekeeping;
 use super::frontier::{Ended, Frontier};
-use super::tail::{Batch, Growth, Superseded, Tail};
+use super::tail::{Batch, Growth, Superseded, SupersededVersions, Tail};
 use super::worker::Rooms;
 use super::writer::Writer;
 
@@ -85,7 +85,7 @@ pub(super) struct Aftermath {
     pub(super) wakers: Vec<Waker>,
     /// They are woken at once, by whoever leads: that is nobody's code.
     threads: Vec<Arc<Parker>>,
-    superseded: Vec<Superseded>,
+    superseded: SupersededVersions,
     /// More is durable than before, or the log has ended.
     moved: bool,
 }
@@ -374,9 +374,11 @@ impl Shared {
         self.note_sync(&mut group, synced, writes);
         aftermath.moved |= newest > self.durable();
         self.frontier.advance(newest, live, writer.stats());
-        let later = group.waiting.split_off(&(newest + 1, 0));
-        let told = std::mem::replace(&mut group.waiting, later);
-        aftermath.wakers.extend(told.into_values());
+        if !group.waiting.is_empty() {
+            let later = group.waiting.split_off(&(newest + 1, 0));
+            let told = std::mem::replace(&mut group.waiting, later);
+            aftermath.wakers.extend(told.into_values());
+        }
         let told = group.parked.extract_if(.., |(revision, _)| *revision <= newest);
         aftermath.threads.extend(told.map(|(_, thread)| thread));
         Ok(())

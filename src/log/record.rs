@@ -2,6 +2,8 @@
 //!
 //! Keys and values are opaque here; the store encodes them, outside all locks, through [`Record`].
 
+use smallvec::SmallVec;
+
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
 
@@ -103,9 +105,12 @@ impl Operation<'_> {
     }
 }
 
+/// Nearly always there is one.
+pub(crate) type Operations<'a> = SmallVec<[Operation<'a>; 1]>;
+
 /// The operations of a payload; `None` if it is not one.
-pub(crate) fn operations(mut payload: &[u8]) -> Option<Vec<Operation<'_>>> {
-    let mut operations = Vec::new();
+pub(crate) fn operations(mut payload: &[u8]) -> Option<Operations<'_>> {
+    let mut operations = Operations::new();
     while let Some((&tag, rest)) = payload.split_first() {
         let (key, rest) = take_field(rest)?;
         let (operation, rest) = match tag {
@@ -148,8 +153,8 @@ mod tests {
         builder.delete(append(b"b")).unwrap();
         let record = builder.finish(1000).unwrap();
         let expected =
-            vec![Operation::Put { key: b"a", value: b"one" }, Operation::Delete { key: b"b" }];
-        assert_eq!(operations(record.payload()), Some(expected));
+            [Operation::Put { key: b"a", value: b"one" }, Operation::Delete { key: b"b" }];
+        assert_eq!(operations(record.payload()).as_deref(), Some(&expected[..]));
         let boundary = 13;
         for len in (0..record.payload().len()).filter(|len| *len != boundary) {
             assert_eq!(operations(&record.payload()[..len]), None, "cut at {len}");

@@ -4,6 +4,8 @@
 //! same lock. Room means: space set aside in the file, a revision reserved, a batch not yet full. What makes
 //! room (writing, syncing, growing the file) is the leader's business (`group.rs`), outside of this lock.
 
+use smallvec::SmallVec;
+
 use crate::error::LogFailure;
 use crate::revision::Revision;
 
@@ -50,7 +52,7 @@ pub(super) struct Batch {
     pub(super) newest: u64,
     pub(super) live: u64,
     /// The versions that commits of this batch superseded.
-    pub(super) superseded: Vec<Superseded>,
+    pub(super) superseded: SupersededVersions,
     /// The floor that this batch reserves; it has to be synced for that.
     pub(super) floor: Option<u64>,
 }
@@ -65,6 +67,9 @@ impl Batch {
         self
     }
 }
+
+/// A thread that writes alone has one in each batch.
+pub(super) type SupersededVersions = SmallVec<[Superseded; 1]>;
 
 /// A version that a commit superseded, for whoever is told when that is durable: the hash of its key, and from when until
 /// when it was the newest. The log makes nothing of it.

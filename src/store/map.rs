@@ -14,7 +14,7 @@ use super::index::Index;
 use super::retention::Visit;
 use super::sequencer::{Aftermath, Sequencer, State};
 use super::shards::{Several, Shards, Slot};
-use super::versions::{Left, Versions};
+use super::versions::{Garbage, Left, Versions};
 
 /// Snapshots, scans and the log's threads share it with the store.
 pub(super) struct Map<K, V, S> {
@@ -79,7 +79,9 @@ impl<K: Ord, V, S> Map<K, V, S> {
     /// What a commit left to be done; no lock is held.
     pub(super) fn settle(&self, aftermath: &mut Aftermath<K, V>) {
         self.visit(&aftermath.visits);
-        wake(aftermath.take_wakers());
+        if aftermath.has_sleepers() {
+            wake(aftermath.take_wakers());
+        }
         aftermath.drop_evicted();
     }
 
@@ -108,7 +110,7 @@ impl<K: Ord, V, S> Map<K, V, S> {
     }
 
     fn take_out(&self, Visit { hash, from }: Visit) {
-        let mut garbage = Vec::new();
+        let mut garbage = Garbage::new();
         let mut removed = Vec::new();
         let mut table = self.shards.write(hash);
         // What is decided here stays so: pins come and go, and revisions are given, only under this lock.
@@ -147,7 +149,7 @@ fn trim<K, V>(
     (hash, from): (u64, Option<u64>),
     shown: u64,
     state: &mut State<K, V>,
-    garbage: &mut Vec<Versioned<V>>,
+    garbage: &mut Garbage<V>,
 ) -> Left {
     versions.trim(
         from,

@@ -12,6 +12,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use smallvec::SmallVec;
+
 use crate::sync::size;
 
 use super::versions::{Span, Superseded};
@@ -82,7 +84,7 @@ impl Pin {
 }
 
 /// What may be taken out now.
-pub(super) type Visits = Vec<Visit>;
+pub(super) type Visits = SmallVec<[Visit; 1]>;
 
 /// A version of a key with this hash that is not needed any more, or all such versions of it.
 #[derive(Clone, Copy, Debug)]

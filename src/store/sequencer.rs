@@ -100,6 +100,11 @@ impl<K, V> Default for Aftermath<K, V> {
 }
 
 impl<K, V> Aftermath<K, V> {
+    /// Whether somebody is to be told of the commit.
+    pub(super) fn has_sleepers(&self) -> bool {
+        self.sleepers.is_some()
+    }
+
     /// Those who are to be told of the commit.
     pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
         self.sleepers.take().map_or_else(Vec::new, |sleepers| sleepers.into_values().collect())
@@ -321,7 +326,9 @@ impl<K, V> Sequencer<K, V> {
             let state = &mut *self.state.lock();
             let all_aged = state.retention.age(self.shown(), &mut aftermath.visits);
             if all_aged {
-                aftermath.sleepers = Some(std::mem::take(&mut state.sleepers));
+                if !state.sleepers.is_empty() {
+                    aftermath.sleepers = Some(std::mem::take(&mut state.sleepers));
+                }
                 return aftermath;
             }
         }

@@ -13,6 +13,8 @@
 
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
+
 use crate::revision::Revision;
 use crate::versioned::Versioned;
 
@@ -47,6 +49,9 @@ impl<V> Node<V> {
         Self { revision, until: NEVER, live: None }
     }
 }
+
+/// Versions that were taken out, to be dropped under no lock.
+pub(super) type Garbage<V> = SmallVec<[Versioned<V>; 1]>;
 
 /// When a version was the newest of its key: from one revision until, but not at, another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +164,9 @@ impl<V> Versions<V> {
     pub(super) fn make_room(&mut self) {
         match self {
             Self::One(entry) => {
-                *self = Self::Many(Box::new(Chain::from([Node::live(entry.clone())])));
+                let mut chain = Chain::with_capacity(2);
+                chain.push_back(Node::live(entry.clone()));
+                *self = Self::Many(Box::new(chain));
             }
             Self::Many(chain) => chain.reserve(1),
         }
@@ -218,7 +225,7 @@ impl<V> Versions<V> {
         which: Option<u64>,
         shown: u64,
         mut is_needed: impl FnMut(Superseded) -> bool,
-        garbage: &mut Vec<Versioned<V>>,
+        garbage: &mut Garbage<V>,
     ) -> Left {
         let Self::Many(chain) = self else { return Left::Versions };
         let Node { live, revision, .. } = chain.back().expect("a chain is never empty");
@@ -293,7 +300,7 @@ mod tests {
     fn a_trim_takes_what_is_not_needed_and_nothing_else() {
         for needed in 0..4_u64 {
             let mut versions = example();
-            let mut garbage = Vec::new();
+            let mut garbage = Garbage::new();
             let is_needed = |version: Superseded| needed & (1 << (version.rank - 1)) != 0;
             assert_eq!(versions.trim(None, 9, is_needed, &mut garbage), Left::Versions);
             let (keeps_deleted, keeps_four) = (needed & 1 != 0, needed & 2 != 0);
@@ -310,7 +317,7 @@ mod tests {
     fn a_trim_of_one_version_asks_for_no_other() {
         for (from, taken) in [(4, 1), (5, 0), (7, 0), (9, 0)] {
             let mut versions = example();
-            let mut garbage = Vec::new();
+            let mut garbage = Garbage::new();
             let mut asked = 0;
             let is_needed = |version: Superseded| {
                 asked += 1;
@@ -331,7 +338,7 @@ mod tests {
                 ranks.push(version.rank);
                 true
             };
-            example().trim(None, shown, is_needed, &mut Vec::new());
+            example().trim(None, shown, is_needed, &mut Garbage::new());
             assert_eq!(ranks, expected, "{shown}");
         }
     }
@@ -351,7 +358,7 @@ mod tests {
         let mut versions = Versions::One(entry(4));
         versions.make_room();
         versions.install(Node::deleted(revision(7)), true);
-        let mut garbage = Vec::new();
+        let mut garbage = Garbage::new();
         let mut asked = Vec::new();
         let keep = |version: Superseded| {
             asked.push(version.deleted_at);
