@@ -41,15 +41,17 @@ pub enum Reach {
     Full,
 }
 
-/// All plots.
-pub fn measured(plan: &Plan, reach: Reach) -> Vec<Growth> {
-    let mut growths = Vec::new();
-    growths.extend(keys::growth(plan, reach));
-    growths.extend(threads::growth(plan, reach));
-    growths.extend(values::growth(plan, reach));
-    growths.extend(burdened::growth(plan, reach));
-    growths.extend(log::growth(reach));
-    growths
+/// All plots, each of which is told when it is there.
+pub fn measured<E>(
+    plan: &Plan,
+    reach: Reach,
+    mut tell: impl FnMut(&[Growth]) -> Result<(), E>,
+) -> Result<(), E> {
+    tell(&keys::growth(plan, reach))?;
+    tell(&threads::growth(plan, reach))?;
+    tell(&values::growth(plan, reach))?;
+    tell(&burdened::growth(plan, reach))?;
+    tell(&log::growth(reach))
 }
 
 /// Rounds of all of them, by turns, each first told `before`.

@@ -28,9 +28,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::circumstances::Circumstances;
-use crate::growth::Reach;
+use crate::growth::{Growth, Reach};
+use crate::line::Line;
 use crate::process::SERVE;
-use crate::workload::WORKLOADS;
+use crate::workload::{Home, WORKLOADS, Workload};
 
 /// How much is done. Rounds are short, so that nobody waits for long: a host may take memory that was not touched for some
 /// seconds from a machine that is not real, and reading it is a hundred times slower then.
@@ -113,50 +114,80 @@ fn main() -> ExitCode {
     }
 }
 
+/// What has been measured so far.
+#[derive(Default)]
+struct Results {
+    lines: Vec<Line>,
+    notes: Vec<String>,
+    growths: Vec<Growth>,
+}
+
 fn run(order: &Order, mut circumstances: Circumstances) -> Result<(), Box<dyn Error>> {
     let plan = &order.plan;
-    let mut lines = Vec::new();
-    if order.has(limits::NAME) {
-        lines.extend(limits::limits(plan));
-    }
-    let chosen: Vec<_> = WORKLOADS.iter().filter(|workload| order.has(workload.name)).collect();
-    lines.extend(rates::measured(&chosen, plan));
-    if order.has("memory") {
-        lines.extend(amounts::memory(plan));
-    }
-    if order.has("open") {
-        lines.extend(amounts::open(plan));
-    }
-    let (over_http, mut notes) = http::measured(|name| order.has(name), plan);
+    let mut results = Results::default();
     if !cfg!(feature = "rocksdb") {
         let remedy = "`apt-get install librocksdb-dev libclang-dev`, and `cargo compare-rocksdb`";
-        notes.push(format!("RocksDB is left out; it takes part after {remedy}"));
+        results.notes.push(format!("RocksDB is left out; it takes part after {remedy}"));
     }
-    lines.extend(over_http);
-    let growths = if order.names.iter().any(|name| name == growth::NAME) {
-        growth::measured(plan, order.reach)
-    } else {
-        Vec::new()
+    // It takes long, and what there is should not be lost with what comes after it.
+    let mut save = |results: &Results| {
+        circumstances.end();
+        write(order, &circumstances, results)
     };
-    circumstances.end();
-    let table = report::markdown(&circumstances, &lines, &notes);
-    if !lines.is_empty() {
-        print!("{table}");
+    if order.has(limits::NAME) {
+        results.lines.extend(limits::limits(plan));
     }
+    for home in Home::ALL {
+        let here = |workload: &&Workload| workload.home == home && order.has(workload.name);
+        let chosen: Vec<_> = WORKLOADS.iter().filter(here).collect();
+        results.lines.extend(rates::measured(home, &chosen, plan));
+        save(&results)?;
+    }
+    if order.has("memory") {
+        results.lines.extend(amounts::memory(plan));
+        save(&results)?;
+    }
+    if order.has("open") {
+        results.lines.extend(amounts::open(plan));
+        save(&results)?;
+    }
+    let (over_http, notes) = http::measured(|name| order.has(name), plan);
+    results.lines.extend(over_http);
+    results.notes.extend(notes);
+    save(&results)?;
+    if order.names.iter().any(|name| name == growth::NAME) {
+        growth::measured(plan, order.reach, |growths| {
+            results.growths.extend_from_slice(growths);
+            save(&results)
+        })?;
+    }
+    if !results.lines.is_empty() {
+        print!("{}", report::markdown(&circumstances, &results.lines, &results.notes));
+    }
+    Ok(())
+}
+
+/// Writes what was asked for.
+fn write(
+    order: &Order,
+    circumstances: &Circumstances,
+    results: &Results,
+) -> Result<(), Box<dyn Error>> {
+    let Results { lines, notes, growths } = results;
     if let Some(path) = &order.json {
-        std::fs::write(path, report::json(&circumstances, &lines, &growths))?;
+        std::fs::write(path, report::json(circumstances, lines, growths))?;
     }
-    if let Some(directory) = &order.docs {
-        std::fs::create_dir_all(directory)?;
-        if !lines.is_empty() {
-            let plots = plot::bars(directory, &lines)?;
-            std::fs::write(directory.join("table.md"), report::page(&table, &plots))?;
-        }
-        if !growths.is_empty() {
-            let plots = growth::draw(directory, &growths)?;
-            let page = report::growth_page(&circumstances, &plots);
-            std::fs::write(directory.join("growth.md"), page)?;
-        }
+    let Some(directory) = &order.docs else { return Ok(()) };
+    std::fs::create_dir_all(directory)?;
+    if !lines.is_empty() {
+        let plots = plot::bars(directory, lines)?;
+        let table = report::markdown(circumstances, lines, notes);
+        std::fs::write(directory.join("table.md"), report::page(&table, &plots))?;
+    }
+    if !growths.is_empty() {
+        let plots = growth::draw(directory, growths)?;
+        let page = report::growth_page(circumstances, &plots);
+        std::fs::write(directory.join("growth.md"), page)?;
     }
     Ok(())
 }

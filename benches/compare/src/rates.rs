@@ -7,34 +7,28 @@ use crate::measure::{Sample, Series};
 use crate::process::{self, Process};
 use crate::workload::{Action, Goal, Home, Workload};
 
-/// All of these workloads, whose contenders are filled once for each home.
-pub fn measured(chosen: &[&'static Workload], plan: &Plan) -> Vec<Line> {
-    let mut lines = Vec::new();
-    for home in Home::ALL {
-        let workloads: Vec<_> = chosen.iter().filter(|workload| workload.home == home).collect();
-        if workloads.is_empty() {
-            continue;
-        }
-        let directory = tempfile::tempdir().expect("a directory for temporary files");
-        let mut processes: Vec<_> = home
-            .contenders()
-            .iter()
-            .map(|contender| {
-                let own = directory.path().join(contender.name);
-                std::fs::create_dir(&own).expect("it is new");
-                let (process, filled) = Process::start(home, *contender, &own, plan.keys);
-                let (home, name) = (home.name(), contender.name);
-                eprintln!("{home}: {name} has {} keys after {:.1} s", plan.keys, filled.seconds);
-                process
-            })
-            .collect();
-        for workload in workloads {
-            for goal in workload.goals {
-                lines.extend(by_turns(workload, goal, &mut processes, plan));
-            }
-        }
+/// All of these workloads, which are at home here, and whose contenders are filled once.
+pub fn measured(home: Home, workloads: &[&'static Workload], plan: &Plan) -> Vec<Line> {
+    if workloads.is_empty() {
+        return Vec::new();
     }
-    lines
+    let directory = tempfile::tempdir().expect("a directory for temporary files");
+    let mut processes: Vec<_> = home
+        .contenders()
+        .iter()
+        .map(|contender| {
+            let own = directory.path().join(contender.name);
+            std::fs::create_dir(&own).expect("it is new");
+            let (process, filled) = Process::start(home, *contender, &own, plan.keys);
+            let (home, name) = (home.name(), contender.name);
+            eprintln!("{home}: {name} has {} keys after {:.1} s", plan.keys, filled.seconds);
+            process
+        })
+        .collect();
+    let goals = workloads
+        .iter()
+        .flat_map(|workload| workload.goals.iter().map(move |goal| (*workload, goal)));
+    goals.flat_map(|(workload, goal)| by_turns(workload, goal, &mut processes, plan)).collect()
 }
 
 fn by_turns(workload: &Workload, goal: &Goal, processes: &mut [Process], plan: &Plan) -> Vec<Line> {
