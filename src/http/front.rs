@@ -10,8 +10,8 @@ mod observe;
 mod origin;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
 pub use self::auth::{InvalidTokens, Tokens, authenticate};
@@ -67,27 +67,33 @@ impl Front {
 
     /// The routes of `router`, behind all this.
     pub fn around(self, router: Router) -> Router {
-        let mut router = router
-            .layer(compression::layer())
-            .layer(from_fn(compression::simplify_accept_encoding));
+        let mut router = router.layer(compression::layer());
         if let Some(tokens) = self.tokens {
             router = router.layer(from_fn_with_state(tokens, authenticate));
         }
         if let Some(cors) = self.origins.cors() {
             router = router.layer(cors);
         }
-        router
-            .layer(from_fn_with_state(self.origins, refuse_foreign))
-            .layer(from_fn(refuse_long_target))
-            .layer(from_fn_with_state(self.metrics, observe))
+        // Both at once: a router copies all that is within a layer for each request.
+        let admit = from_fn_with_state(self.origins, admit);
+        router.layer((from_fn_with_state(self.metrics, observe), admit))
     }
 }
 
-async fn refuse_long_target(request: Request, next: Next) -> Response {
+/// What only looks at the head of a request, before everything else.
+async fn admit(State(origins): State<Origins>, mut request: Request, next: Next) -> Response {
+    if let Err(problem) = check_target(&request).and_then(|()| origins.check(&request)) {
+        return problem.into_response();
+    }
+    compression::simplify_accept_encoding(request.headers_mut());
+    next.run(request).await
+}
+
+fn check_target(request: &Request) -> Result<(), Problem> {
     let bytes = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if bytes > MAX_TARGET_BYTES {
         let detail = format!("the target has {bytes} bytes, and may have {MAX_TARGET_BYTES}");
-        return Problem::new(ProblemKind::TargetTooLong, detail).into_response();
+        return Err(Problem::new(ProblemKind::TargetTooLong, detail));
     }
-    next.run(request).await
+    Ok(())
 }

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -117,7 +116,6 @@ pub async fn serve(
     let source = ShutdownSource::new();
     let permits = Arc::new(Semaphore::new(options.max_connections));
     let drain_timeout = options.drain_timeout;
-    let router = router.layer(from_fn(unread::finish));
     let server = Arc::new(Server::new(router, options, source.subscribe()));
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);

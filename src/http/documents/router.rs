@@ -4,11 +4,11 @@ use std::collections::hash_map::RandomState;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
-use axum::middleware::{from_fn, map_response};
-use axum::response::Response;
+use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, MethodRouter};
 
 use bytes::Bytes;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::backend::Backend;
 use crate::store::{Builder, Store};
@@ -73,7 +73,7 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
     let stored = routes::<B>(Router::new(), stored).route_layer(from_fn(permit));
     routes(stored, open)
         .fallback(no_such_route)
-        .layer(map_response(no_store))
+        .layer(no_store())
         .with_state(Shared::new(backend, options))
 }
 
@@ -121,12 +121,9 @@ fn handle<B: Backend>(
 }
 
 /// Only what says otherwise may be kept: a read from a cache after a 409 would be as stale as the one before.
-async fn no_store(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    response
+fn no_store() -> SetResponseHeaderLayer<HeaderValue> {
+    let no_store = HeaderValue::from_static("no-store");
+    SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, no_store)
 }
 
 fn method_not_allowed(allow: &str) -> Problem {

@@ -4,10 +4,7 @@
 //! compresses anyway has to weaken the tag, which then never matches in `If-Match`. So whatever carries a tag is sent as
 //! it is.
 
-use axum::extract::Request;
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
@@ -27,16 +24,14 @@ fn has_no_tag(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) ->
     !headers.contains_key(header::ETAG)
 }
 
-/// Leaves of `Accept-Encoding` only whether gzip is accepted. It goes around [`layer`], which would answer 406 when
+/// Leaves of `Accept-Encoding` only whether gzip is accepted. It comes before [`layer`], which would answer 406 when
 /// nothing is acceptable, after the handler has run: also when that has written something.
-pub(super) async fn simplify_accept_encoding(mut request: Request, next: Next) -> Response {
-    let headers = request.headers_mut();
+pub(super) fn simplify_accept_encoding(headers: &mut HeaderMap) {
     if accepts_gzip(headers) {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     } else {
         headers.remove(header::ACCEPT_ENCODING);
     }
-    next.run(request).await
 }
 
 /// RFC 9110, section 12.5.3. What is malformed accepts nothing.

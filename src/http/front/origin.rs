@@ -155,8 +155,9 @@ impl Origins {
         same().unwrap_or(false)
     }
 
-    fn check(&self, uri: &Uri, version: Version, headers: &HeaderMap) -> Result<(), Problem> {
-        let host = host(uri, version, headers)?;
+    pub(super) fn check(&self, request: &Request) -> Result<(), Problem> {
+        let headers = request.headers();
+        let host = host(request.uri(), request.version(), headers)?;
         if let Some(host) = host
             && !self.is_host(host)
         {
@@ -257,7 +258,7 @@ pub async fn refuse_foreign(
     request: Request,
     next: Next,
 ) -> Response {
-    match origins.check(request.uri(), request.version(), request.headers()) {
+    match origins.check(&request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }

@@ -26,6 +26,7 @@ use tokio_io_timeout::TimeoutStream;
 use super::ServeOptions;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::serve::shutdown::Shutdown;
+use crate::http::serve::unread;
 
 /// How much room the head of a request has, in bytes; past it the answer is 431.
 const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -155,10 +156,12 @@ impl Service<Request<Incoming>> for Observed {
             return Box::pin(std::future::ready(Ok(response)));
         }
         request.extensions_mut().insert(self.shutdown.clone());
-        let answered = self.inner.call(request);
-        Box::pin(
-            async move { Ok(answered.await?.map(|body| Tracked { body, _activity: activity })) },
-        )
+        let router = self.inner.clone();
+        Box::pin(async move {
+            let answer = |request| router.call(request);
+            let response = unread::finish(request.map(Body::new), answer).await?;
+            Ok(response.map(|body| Tracked { body, _activity: activity }))
+        })
     }
 }
 

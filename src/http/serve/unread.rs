@@ -4,6 +4,7 @@
 //! there already, and else closes the connection without a word, so that a client that sends its next request meets an
 //! end of file. So a little is read here; and a client whose body is longer is told that the connection ends.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -12,7 +13,6 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderValue, Version, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 
@@ -22,22 +22,28 @@ const MAX_BYTES: usize = 64 << 10;
 /// How long that may take.
 const TIMEOUT: Duration = Duration::from_millis(250);
 
-/// A layer that reads the rest of what the handler did not read, or says that the connection ends.
-pub(super) async fn finish(request: Request, next: Next) -> Response {
+/// Reads the rest of what `answer` did not read of the request, or says that the connection ends.
+pub(super) async fn finish<E, F>(
+    request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Result<Response, E>
+where
+    F: Future<Output = Result<Response, E>>,
+{
     let is_told_apart = request.version() > Version::HTTP_11 || request.body().is_end_stream();
     if is_told_apart {
-        return next.run(request).await;
+        return answer(request).await;
     }
     // Whoever waits for the word to go on has sent nothing, and reading would give it.
     let waits = request.headers().contains_key(header::EXPECT);
     let (parts, body) = request.into_parts();
     let body = Shared(Arc::new(Mutex::new(body)));
     let request = Request::from_parts(parts, Body::new(body.clone()));
-    let mut response = next.run(request).await;
+    let mut response = answer(request).await?;
     if !body.is_end_stream() && (waits || !body.clone().read_to_end().await) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response
+    Ok(response)
 }
 
 /// A body that can be read on when the handler has let it go.
