@@ -2,7 +2,7 @@
 //!
 //! Committers that were told together come back together, but not at the same moment: each has to be woken first. Whoever is
 //! first would lead a batch of its own, and sync it while the others come: two half batches would take turns, for ever. So a
-//! leader waits, for part of the time that a sync takes, for as many as there were: those who were told last, and
+//! leader waits, at most for as long as a sync takes, for as many as there were: those who were told last, and
 //! those who had come meanwhile. Where they do not come back, it soon stops waiting, and tries again but now and then.
 
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Muster {
     }
 
     fn patience(&self) -> Duration {
-        (self.last_sync / 4).min(MAX_PATIENCE)
+        self.last_sync.min(MAX_PATIENCE)
     }
 
     /// So many commits were told, while so many others came.
@@ -89,9 +89,9 @@ mod tests {
     }
 
     #[test]
-    fn it_waits_for_a_quarter_of_a_sync_but_two_milliseconds_at_the_most() {
+    fn it_waits_for_as_long_as_a_sync_but_two_milliseconds_at_the_most() {
         let mut muster = Muster::default();
-        for (sync, patience) in [(400, 100), (8_000, 2_000), (8_004, 2_000), (10_000_000, 2_000)] {
+        for (sync, patience) in [(400, 400), (2_000, 2_000), (2_001, 2_000), (10_000_000, 2_000)] {
             muster.synced_in(Duration::from_micros(sync));
             assert_eq!(muster.patience(), Duration::from_micros(patience), "{sync}");
         }
