@@ -96,6 +96,26 @@ async fn increments_through_two_servers_are_all_there() {
     );
 }
 
+#[test]
+fn a_user_without_a_password_is_told_so() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ifmatch"))
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--backend",
+            "etcd://127.0.0.1",
+            "--backend-user",
+            "ann",
+        ])
+        .env_remove("IFMATCH_BACKEND_PASSWORD")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("IFMATCH_BACKEND_PASSWORD"), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_on_one_server_sees_a_write_through_the_other() {
     let server = Server::start(&[]);
