@@ -133,7 +133,7 @@ fn it_is_told_which_store_it_is_and_what_it_can_do() {
 fn who_is_in_the_way_is_shown_if_that_is_preferred() {
     let (_server, client) = server();
     for number in 0..20 {
-        client.put(&format!("/v1/kv/t/{number:02}"), &[JSON], &number.to_string()).expect(201);
+        client.put(&format!("/v1/kv/t/{number:02}"), &[JSON], number.to_string()).expect(201);
     }
     let body = json!({"require": [{"prefix": "t/", "empty": true}]}).to_string();
     let problem = client.post("/v1/txn", &body).problem(409, "transaction-conflict");
