@@ -46,6 +46,10 @@ impl Remote {
             Err(ClientError::Conflict(conflict)) => Err(self.conflicting(*conflict, txn)),
             Err(error) => Err(match of_write(error, bytes(&txn)) {
                 Fault::Refused(reason) => CommitError::refused(reason, txn),
+                // Nothing can have come of what writes nothing.
+                Fault::Unknown(unknown) if txn.changes().len() == 0 => {
+                    CommitError::refused(Reason::Unavailable(Cause::new(unknown)), txn)
+                }
                 Fault::Unknown(unknown) => CommitError::OutcomeUnknown(unknown),
             }),
         }
@@ -81,12 +85,13 @@ impl Remote {
     }
 
     fn conflicting(&self, conflict: ClientConflict, txn: Txn<Bytes, Bytes>) -> Error {
+        let may_be_written = is_after_unknown(&conflict) && txn.changes().len() > 0;
         let judged: Result<Vec<_>, _> =
             conflict.operations().iter().map(|failed| self.judged(failed, &txn)).collect();
         let judged = match judged {
             Ok(judged) if !judged.is_empty() => judged,
             // It says that nothing was written, unless an attempt before it was not answered.
-            Ok(_) | Err(_) if is_after_unknown(&conflict) => return unknown(conflict),
+            Ok(_) | Err(_) if may_be_written => return unknown(conflict),
             Ok(_) => {
                 let cause = Cause::new(conflict);
                 return CommitError::refused(Reason::Unavailable(cause), txn);
@@ -95,7 +100,7 @@ impl Remote {
                 return CommitError::refused(Reason::Unavailable(Cause::new(error)), txn);
             }
         };
-        if is_after_unknown(&conflict) && !judged.iter().any(is_forever) {
+        if may_be_written && !judged.iter().any(is_forever) {
             return unknown(conflict);
         }
         let mut conflicts = Vec::with_capacity(judged.len());

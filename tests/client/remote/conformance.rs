@@ -4,13 +4,13 @@ use std::future::Future;
 
 use ifmatch::backend_conformance;
 use ifmatch::client::Remote;
-use ifmatch::http::documents;
+use ifmatch::http::{PreconditionStatus, documents};
 use ifmatch::testing::conformance::{self, Harness, Space};
 use ifmatch::testing::{Recorder, StoreModel, check};
 use ifmatch::typed::Typed;
 
-use super::{block_on, remote, serve, table};
-use crate::support::quick;
+use super::{block_on, options, remote, serve, table};
+use crate::support::{Server, quick};
 
 /// What is behind the server. In a window a write counts three times, by its `Idempotency-Key`.
 #[derive(Clone, Copy)]
@@ -43,7 +43,12 @@ impl Harnessed {
             }
             Over::Log => documents().history_commits(1_000).open(directory.path()).unwrap(),
         };
-        let server = serve(store).await;
+        // Conflicts of headers have another status there, and mean the same.
+        let options = match self.over {
+            Over::Log => options().precondition_status(PreconditionStatus::PreconditionFailed),
+            _ => options(),
+        };
+        let server = Server::over(store, options).await;
         let client = quick(server.url()).idempotency_keys(self.keys).build().unwrap();
         (remote(client).await, Box::new((server, directory)))
     }

@@ -151,6 +151,11 @@ async fn a_conflict_that_answers_a_repeat_is_one_only_if_it_stays_one() {
     let committed = remote.commit(txn).await;
     assert!(matches!(committed, Err(CommitError::Conflicts { .. })), "{committed:?}");
 
+    // Nor does it matter what became of what writes nothing.
+    losing.arm();
+    let committed = remote.commit(Txn::new().require(key("a"), Precondition::Absent)).await;
+    assert!(matches!(committed, Err(CommitError::Conflicts { .. })), "{committed:?}");
+
     // A conflict that was not a repeat's is one, whatever it is about.
     let put = remote.put_if(key("a"), key("mine"), Precondition::Absent).await;
     assert!(put.unwrap_err().conflict().is_some());
