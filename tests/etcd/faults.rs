@@ -323,12 +323,17 @@ async fn the_quota_is_used_up_and_there_is_room_again() {
     load.until_more(100).await;
     let value = Bytes::from(vec![7; 200_000]);
     let mut filled = 0;
+    // By transactions: the one that goes over the quota takes place, and etcd answers it as if it were refused.
     let reason = loop {
         let name = key(&format!("fill/{filled}"));
-        match load.etcd.put_if(name, value.clone(), Precondition::Any).await {
-            Ok(_) => filled += 1,
-            Err(WriteError::Refused(refused)) => break refused.into_reason(),
-            Err(WriteError::OutcomeUnknown(_)) => filled += 1,
+        let txn = Txn::new().require(name.clone(), Precondition::Absent);
+        match load.etcd.commit(txn.put(name.clone(), value.clone())).await {
+            Ok(_) | Err(CommitError::OutcomeUnknown(_)) => filled += 1,
+            Err(CommitError::Refused { reason, .. }) => {
+                let there = load.etcd.get(&name).await.unwrap();
+                assert!(there.is_none(), "refused, and there");
+                break reason;
+            }
             Err(other) => panic!("{other}"),
         }
     };

@@ -5,15 +5,17 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ifmatch::client::{Client, Remote};
+use ifmatch::http::{Options, ServeOptions, router, serve};
 use ifmatch::testing::conformance::{Harness, Space};
 use ifmatch::{Backend, Capability, backend_conformance};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::serve::{Front, backend};
 use crate::server::Server;
+use crate::support::connect;
 
 struct Shared {
-    front: Front,
+    url: String,
     runtime: Runtime,
     spaces: AtomicU64,
     _etcd: Server,
@@ -22,22 +24,25 @@ struct Shared {
 struct Served(&'static Shared);
 
 impl Served {
+    /// In this process: nothing ends another with it that is kept for as long as it lives.
     fn over_etcd() -> Self {
         static SHARED: OnceLock<Shared> = OnceLock::new();
         Self(SHARED.get_or_init(|| {
-            let etcd = Server::start(&[]);
-            let front = Front::start(&backend(&etcd));
-            Shared {
-                front,
-                runtime: Runtime::new().unwrap(),
-                spaces: AtomicU64::new(0),
-                _etcd: etcd,
-            }
+            let (server, runtime) = (Server::start(&[]), Runtime::new().unwrap());
+            let url = runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let url = format!("http://{}", listener.local_addr().unwrap());
+                let router = router(connect(&server.url).await, Options::default());
+                let options = ServeOptions::default();
+                tokio::spawn(serve(listener, router, options, std::future::pending()));
+                url
+            });
+            Shared { url, runtime, spaces: AtomicU64::new(0), _etcd: server }
         }))
     }
 
     async fn remote(&self) -> Remote {
-        Remote::connect(Client::new(&self.0.front.url).unwrap()).await.unwrap()
+        Remote::connect(Client::new(&self.0.url).unwrap()).await.unwrap()
     }
 }
 
