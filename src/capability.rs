@@ -19,7 +19,19 @@ pub enum Capability {
     EmptyRange,
     /// "Nothing changed in this range", as a condition of a transaction.
     UnchangedRange,
+    /// Keys of any bytes. A backend without it takes texts such as `users/42`, and says what else it refuses.
+    AnyKey,
 }
+
+/// What a server says that its store can do.
+#[cfg(any(feature = "http", feature = "client"))]
+pub(crate) const NAMED: [(Capability, &str); 5] = [
+    (Capability::History, "history"),
+    (Capability::Past, "past"),
+    (Capability::Watch, "watch"),
+    (Capability::EmptyRange, "empty"),
+    (Capability::UnchangedRange, "unchanged_since"),
+];
 
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,6 +41,7 @@ impl fmt::Display for Capability {
             Self::Watch => "watching",
             Self::EmptyRange => "conditions that a range is empty",
             Self::UnchangedRange => "conditions that a range is unchanged",
+            Self::AnyKey => "keys of any bytes",
         })
     }
 }

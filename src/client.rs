@@ -65,6 +65,8 @@ mod history;
 mod list;
 mod problem;
 mod read;
+#[cfg(feature = "backend")]
+mod remote;
 mod send;
 mod sse;
 mod tag;
@@ -90,6 +92,8 @@ pub use self::history::{ClientHistory, ClientVersion};
 pub use self::list::{List, ListPage};
 pub use self::problem::ProblemDocument;
 pub use self::read::IfChanged;
+#[cfg(feature = "backend")]
+pub use self::remote::{Remote, RemoteSnapshot, RemoteWatch};
 pub use self::tag::{ClientPrecondition, EntityTag, InvalidEntityTag};
 pub use self::txn::ClientTxn;
 pub use self::update::{MergeClashes, MergeError, UpdateError};

@@ -45,7 +45,7 @@
 //! | operations of a transaction | 4,096 | 128 by default, counted by etcd: the most of preconditions, writes, and reads for conflicts. A range that must not change has one precondition for each key in it | `a_transaction_may_have_as_many_operations_as_etcd_takes` |
 //! | size of a write | as configured | 1.5 MiB by default: [`RequestTooLarge`](crate::Reason::RequestTooLarge) | `what_etcd_finds_too_large_is_refused_as_such` |
 //! | a [`position`](crate::BackendWatch::position) passes commits of no concern | at once | when etcd says so, each 10 minutes by default | `alone::a_position_passes_what_is_of_no_concern`, of an etcd that says so each 100 ms |
-//! | an unknown outcome | the log failed | a connection was lost, a leader, or time ran out | `tests/etcd/faults` |
+//! | an unknown outcome | the log failed | a connection was lost, a leader, or time ran out | `a_write_whose_answer_is_lost_is_unknown_and_not_repeated` |
 //! | conflict of a range that was to be unchanged | names the key that changed first | names the changed key with the lowest revision, or else a deleted one | `an_unchanged_range_notices_creations_changes_and_deletes` |
 //!
 //! The tests are in `tests/etcd`, those with long names without a file in its `conformance`, which is the suite of
@@ -127,7 +127,8 @@ struct Shared {
 }
 
 impl Etcd {
-    /// Connects to `etcd://host:port[,host:port...][/namespace]`; `etcds` is TLS, with what the system trusts.
+    /// Connects to `etcd://host[:port][,host[:port]...][/namespace]`; `etcds` is TLS, with what the system trusts. The port is
+    /// 2379 if it is not said.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -135,7 +136,8 @@ impl Etcd {
         Builder::from_url(url)?.connect().await
     }
 
-    /// Says how to connect to the members of a cluster: `http://host:port`, `https://host:port`, or `host:port`.
+    /// Says how to connect to the members of a cluster: `http://host:port`, `https://host:port`, `host:port`, or `host`, whose
+    /// port is 2379.
     #[must_use]
     pub fn builder<E: AsRef<str>>(endpoints: impl IntoIterator<Item = E>) -> Builder {
         Builder::new(endpoints)

@@ -55,6 +55,7 @@ mod serve;
 mod tags;
 mod upload;
 mod versioned_json;
+mod versions;
 
 #[cfg(test)]
 #[cfg(not(ifmatch_model))]

@@ -119,6 +119,25 @@ impl<K, V> Txn<K, V> {
         self
     }
 
+    /// What no store takes, whatever it holds.
+    #[cfg(any(feature = "etcd", all(feature = "client", feature = "backend")))]
+    pub(crate) fn check(&self) -> Result<(), crate::error::Reason>
+    where
+        K: Eq + std::hash::Hash,
+    {
+        let (operations, max) = (self.len(), Self::MAX_OPERATIONS);
+        if operations > max {
+            return Err(crate::error::Reason::TooManyOperations { operations, max });
+        }
+        let mut places = std::collections::HashMap::with_capacity(self.changes.len());
+        for (second, (key, _)) in self.changes.iter().enumerate() {
+            if let Some(first) = places.insert(key, second) {
+                return Err(crate::error::Reason::DuplicateKey { first, second });
+            }
+        }
+        Ok(())
+    }
+
     /// The preconditions, by index.
     #[must_use]
     pub fn requirements(&self) -> &[Requirement<K>] {

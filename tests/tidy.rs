@@ -175,6 +175,44 @@ fn nothing_is_left_undone() {
     }
 }
 
+/// The text of all files under `folder`.
+fn texts(folder: &Path, found: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// What a backend does differently is told beside a test of it, which has to be there.
+#[test]
+fn every_difference_of_a_backend_names_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tests = String::new();
+    texts(&root.join("src/testing/conformance"), &mut tests);
+    // They are not part of the package.
+    let Ok(_) = fs::metadata(root.join("tests/etcd")) else { return };
+    texts(&root.join("tests"), &mut tests);
+    for (file, backend) in [("src/etcd.rs", "`Etcd`"), ("src/client/remote.rs", "`Remote`")] {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        let header = format!("| | `Store` | {backend} | test |");
+        let lines = text.lines().skip_while(|line| !line.ends_with(&header)).skip(2);
+        let rows: Vec<&str> = lines.take_while(|line| line.ends_with(" |")).collect();
+        assert!(rows.len() > 5, "{file} has the table");
+        for row in rows {
+            let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+            let name = cell.split('`').nth(1).unwrap_or_else(|| panic!("{file}: {row}"));
+            let name = name.rsplit("::").next().unwrap();
+            let is_there =
+                tests.contains(&format!("fn {name}(")) || tests.contains(&format!("fn {name}<"));
+            assert!(is_there, "{file}: there is no test {name}");
+        }
+    }
+}
+
 /// The most files and bytes of a corpus.
 const MAX_CORPUS: (usize, u64) = (200, 300 << 10);
 

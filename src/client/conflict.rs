@@ -13,7 +13,7 @@ use super::entry::{Document, Entry};
 use super::error::DecodeError;
 use super::problem::ProblemDocument;
 use super::tag::EntityTag;
-use super::wire::WireConflict;
+use super::wire::{WireConflict, WireEntry};
 
 /// A write did not take place because the state is not what it was based on: what was expected, and what is there now.
 ///
@@ -75,6 +75,8 @@ pub struct FailedPrecondition {
     deleted: bool,
     blockers: Vec<String>,
     blocker_count: usize,
+    blocking: Vec<Entry<Document>>,
+    oldest: Option<Revision>,
     current: Option<Entry<Document>>,
 }
 
@@ -83,6 +85,7 @@ impl FailedPrecondition {
         let etag = wire.current_etag.and_then(|text| EntityTag::new(&text).ok());
         // Without it, it is read by another request.
         let current = wire.current.and_then(|entry| entry.into_entry(etag.as_ref()).ok()?);
+        let read = |entry: WireEntry| entry.into_whole_entry().ok();
         Self {
             kind: ConflictKind::of(wire.r#type.rsplit('/').next().unwrap_or_default()),
             index: wire.index.unwrap_or(0),
@@ -94,6 +97,8 @@ impl FailedPrecondition {
             deleted: wire.deleted.unwrap_or(false),
             blocker_count: wire.blocker_count.unwrap_or(wire.blockers.len()),
             blockers: wire.blockers,
+            blocking: wire.blocking.into_iter().map_while(read).collect(),
+            oldest: wire.oldest_revision,
             current,
         }
     }
@@ -156,6 +161,19 @@ impl FailedPrecondition {
     #[must_use]
     pub fn blocker_count(&self) -> usize {
         self.blocker_count
+    }
+
+    /// The first that are in the way themselves, as far as the server sent them.
+    #[must_use]
+    pub fn blocking(&self) -> &[Entry<Document>] {
+        &self.blocking
+    }
+
+    /// The oldest revision since which changes are known, if that is why it cannot be decided. Where the server has not come
+    /// to the revision that was expected it is the newest.
+    #[must_use]
+    pub fn oldest_revision(&self) -> Option<Revision> {
+        self.oldest
     }
 
     /// What is there now, if the server sent it: it does where the client asked, and may read.

@@ -173,13 +173,14 @@ impl<T> Entry<T> {
         &self.head.etag
     }
 
-    /// The revision of this version; `None` where the server gives the tag only, as in the answer to a GET.
+    /// The revision of this version; `None` where the server gives the tag only, as another that keeps the contract may in
+    /// the answer to a GET.
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {
         self.head.revision
     }
 
-    /// The revision that created the key, where the server gives it: in lists, watches and conflicts.
+    /// The revision that created the key, where the server gives it.
     #[must_use]
     pub fn created_revision(&self) -> Option<Revision> {
         self.head.created_revision

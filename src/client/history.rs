@@ -78,8 +78,8 @@ impl Client {
         Ok(Some(ClientHistory { since: history.since, versions }))
     }
 
-    /// What is stored under `key`, with its revision, for a precondition of a transaction; the answer to a GET has the tag
-    /// only. It costs the server what [`history`](Self::history) costs.
+    /// What is stored under `key`, with its revision, for a precondition of a transaction. Of a server that gives the tag
+    /// only in the answer to a GET it is read by [`history`](Self::history).
     ///
     /// # Errors
     /// [`ClientError`].
@@ -87,6 +87,11 @@ impl Client {
         &self,
         key: &str,
     ) -> Result<Option<Entry<T>>, ClientError> {
+        match self.get::<super::entry::Document>(key).await? {
+            None => return Ok(None),
+            Some(entry) if entry.revision().is_some() => return Ok(Some(T::read(entry)?)),
+            Some(_) => {}
+        }
         let history = self.history::<super::entry::Document>(key).await?;
         match history.and_then(|mut history| history.versions.pop()) {
             Some(ClientVersion::Written(entry)) => Ok(Some(T::read(entry)?)),

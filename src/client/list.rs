@@ -55,22 +55,35 @@ impl<T> ListPage<T> {
 }
 
 /// Which page.
-struct Place<'a> {
-    prefix: &'a str,
-    limit: Option<usize>,
-    cursor: Option<&'a str>,
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) prefix: &'a str,
+    pub(super) limit: Option<usize>,
+    pub(super) cursor: Option<&'a str>,
+}
+
+/// The cursor of the list as of `revision`, from a text on.
+#[cfg(feature = "backend")]
+pub(super) fn cursor_at(revision: Revision, from: &str) -> String {
+    format!("@{revision}/{from}")
+}
+
+impl Place<'_> {
+    pub(super) fn call(&self) -> Call {
+        let mut target = format!("/v1/kv?prefix={}", encode_path(self.prefix));
+        if let Some(limit) = self.limit {
+            target = format!("{target}&limit={limit}");
+        }
+        if let Some(cursor) = self.cursor {
+            target = format!("{target}&cursor={}", encode_path(cursor));
+        }
+        Call::new(Method::GET, target)
+    }
 }
 
 impl Shared {
     async fn page<T: ReadValue>(&self, place: Place<'_>) -> Result<ListPage<T>, ClientError> {
-        let mut target = format!("/v1/kv?prefix={}", encode_path(place.prefix));
-        if let Some(limit) = place.limit {
-            target = format!("{target}&limit={limit}");
-        }
-        if let Some(cursor) = place.cursor {
-            target = format!("{target}&cursor={}", encode_path(cursor));
-        }
-        let answer = self.call(Call::new(Method::GET, target)).await?;
+        let answer = self.call(place.call()).await?;
         if answer.status != StatusCode::OK {
             return Err(answer.into_error());
         }

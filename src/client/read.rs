@@ -10,7 +10,7 @@ use crate::revision::Revision;
 use super::Client;
 use super::entry::{Document, Entry, EntryHead, Head};
 use super::error::ClientError;
-use super::send::{Answer, Call};
+use super::send::{Answer, CREATED_REVISION, Call, REVISION, WRITE_COUNT};
 use super::tag::EntityTag;
 use super::value::ReadValue;
 use crate::document_key::path_of;
@@ -26,7 +26,7 @@ pub enum IfChanged<T> {
     Absent,
 }
 
-fn target(key: &str, query: &str) -> Result<String, ClientError> {
+pub(super) fn target(key: &str, query: &str) -> Result<String, ClientError> {
     Ok(format!("/v1/kv/{}{query}", path_of(key)?))
 }
 
@@ -34,9 +34,9 @@ fn entry_of(key: &str, answer: &Answer) -> Result<Entry<Document>, ClientError> 
     let head = Head {
         key: key.to_owned(),
         etag: answer.etag()?,
-        revision: None,
-        created_revision: None,
-        write_count: None,
+        revision: answer.revision(&REVISION),
+        created_revision: answer.revision(&CREATED_REVISION),
+        write_count: answer.number(&WRITE_COUNT),
         last_modified: answer.last_modified(),
     };
     Ok(Entry::raw(head, answer.document()))

@@ -16,6 +16,7 @@ use reqwest::header::{
 use reqwest::{Method, Response, StatusCode};
 
 use crate::identity::Identity;
+use crate::revision::Revision;
 
 use super::builder::Settings;
 use super::conflict::ClientConflict;
@@ -28,6 +29,13 @@ use super::wire::WireCompacted;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const REPRESENTATION: HeaderValue = HeaderValue::from_static("return=representation");
+
+/// The revision of what is there; of a delete its own.
+pub(super) const REVISION: HeaderName = HeaderName::from_static("ifmatch-revision");
+/// The revision that created what is there.
+pub(super) const CREATED_REVISION: HeaderName = HeaderName::from_static("ifmatch-created-revision");
+/// The writes since, the creation included.
+pub(super) const WRITE_COUNT: HeaderName = HeaderName::from_static("ifmatch-write-count");
 
 /// What all clones of a client share.
 pub(super) struct Shared {
@@ -48,12 +56,28 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     body: Option<Bytes>,
     extra_time: Duration,
+    is_impatient: bool,
+    kind: Kind,
+}
+
+/// What it does at the server, which a method does not always say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It can be sent again.
+    Read,
+    /// It can with an `Idempotency-Key`.
+    Write,
+    /// It cannot: the record of a key would be written where nothing else is.
+    OnceOnly,
 }
 
 impl Call {
     pub(super) fn new(method: Method, target: String) -> Self {
         let (headers, body) = (HeaderMap::new(), None);
-        Self { method, target, headers, body, extra_time: Duration::ZERO }
+        let is_read = method == Method::GET || method == Method::HEAD;
+        let kind = if is_read { Kind::Read } else { Kind::Write };
+        let (extra_time, is_impatient) = (Duration::ZERO, false);
+        Self { method, target, headers, body, extra_time, is_impatient, kind }
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -84,8 +108,23 @@ impl Call {
         self
     }
 
-    fn is_read(&self) -> bool {
-        self.method == Method::GET || self.method == Method::HEAD
+    /// A server that asks to come again is not asked again.
+    pub(super) fn impatient(mut self) -> Self {
+        self.is_impatient = true;
+        self
+    }
+
+    /// It writes nothing, whatever its method is.
+    pub(super) fn reads(mut self) -> Self {
+        self.kind = Kind::Read;
+        self
+    }
+
+    /// It is sent once, without an `Idempotency-Key`.
+    #[cfg(feature = "backend")]
+    pub(super) fn once_only(mut self) -> Self {
+        self.kind = Kind::OnceOnly;
+        self
     }
 }
 
@@ -106,6 +145,16 @@ impl Answer {
         let text = self.headers.get(ETAG).and_then(|value| value.to_str().ok());
         text.and_then(|text| EntityTag::new(text).ok())
             .ok_or_else(|| self.unexpected("without an ETag"))
+    }
+
+    /// A number that a header has.
+    pub(super) fn number(&self, name: &HeaderName) -> Option<u64> {
+        self.headers.get(name)?.to_str().ok()?.parse().ok()
+    }
+
+    /// A revision that a header has.
+    pub(super) fn revision(&self, name: &HeaderName) -> Option<Revision> {
+        Revision::try_from(self.number(name)?).ok()
     }
 
     pub(super) fn last_modified(&self) -> Option<SystemTime> {
@@ -129,7 +178,7 @@ impl Answer {
         ClientError::Unexpected(if self.after_unknown { answer.unknown() } else { answer })
     }
 
-    fn problem(&self) -> Option<ProblemDocument> {
+    pub(super) fn problem(&self) -> Option<ProblemDocument> {
         let content_type = self.headers.get(CONTENT_TYPE)?.to_str().ok()?;
         let essence = content_type.split(';').next()?.trim_ascii();
         if !essence.eq_ignore_ascii_case("application/problem+json") {
@@ -154,6 +203,7 @@ impl Answer {
         };
         match self.status {
             StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => {
+                let problem = if self.after_unknown { problem.unknown() } else { problem };
                 ClientError::Conflict(Box::new(ClientConflict::of(problem)))
             }
             StatusCode::GONE => {
@@ -190,7 +240,7 @@ impl Shared {
     /// # Errors
     /// [`ClientError::Transport`], or the answer if it asks to come again and does not end to.
     pub(super) async fn call(&self, mut call: Call) -> Result<Answer, ClientError> {
-        if !call.is_read() && self.settings.idempotency_keys {
+        if call.kind == Kind::Write && self.settings.idempotency_keys {
             let key = Identity::random().to_string();
             let key = HeaderValue::from_str(&key).expect("hexadecimal digits fit a header");
             call.headers.insert(IDEMPOTENCY_KEY, key);
@@ -215,7 +265,7 @@ impl Shared {
     }
 
     async fn attempt(&self, call: &Call, attempt: u32, outcome: &mut Outcome) -> Attempt {
-        let is_repeatable = call.is_read() || call.headers.contains_key(IDEMPOTENCY_KEY);
+        let is_repeatable = call.kind == Kind::Read || call.headers.contains_key(IDEMPOTENCY_KEY);
         let answer = match self.exchange(call, attempt).await {
             Ok(answer) => Answer { after_unknown: *outcome == Outcome::Unknown, ..answer },
             Err(ClientError::Transport(error)) if error.outcome() == Outcome::NotSent => {
@@ -236,7 +286,7 @@ impl Shared {
         let wait = answer.retry_after();
         match answer.status.as_u16() {
             // A server that asks to come again has not done it; others say so, too, of what they passed on.
-            429 | 503 if wait.is_some() && is_repeatable => {
+            429 | 503 if wait.is_some() && is_repeatable && !call.is_impatient => {
                 Attempt::Again(answer.into_error(), wait)
             }
             502 | 504 if is_repeatable => {

@@ -121,6 +121,11 @@ impl ClientTxn {
         self
     }
 
+    fn call(&self) -> Result<Call, ClientError> {
+        let call = Call::new(Method::POST, "/v1/txn".to_owned()).merging();
+        call.document(&Document::json(self.body()?))
+    }
+
     fn body(&self) -> Result<Vec<u8>, ClientError> {
         for require in &self.require {
             if let Require::Revision { key, .. }
@@ -167,8 +172,18 @@ impl Client {
     /// [`ClientError::Conflict`] with every precondition that does not hold, by index:
     /// [`operations`](super::ClientConflict::operations).
     pub async fn commit(&self, txn: &ClientTxn) -> Result<Revision, ClientError> {
-        let call = Call::new(Method::POST, "/v1/txn".to_owned()).merging();
-        let answer = self.0.call(call.document(&Document::json(txn.body()?))?).await?;
+        let call = txn.call()?;
+        self.send_txn(txn, if txn.operations.is_empty() { call.reads() } else { call }).await
+    }
+
+    /// The same, so that a transaction that deletes nothing takes no revision: its answer is not asked for again.
+    #[cfg(feature = "backend")]
+    pub(super) async fn commit_deletes(&self, txn: &ClientTxn) -> Result<Revision, ClientError> {
+        self.send_txn(txn, txn.call()?.once_only()).await
+    }
+
+    async fn send_txn(&self, txn: &ClientTxn, call: Call) -> Result<Revision, ClientError> {
+        let answer = self.0.call(call).await?;
         if answer.status == StatusCode::OK {
             // It took place: an error that does not say so would have it committed again.
             let read = answer.json::<WireRevision>();

@@ -29,6 +29,7 @@ use super::unfold::{Source, Unfold};
 use super::value::ReadValue;
 use super::wire::{WireCommit, WireCompacted, WireEntry};
 use crate::percent::encode_path;
+use crate::sync::{AtomicU64, Ordering};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -119,19 +120,22 @@ impl Client {
     /// # }
     /// ```
     pub fn watch<T: ReadValue + Send + 'static>(&self, prefix: &str) -> Watch<T> {
-        Watch(Unfold::Idle(Follower {
+        let position = Arc::new(AtomicU64::new(0));
+        let follower = Unfold::Idle(Follower {
             shared: self.0.clone(),
             prefix: prefix.to_owned(),
             since: None,
             last: None,
             seen: None,
+            position: Arc::clone(&position),
             connection: None,
             failures: 0,
             retry: None,
-            commits: VecDeque::new(),
+            items: VecDeque::new(),
             end: None,
             ended: false,
-        }))
+        });
+        Watch { follower, position }
     }
 }
 
@@ -144,12 +148,16 @@ impl Client {
 /// - [`ClientError::Decode`]: a commit has a value that is no `T`. The stream goes on with the next commit.
 /// - Others: the server refuses, by a 401 for example. The stream ends.
 #[must_use = "nothing is read until the stream is polled"]
-pub struct Watch<T: ReadValue + Send + 'static>(Unfold<Follower<T>>);
+pub struct Watch<T: ReadValue + Send + 'static> {
+    follower: Unfold<Follower<T>>,
+    position: Arc<AtomicU64>,
+}
 
 impl<T: ReadValue + Send + 'static> Watch<T> {
     /// Begins after `revision`, without a gap. Say it before the first item is read.
     pub fn since(mut self, revision: Revision) -> Self {
-        if let Some(follower) = self.0.source_mut() {
+        if let Some(follower) = self.follower.source_mut() {
+            follower.passes(revision);
             follower.since = Some(revision);
         }
         self
@@ -161,7 +169,7 @@ impl<T: ReadValue + Send + 'static> Watch<T> {
     /// # Errors
     /// [`ClientError`].
     pub async fn open(&mut self) -> Result<(), ClientError> {
-        match self.0.source_mut() {
+        match self.follower.source_mut() {
             Some(follower) => follower.open().await,
             None => Ok(()),
         }
@@ -169,7 +177,14 @@ impl<T: ReadValue + Send + 'static> Watch<T> {
 
     /// The next commit, for those who do not need a stream. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Result<ClientCommit<T>, ClientError>> {
-        self.0.next().await
+        self.follower.next().await
+    }
+
+    /// Everything up to this revision was told, or is of no concern to this watch: another can go on since it. `None`
+    /// before it is [open](Self::open), or has told something, unless it was said [since](Self::since) when it is.
+    #[must_use]
+    pub fn position(&self) -> Option<Revision> {
+        Revision::try_from(self.position.load(Ordering::Relaxed)).ok()
     }
 }
 
@@ -177,7 +192,7 @@ impl<T: ReadValue + Send + 'static> Stream for Watch<T> {
     type Item = Result<ClientCommit<T>, ClientError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.0).poll_next(context)
+        Pin::new(&mut self.follower).poll_next(context)
     }
 }
 
@@ -196,15 +211,26 @@ struct Follower<T> {
     last: Option<String>,
     /// The revision of the last commit that was taken.
     seen: Option<Revision>,
+    /// What was told, or passed; 0 if that is not known.
+    position: Arc<AtomicU64>,
     connection: Option<Connection>,
     /// How many connections in a row brought nothing.
     failures: u32,
     /// How long the server asks to wait.
     retry: Option<Duration>,
-    commits: VecDeque<Result<ClientCommit<T>, ClientError>>,
+    items: VecDeque<Item<T>>,
     /// What is told after all commits that came before it.
     end: Option<ClientError>,
     ended: bool,
+}
+
+/// What was taken, and not given yet.
+enum Item<T> {
+    Commit(ClientCommit<T>),
+    /// A commit that cannot be told.
+    Unreadable(Revision, ClientError),
+    /// What is of no concern.
+    Passed(Revision),
 }
 
 struct Connection {
@@ -224,8 +250,20 @@ impl<T: ReadValue + Send + 'static> Source for Follower<T> {
 
     async fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(commit) = self.commits.pop_front() {
-                return Some(commit);
+            match self.items.pop_front() {
+                Some(Item::Commit(commit)) => {
+                    self.passes(commit.revision);
+                    return Some(Ok(commit));
+                }
+                Some(Item::Unreadable(revision, error)) => {
+                    self.passes(revision);
+                    return Some(Err(error));
+                }
+                Some(Item::Passed(revision)) => {
+                    self.passes(revision);
+                    continue;
+                }
+                None => {}
             }
             if self.ended {
                 return self.end.take().map(Err);
@@ -242,6 +280,12 @@ impl<T: ReadValue + Send + 'static> Source for Follower<T> {
                 Err(Refused::Again(_)) => self.pause().await,
             }
         }
+    }
+}
+
+impl<T> Follower<T> {
+    fn passes(&self, revision: Revision) {
+        self.position.fetch_max(revision.get(), Ordering::Relaxed);
     }
 }
 
@@ -363,7 +407,14 @@ impl<T: ReadValue> Follower<T> {
                 return Err(ClientError::Compacted { detail, oldest: wire.oldest_revision });
             }
             // It says only how far the server is, or what a later one tells.
-            _ => {}
+            _ => {
+                let revision = id.as_deref().and_then(|id| id.parse().ok());
+                match revision {
+                    Some(revision) if self.items.is_empty() => self.passes(revision),
+                    Some(revision) => self.items.push_back(Item::Passed(revision)),
+                    None => {}
+                }
+            }
         }
         self.last = id.or(self.last.take());
         Ok(())
@@ -382,8 +433,10 @@ impl<T: ReadValue> Follower<T> {
         self.seen = Some(revision);
         let events = commit.events.into_iter().filter(|event| !event.is_unknown_event());
         let events: Result<Vec<_>, _> = events.map(ClientEvent::read).collect();
-        let commit = events.map(|events| ClientCommit { revision, events });
-        self.commits.push_back(commit.map_err(ClientError::from));
+        self.items.push_back(match events {
+            Ok(events) => Item::Commit(ClientCommit { revision, events }),
+            Err(error) => Item::Unreadable(revision, error.into()),
+        });
         Ok(())
     }
 }

@@ -116,6 +116,8 @@ pub(super) struct WireConflict {
     pub(super) current: Option<WireEntry>,
     pub(super) blockers: Vec<String>,
     pub(super) blocker_count: Option<usize>,
+    pub(super) blocking: Vec<WireEntry>,
+    pub(super) oldest_revision: Option<Revision>,
     pub(super) failed_operation: Option<usize>,
     pub(super) pointer: Option<String>,
     pub(super) conflicts: Vec<WireConflict>,
@@ -139,6 +141,30 @@ pub(super) struct WireRevision {
     pub(super) revision: Revision,
 }
 
+/// How the server is, be it ready or not.
+#[cfg(feature = "backend")]
+#[derive(Deserialize)]
+pub(super) struct WireReadiness {
+    pub(super) revision: Revision,
+    pub(super) identity: String,
+    pub(super) supports: Vec<String>,
+}
+
+/// More than a transaction may have.
+#[cfg(feature = "backend")]
+#[derive(Deserialize)]
+pub(super) struct WireLimit {
+    pub(super) operations: usize,
+    pub(super) max_operations: usize,
+}
+
+/// That nothing is kept of a key.
+#[cfg(feature = "backend")]
+#[derive(Deserialize)]
+pub(super) struct WireSince {
+    pub(super) since: Revision,
+}
+
 #[derive(Deserialize)]
 pub(super) struct WireCommit {
     pub(super) revision: Revision,
@@ -146,7 +172,8 @@ pub(super) struct WireCommit {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct WireCompacted {
-    #[serde(default)]
     pub(super) oldest_revision: Option<Revision>,
+    pub(super) newest_revision: Option<Revision>,
 }

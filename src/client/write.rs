@@ -6,11 +6,12 @@ use reqwest::{Method, StatusCode};
 use super::Client;
 use super::entry::Document;
 use super::error::ClientError;
-use super::send::{Answer, Call};
+use super::send::{Answer, CREATED_REVISION, Call, REVISION, WRITE_COUNT};
 use super::tag::{ClientPrecondition, EntityTag};
 use super::value::WriteValue;
 use crate::document_key::path_of;
 use crate::percent::encode_path;
+use crate::revision::Revision;
 
 const ANY: HeaderValue = HeaderValue::from_static("*");
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -21,6 +22,9 @@ const JSON_PATCH: &str = "application/json-patch+json";
 pub struct ClientWritten {
     etag: EntityTag,
     creation: bool,
+    revision: Option<Revision>,
+    created_revision: Option<Revision>,
+    write_count: Option<u64>,
 }
 
 impl ClientWritten {
@@ -36,11 +40,35 @@ impl ClientWritten {
         self.etag
     }
 
+    /// The revision of the write, where the server gives it.
+    #[must_use]
+    pub fn revision(&self) -> Option<Revision> {
+        self.revision
+    }
+
+    /// The revision that created the key, where the server gives it; of a delete it does not.
+    #[must_use]
+    pub fn created_revision(&self) -> Option<Revision> {
+        self.created_revision
+    }
+
+    /// The writes since the creation, which counts, where the server gives it; of a delete it does not.
+    #[must_use]
+    pub fn write_count(&self) -> Option<u64> {
+        self.write_count
+    }
+
     /// Whether nothing was there before.
     #[must_use]
     pub fn is_creation(&self) -> bool {
         self.creation
     }
+}
+
+/// The request to delete `key` if it is at `revision`, and else to say what is there.
+#[cfg(feature = "backend")]
+pub(super) fn delete_at(key: &str, revision: Revision) -> Result<Call, ClientError> {
+    Ok(guarded(Method::DELETE, key, &ClientPrecondition::Revision(revision), None)?.merging())
 }
 
 /// The request that demands `precondition`, with `query` beside what that says there.
@@ -69,7 +97,10 @@ fn written(answer: Answer) -> Result<ClientWritten, ClientError> {
     match answer.status {
         StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => {
             let creation = answer.status == StatusCode::CREATED;
-            Ok(ClientWritten { etag: answer.etag()?, creation })
+            let (revision, created_revision) =
+                (answer.revision(&REVISION), answer.revision(&CREATED_REVISION));
+            let (etag, write_count) = (answer.etag()?, answer.number(&WRITE_COUNT));
+            Ok(ClientWritten { etag, creation, revision, created_revision, write_count })
         }
         _ => Err(answer.into_error()),
     }
@@ -200,7 +231,10 @@ impl Client {
         self.send_delete(guarded(Method::DELETE, key, &precondition.into(), Some(query))?).await
     }
 
-    async fn send_delete(&self, call: Call) -> Result<Option<ClientWritten>, ClientError> {
+    pub(super) async fn send_delete(
+        &self,
+        call: Call,
+    ) -> Result<Option<ClientWritten>, ClientError> {
         let answer = self.0.call(call).await?;
         if answer.is_not_found() {
             return Ok(None);

@@ -31,7 +31,8 @@ impl Backend for Etcd {
             Capability::Past
             | Capability::Watch
             | Capability::EmptyRange
-            | Capability::UnchangedRange => true,
+            | Capability::UnchangedRange
+            | Capability::AnyKey => true,
             Capability::History => false,
         }
     }

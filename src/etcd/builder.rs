@@ -46,7 +46,7 @@ impl Builder {
         }
     }
 
-    /// From `etcd://host:port[,host:port...][/namespace]`, or `etcds://` for TLS.
+    /// From `etcd://host[:port][,host[:port]...][/namespace]`, or `etcds://` for TLS.
     pub(super) fn from_url(text: &str) -> Result<Self, ConnectError> {
         let url = url::parse(text)?;
         let builder = Self::new(url.endpoints);
@@ -56,8 +56,10 @@ impl Builder {
         })
     }
 
-    /// What the keys of the store begin with in etcd; it ends in `/`. Two stores have different ones, of which none begins
-    /// with the other. Default: `ifmatch/`.
+    /// What the keys of the store begin with in etcd; it ends in `/`. Default: `ifmatch/`.
+    ///
+    /// Two stores have different ones, of which none begins with the other. That is not checked: of `a/` and `a/b/` the first
+    /// has the keys of the second among its own, as `b/..`, and what says which store the second is as `b.identity`.
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
@@ -127,6 +129,8 @@ impl Builder {
         if self.endpoints.is_empty() {
             return Err(ConnectError::NoEndpoints);
         }
+        let endpoints = self.endpoints.iter().map(|text| url::endpoint(text, self.scheme()));
+        let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
         let mut options = ConnectOptions::new()
             .with_timeout(self.request_timeout)
             .with_connect_timeout(self.connect_timeout)
@@ -140,9 +144,17 @@ impl Builder {
         if let Some(tls) = self.tls_options() {
             options = options.with_tls(tls);
         }
-        let members =
-            Members::new(self.endpoints, options, self.retry_for, self.max_response_bytes);
+        let members = Members::new(endpoints, options, self.retry_for, self.max_response_bytes);
         Etcd::open(members, namespace, self.reconnect_for).await
+    }
+
+    /// That of endpoints without one.
+    fn scheme(&self) -> &'static str {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return "https";
+        }
+        "http"
     }
 
     /// etcd-client by itself trusts nobody, and waits for a handshake without end: a member that hangs has its connections

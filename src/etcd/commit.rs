@@ -1,7 +1,5 @@
 //! Transactions. What does not hold is read in the same round trip, at the revision at which it did not hold.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use etcd_client::proto::{PbTxnOpResponse, PbTxnResponse};
 use etcd_client::{GetOptions, Txn as EtcdTxn, TxnOp};
@@ -24,7 +22,7 @@ type Error = CommitError<Bytes, Bytes>;
 
 impl Etcd {
     pub(super) async fn commit_all(&self, txn: Txn<Bytes, Bytes>) -> Result<Revision, Error> {
-        if let Err(reason) = check(&txn) {
+        if let Err(reason) = txn.check() {
             return Err(CommitError::refused(reason, txn));
         }
         let mut lists = Vec::with_capacity(txn.requirements().len());
@@ -164,21 +162,6 @@ impl Etcd {
         }
         Ok(conflicts)
     }
-}
-
-/// What no store takes, whatever it holds.
-fn check(txn: &Txn<Bytes, Bytes>) -> Result<(), Reason> {
-    let (operations, max) = (txn.len(), Txn::<Bytes, Bytes>::MAX_OPERATIONS);
-    if operations > max {
-        return Err(Reason::TooManyOperations { operations, max });
-    }
-    let mut places = HashMap::with_capacity(txn.changes().len());
-    for (second, (key, _)) in txn.changes().enumerate() {
-        if let Some(first) = places.insert(key, second) {
-            return Err(Reason::DuplicateKey { first, second });
-        }
-    }
-    Ok(())
 }
 
 fn first_put(

@@ -12,8 +12,16 @@ pub enum ConnectError {
     /// No endpoint was named.
     #[error("no endpoint was named")]
     NoEndpoints,
-    /// Not of the form `etcd://host:port[,host:port...][/namespace]`.
-    #[error("not of the form etcd://host:port[,host:port...][/namespace]: {0}")]
+    /// An endpoint is not of the form `host[:port]`, with `http://` or `https://` before it or not.
+    #[error("the endpoint {endpoint:?} is not of the form [http[s]://]host[:port]: {what}")]
+    InvalidEndpoint {
+        /// The endpoint.
+        endpoint: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Not of the form `etcd://host[:port][,host[:port]...][/namespace]`.
+    #[error("not of the form etcd://host[:port][,host[:port]...][/namespace]: {0}")]
     InvalidUrl(&'static str),
     /// The namespace cannot be one.
     #[error(transparent)]

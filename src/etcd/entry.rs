@@ -33,3 +33,28 @@ pub(super) fn entry(found: PbKeyValue) -> Result<Found, Fault> {
     let (at, created) = (revision(found.mod_revision)?, revision(found.create_revision)?);
     Ok((found.key, Versioned::new(found.value.into(), at, created, count)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half of what etcd can count to; what JSON and JavaScript cannot tell apart is never told.
+    #[test]
+    fn a_revision_beyond_2_to_the_53_is_refused() {
+        let largest = (1 << 53) - 1;
+        assert_eq!(revision(largest).unwrap(), Revision::MAX);
+        for number in [largest + 1, i64::MAX, 0, -1, i64::MIN] {
+            assert!(matches!(revision(number), Err(Fault::Unclear(_))), "{number}");
+        }
+        let written = |at, created| PbKeyValue {
+            mod_revision: at,
+            create_revision: created,
+            version: 1,
+            ..PbKeyValue::default()
+        };
+        assert!(entry(written(largest, 1)).is_ok());
+        assert!(entry(written(largest + 1, 1)).is_err());
+        assert!(entry(written(7, largest + 1)).is_err());
+        assert!(revision_of(None).is_err(), "an answer without a header says nothing");
+    }
+}

@@ -30,6 +30,8 @@ pub(super) enum Fault {
     ResponseTooLarge(Cause),
     /// The database is at its quota. The write was refused, or it was the one that went over it: that one takes place.
     NoSpace(Cause),
+    /// The token is older than the last change of etcd's users, as one that is a JWT can be: with another it may be let in.
+    TokenIsOld(Cause),
     /// Any other refusal: nothing was written, and it will not be different elsewhere.
     Refused(Cause),
 }
@@ -44,6 +46,14 @@ impl Fault {
             | etcd_client::Error::InvalidMetadataValue(_)
             | etcd_client::Error::EndpointError(_) => Self::Refused(Cause::new(error)),
             other => Self::Unclear(Cause::new(other)),
+        }
+    }
+
+    /// Of a request that only comes before the one that is meant.
+    pub(super) fn before_sending(error: etcd_client::Error) -> Self {
+        match Self::of(error) {
+            Self::Unclear(cause) => Self::Elsewhere(cause),
+            other => other,
         }
     }
 
@@ -86,6 +96,9 @@ impl Fault {
             Code::Unavailable if message == "etcdserver: no leader" => {
                 Self::Elsewhere(Cause::new(status))
             }
+            Code::InvalidArgument if message.contains("revision of auth store is old") => {
+                Self::TokenIsOld(Cause::new(status))
+            }
             Code::InvalidArgument
             | Code::PermissionDenied
             | Code::Unauthenticated
@@ -106,6 +119,7 @@ impl Fault {
             | Self::Unclear(cause)
             | Self::ResponseTooLarge(cause)
             | Self::NoSpace(cause)
+            | Self::TokenIsOld(cause)
             | Self::Refused(cause) => cause,
             Self::Compacted => Cause::new("the revision has been compacted"),
             Self::Future => Cause::new("the revision is of the future"),
@@ -168,6 +182,10 @@ mod tests {
             Fault::ResponseTooLarge(_)
         ));
         assert!(matches!(of(Code::Unavailable, "etcdserver: no leader"), Fault::Elsewhere(_)));
+        assert!(matches!(
+            of(Code::InvalidArgument, "etcdserver: revision of auth store is old"),
+            Fault::TokenIsOld(_)
+        ));
         assert!(matches!(
             of(Code::PermissionDenied, "etcdserver: permission denied"),
             Fault::Refused(_)

@@ -45,6 +45,8 @@ struct Member {
 
 /// What a member is asked by. All are on one connection; who asks clones one.
 pub(super) struct Clients {
+    /// Has the token of all.
+    client: Client,
     pub(super) kv: KvClient,
     pub(super) watch: WatchClient,
     pub(super) maintenance: MaintenanceClient,
@@ -89,6 +91,7 @@ impl Members {
     {
         let deadline = Instant::now() + self.retry_for;
         let mut attempt = 0;
+        let mut is_renewed = false;
         loop {
             let (turn, asked) = self.ask_one(&ask).await;
             let fault = match asked {
@@ -97,6 +100,13 @@ impl Members {
             };
             if fault.is_of_the_member() {
                 self.pass_on(turn);
+            }
+            // It was refused before anything came of it, whatever it was.
+            if matches!(fault, Fault::TokenIsOld(_)) && !is_renewed {
+                is_renewed = true;
+                let clients = self.clients(turn).await?;
+                clients.client.refresh_token().await.map_err(Fault::before_sending)?;
+                continue;
             }
             let may_be_repeated = match fault {
                 Fault::Elsewhere(_) => true,
@@ -153,10 +163,7 @@ impl Members {
     async fn connect(&self, url: &str) -> Result<Clients, Fault> {
         let options = Some(self.options.clone());
         // Nothing but a name and a password is sent here, so that whatever fails may be tried again.
-        let failed = |error| match Fault::of(error) {
-            Fault::Unclear(cause) => Fault::Elsewhere(cause),
-            other => other,
-        };
+        let failed = Fault::before_sending;
         let mut client = Client::connect([url], options).await.map_err(failed)?;
         let status = client.status().await.map_err(failed)?;
         let found = status.header().map_or(0, ResponseHeader::cluster_id);
@@ -167,6 +174,7 @@ impl Members {
                 Err(Fault::Refused(Cause::new(what)))
             }
             _ => Ok(Clients {
+                client: client.clone(),
                 kv: client.kv_client().max_decoding_message_size(self.max_response_bytes),
                 watch: client.watch_client().max_decoding_message_size(self.max_response_bytes),
                 maintenance: client.maintenance_client(),

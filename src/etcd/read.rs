@@ -80,13 +80,7 @@ impl Etcd {
                 Ok(0)
             }
         });
-        match timeout(COMPACTION_IS_TOLD, refusal).await {
-            Ok(Ok(told @ 1..)) => revision(told),
-            Ok(Err(fault)) => Err(fault),
-            Ok(Ok(_)) | Err(_) => Err(Fault::Unclear(Cause::new(
-                "the revision has been compacted, and etcd does not say which is the oldest",
-            ))),
-        }
+        oldest_of(timeout(COMPACTION_IS_TOLD, refusal).await.ok())
     }
 
     /// A fault of a read, for the caller.
@@ -118,6 +112,34 @@ impl Etcd {
     }
 }
 
+/// What etcd told of the revision at which it is compacted, if it told it in time. It is never guessed: a watch since another
+/// would have a gap.
+fn oldest_of(told: Option<Result<i64, Fault>>) -> Result<Revision, Fault> {
+    match told {
+        Some(Ok(told @ 1..)) => revision(told),
+        Some(Err(fault)) => Err(fault),
+        Some(Ok(_)) | None => Err(Fault::Unclear(Cause::new(
+            "the revision has been compacted, and etcd does not say which is the oldest",
+        ))),
+    }
+}
+
 pub(super) fn count_only() -> GetOptions {
     GetOptions::new().with_count_only()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_revision_is_told_or_not_known_and_never_guessed() {
+        assert_eq!(oldest_of(Some(Ok(7))).unwrap().get(), 7);
+        for nothing in [Some(Ok(0)), Some(Ok(-1)), None] {
+            assert!(matches!(oldest_of(nothing), Err(Fault::Unclear(_))));
+        }
+        let refused = oldest_of(Some(Err(Fault::Refused(Cause::new("no")))));
+        assert!(matches!(refused, Err(Fault::Refused(_))));
+        assert!(oldest_of(Some(Ok(i64::MAX))).is_err());
+    }
 }

@@ -16,6 +16,7 @@
 //! ```
 //!
 //! It does not look at what only the outside can bring about: crashes, connections that break, a store that is closed.
+#![doc = include_str!("conformance.md")]
 
 mod executor;
 mod failure;

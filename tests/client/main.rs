@@ -12,6 +12,8 @@ mod histories;
 mod many;
 mod one;
 mod race;
+#[cfg(feature = "testing")]
+mod remote;
 #[cfg(feature = "tls")]
 mod tls;
 mod watch;

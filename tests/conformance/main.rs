@@ -4,6 +4,7 @@
 #![cfg(not(ifmatch_model))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod table;
 mod teeth;
 mod toy;
 mod typed;
@@ -88,6 +89,14 @@ fn what_the_cases_are_told_is_linearizable() {
     let history = recorder.take();
     assert!(history.len() > 1_000, "{} calls were recorded", history.len());
     check(&StoreModel::new(), &history).unwrap();
+}
+
+#[test]
+fn the_table_says_what_a_store_passes() {
+    let source = ("tests/conformance/main.rs", include_str!("main.rs"));
+    table::is_true("`Store` in memory", &Local::new(), source);
+    let directory = tempfile::tempdir().unwrap();
+    table::is_true("`Store` on a log", &Local::builder().open(directory.path()).unwrap(), source);
 }
 
 #[test]

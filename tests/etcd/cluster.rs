@@ -15,6 +15,10 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(options: &[&str]) -> Self {
         let ports = free_ports::<6>();
         let names = ["one", "two", "three"];
         let peers: Vec<String> = names
@@ -32,7 +36,7 @@ impl Cluster {
                 peer_port,
                 cluster: peers.join(","),
                 is_kept: true,
-                ..Place::alone(&[])
+                ..Place::alone(options)
             })
             .collect();
         let members = places.iter().map(|place| Some(place.start())).collect();

@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
 use crate::server::Server;
+use crate::table;
 
 /// etcd tells more often that nothing has happened.
 const OPTIONS: [&str; 1] = ["--experimental-watch-progress-notify-interval=100ms"];
@@ -88,6 +89,14 @@ impl Harness for Alone {
     fn patience(&self) -> std::time::Duration {
         std::time::Duration::from_secs(300)
     }
+}
+
+#[test]
+fn the_table_says_what_etcd_passes() {
+    let shared = Beside::others().0;
+    let etcd = shared.runtime.block_on(shared.etcd());
+    let source = ("tests/etcd/conformance.rs", include_str!("conformance.rs"));
+    table::is_true("`etcd::Etcd`", &etcd, source);
 }
 
 backend_conformance!(beside_others, Beside::others());

@@ -13,14 +13,15 @@ use bytes::Bytes;
 use ifmatch::etcd::Etcd;
 use ifmatch::testing::{Recorder, StoreModel, StoreOperation, StoreOutcome, check};
 use ifmatch::{
-    Backend, BackendWatch, CommitError, KeyRange, Precondition, Revision, Txn, WatchError,
+    Backend, BackendWatch, CommitError, KeyRange, Precondition, Reason, Revision, Txn, WatchError,
     WriteError,
 };
 use rustix::process::Signal;
 use tokio::task::JoinHandle;
 
 use crate::cluster::Cluster;
-use crate::support::{compact, key, next, put};
+use crate::others::etcdctl;
+use crate::support::{compact, key, next, put, raw};
 
 const CLIENTS: u64 = 6;
 const KEYS: u64 = 4;
@@ -96,6 +97,16 @@ impl Load {
         Self { stop, figures, clients, listener, recorder, start, etcd }
     }
 
+    /// Waits until so many more writes are refused.
+    async fn until_refused(&self, writes: u64) {
+        let refused = || self.figures.refused.load(Ordering::Relaxed);
+        let (began, before) = (Instant::now(), refused());
+        while refused() < before + writes {
+            assert!(began.elapsed() < Duration::from_secs(120), "nothing is refused");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     fn acknowledged(&self) -> u64 {
         self.figures.acknowledged.load(Ordering::Relaxed)
     }
@@ -139,7 +150,9 @@ impl Load {
         }
         assert_eq!(lost, 0, "{what}: acknowledged, and not told by the watch: a gap");
         // What nobody was told is one of those of which nobody knows.
-        let untold = heard.told.keys().filter(|write| !written.contains_key(*write)).count();
+        let is_load = |name: &Bytes| !name.starts_with(b"fill/");
+        let told = heard.told.keys().filter(|(_, name)| is_load(name));
+        let untold = told.filter(|write| !written.contains_key(*write)).count();
         let unknown = self.figures.unknown.load(Ordering::Relaxed);
         assert!(u64::try_from(untold).unwrap() <= 2 * unknown, "{what}: {untold} of {unknown}");
         let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
@@ -300,4 +313,47 @@ async fn a_watch_is_compacted_while_its_member_is_away() {
         load.until_more(50).await;
     }
     load.judge("compacted", &recovery).await;
+}
+
+/// The quota is used up under load: until there is room again nothing is written but what was said to be, or to be unknown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_quota_is_used_up_and_there_is_room_again() {
+    let cluster = Cluster::with(&["--quota-backend-bytes=6000000"]);
+    let load = Load::start(&cluster, 5).await;
+    load.until_more(100).await;
+    let value = Bytes::from(vec![7; 200_000]);
+    let mut filled = 0;
+    // By transactions: the one that goes over the quota takes place, and etcd answers it as if it were refused.
+    let reason = loop {
+        let name = key(&format!("fill/{filled}"));
+        let txn = Txn::new().require(name.clone(), Precondition::Absent);
+        match load.etcd.commit(txn.put(name.clone(), value.clone())).await {
+            Ok(_) | Err(CommitError::OutcomeUnknown(_)) => filled += 1,
+            Err(CommitError::Refused { reason, .. }) => {
+                let there = load.etcd.get(&name).await.unwrap();
+                assert!(there.is_none(), "refused, and there");
+                break reason;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert!(matches!(reason, Reason::Full(_)), "{reason}");
+    load.until_refused(100).await;
+    assert!(!load.etcd.status().await.unwrap().writable);
+    // Reads go on, and deletes make room.
+    for number in 0..=filled {
+        let name = key(&format!("fill/{number}"));
+        load.etcd.delete_if(name, Precondition::Any).await.unwrap();
+    }
+    let newest = load.etcd.status().await.unwrap().revision;
+    let newest = i64::try_from(newest.get()).unwrap();
+    let physical = etcd_client::CompactionOptions::new().with_physical();
+    raw(&cluster.urls()[0]).await.compact(newest, Some(physical)).await.unwrap();
+    for url in cluster.urls() {
+        raw(&url).await.defragment().await.unwrap();
+    }
+    etcdctl(&cluster.urls()[0], &["alarm", "disarm"]);
+    let recovery = load.until_more(100).await;
+    assert!(load.etcd.status().await.unwrap().writable);
+    load.judge("the quota is used up", &[recovery]).await;
 }

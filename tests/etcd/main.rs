@@ -14,7 +14,11 @@ mod others;
 mod outcomes;
 mod proxy;
 #[cfg(feature = "cli")]
+mod remote;
+#[cfg(feature = "cli")]
 mod serve;
 mod server;
 mod support;
+#[path = "../conformance/table.rs"]
+mod table;
 mod watches;

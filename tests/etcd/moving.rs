@@ -40,6 +40,39 @@ fn essence(path: &Path) -> Vec<serde_json::Value> {
     text.lines().map(line).collect()
 }
 
+/// An import into etcd that is killed goes on where it was: nothing is written twice, nothing left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_was_killed_is_gone_on_with() {
+    const LINES: usize = 2_000;
+    let server = Server::start(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let there = Front::start(&backend(&server));
+    let line = |number| format!("{{\"key\": \"n/{number:04}\", \"value\": {number}}}\n");
+    std::fs::write(directory.path().join("in"), (0..LINES).map(line).collect::<String>()).unwrap();
+    let mut import = Command::new(env!("CARGO_BIN_EXE_ifmatch"))
+        .current_dir(directory.path())
+        .args(["--server", &there.url, "import", "in", "--batch-size", "5", "--quiet"])
+        .spawn()
+        .unwrap();
+    let state = directory.path().join("in.ifmatch-import");
+    let count = async || there.client().list::<u64>("n/").collect().await.unwrap().len();
+    while count().await < 200 {
+        assert!(import.try_wait().unwrap().is_none(), "it ends before it is killed");
+    }
+    import.kill().unwrap();
+    import.wait().unwrap();
+    let before = count().await;
+    assert!(state.exists() && before < LINES, "it was done before it was killed");
+    let said = ok(ifmatch(&there, directory.path(), &["import", "in", "--resume", "--json"]));
+    println!("{before} were there when it was killed; then: {said}");
+    let entries = there.client().list::<u64>("n/").collect().await.unwrap();
+    for (number, entry) in (0_u64..).zip(&entries) {
+        assert_eq!((entry.value(), entry.write_count()), (&number, Some(1)));
+    }
+    assert_eq!(entries.len(), LINES);
+    assert!(!state.exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_move_into_etcd_and_back() {
     let server = Server::start(&[]);

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use ifmatch::etcd::{ConnectError, Etcd};
-use ifmatch::{Backend, Precondition};
+use ifmatch::{Backend, Precondition, Txn};
 
 use crate::proxy::Proxy;
 use crate::server::{Place, Server};
@@ -133,6 +133,50 @@ async fn a_watch_goes_on_though_its_token_is_over() {
     proxy.cut();
     let next = put(&direct, "a", "1").await;
     assert_eq!(crate::support::told(&mut watch).await.revision(), next);
+}
+
+/// A token that is a JWT says as of which change of the users it is, and is refused after the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_older_than_the_last_change_of_the_users_is_renewed() {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, "a secret of some length, which only etcd has").unwrap();
+    let token = format!("--auth-token=jwt,priv-key={},sign-method=HS256", secret.display());
+    let server = Server::start(&[&token]);
+    let url = server.url.as_str();
+    let_ann_in(url);
+    let etcd = ann(url).await;
+    let first = put(&etcd, "a", "1").await;
+    let mut watch = crate::support::watch(&etcd, None).await;
+    for role in ["one", "two", "three", "four"] {
+        etcdctl(url, &["--user=root:secret", "role", "add", role]);
+        match role {
+            "one" => drop(put(&etcd, "a", role).await),
+            "two" => drop(etcd.get(&key("a")).await.unwrap().unwrap()),
+            "three" => {
+                let txn =
+                    Txn::new().require(key("a"), Precondition::Present).put(key("a"), key(role));
+                etcd.commit(txn).await.unwrap();
+            }
+            _ => drop(etcd.delete_if(key("a"), Precondition::Any).await.unwrap().unwrap()),
+        }
+    }
+    for _ in 0..3 {
+        assert!(crate::support::told(&mut watch).await.revision() > first);
+    }
+    // Who is not let in any more is told, once and not for ever.
+    etcdctl(url, &["--user=root:secret", "user", "delete", "ann"]);
+    let put = etcd.put_if(key("a"), key("1"), Precondition::Any).await.unwrap_err();
+    let ifmatch::WriteError::Refused(refused) = put else { panic!("{put}") };
+    assert!(matches!(refused.reason(), ifmatch::Reason::Unavailable(_)), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_none_is_told_before_anybody_is_asked() {
+    for endpoint in ["", "a:x", "ftp://a", "a/b", "::1"] {
+        let connected = Etcd::builder([endpoint]).connect().await;
+        assert!(matches!(connected, Err(ConnectError::InvalidEndpoint { .. })), "{connected:?}");
+    }
 }
 
 async fn ann(url: &str) -> Etcd {

@@ -24,9 +24,15 @@ impl Front {
     }
 
     pub(crate) fn serve(arguments: &[&str]) -> Self {
+        Self::serve_in(arguments, &[])
+    }
+
+    /// With these variables.
+    fn serve_in(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ifmatch"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -94,6 +100,58 @@ async fn increments_through_two_servers_are_all_there() {
         calls.load(Ordering::Relaxed) - writes,
         began.elapsed()
     );
+}
+
+/// `etcds://` without a certificate of its own trusts what the system does, as OpenSSL's variable says where that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_system_trusts_is_trusted_and_nobody_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let made = || rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (known, stranger) = (made(), made());
+    let certificate = write("known.pem", known.cert.pem());
+    let key = write("key.pem", known.signing_key.serialize_pem());
+    let other = write("stranger.pem", stranger.cert.pem());
+    let mut place =
+        Place::alone(&[&format!("--cert-file={certificate}"), &format!("--key-file={key}")]);
+    place.scheme = "https";
+    let server = place.start();
+    let url = server.url.replace("https://127.0.0.1", "etcds://localhost");
+
+    let front = Front::serve_in(&["--backend", &url], &[("SSL_CERT_FILE", &certificate)]);
+    front.client().put("a", &1).await.unwrap();
+    let refused = Command::new(env!("CARGO_BIN_EXE_ifmatch"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--backend", &url])
+        .env("SSL_CERT_FILE", other)
+        .output()
+        .unwrap();
+    assert!(!refused.status.success(), "{refused:?}");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("no member of the cluster answered"), "{said}");
+}
+
+#[test]
+fn a_user_without_a_password_is_told_so() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ifmatch"))
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--backend",
+            "etcd://127.0.0.1",
+            "--backend-user",
+            "ann",
+        ])
+        .env_remove("IFMATCH_BACKEND_PASSWORD")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("IFMATCH_BACKEND_PASSWORD"), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,5 +43,6 @@ mod tags;
 mod tls;
 mod txn;
 mod users;
+mod versions;
 mod watch;
 mod write;

@@ -18,7 +18,7 @@ use crate::versioned::Versioned;
 
 use super::document::{Document, Stamp};
 use super::entry::Entry;
-use super::idempotency::{Done, Known, Repeatable};
+use super::idempotency::{Done, Effect, Known, Repeatable};
 use super::json_patch::Patch;
 use super::keyspace::Prefix;
 use super::shared::Shared;
@@ -27,6 +27,7 @@ use crate::http::etag::{ETag, origin_of};
 use crate::http::guard::Guard;
 use crate::http::guard::write::{ATTEMPTS, contended};
 use crate::http::problem::{Problem, ProblemKind, State};
+use crate::http::versions::Life;
 
 /// How many of those that are in the way are named.
 const MAX_BLOCKERS: usize = 16;
@@ -44,8 +45,9 @@ pub(super) struct DocumentWrite<'a> {
 }
 
 impl From<Done> for Outcome {
-    fn from(Done { etag, created }: Done) -> Self {
-        Self { etag, created, document: None }
+    fn from(Done { etag, effect }: Done) -> Self {
+        let created = effect == Effect::Created;
+        Self { etag, life: effect.life(etag.revision()), created, document: None }
     }
 }
 
@@ -60,6 +62,8 @@ pub(super) enum Change {
 /// A write that took place, now or when the request came before.
 pub(super) struct Outcome {
     pub(super) etag: ETag,
+    /// Of what was written; `None` of a delete.
+    pub(super) life: Option<Life>,
     pub(super) created: bool,
     /// What was written, and when; `None` of a delete, or if it was before.
     pub(super) document: Option<(Document, SystemTime)>,
@@ -241,6 +245,10 @@ impl DocumentWrite<'_> {
         match shared.backend().put_if(key, document.to_stored(stamp), precondition).await {
             Ok(written) => Ok(Outcome {
                 etag: ETag::from_origin(written.revision(), stamp.origin()),
+                life: Some(Life {
+                    created: written.created_revision(),
+                    write_count: written.write_count(),
+                }),
                 created: written.is_creation(),
                 document: Some((document, stamp.modified())),
             }),
@@ -257,7 +265,7 @@ impl DocumentWrite<'_> {
         match shared.backend().delete_if(key, precondition).await {
             Ok(Some(deleted)) => {
                 let etag = ETag::new(shared.identity(), deleted.revision());
-                Ok(Outcome { etag, created: false, document: None })
+                Ok(Outcome { etag, life: None, created: false, document: None })
             }
             Ok(None) => Err(Problem::not_found(self.key).into()),
             Err(error) => Err(self.failed(error)),
@@ -286,7 +294,11 @@ impl DocumentWrite<'_> {
         record: Precondition,
     ) -> Result<Outcome, Failed> {
         let stamp = Stamp::now();
-        let created = exactly == Precondition::Absent;
+        let effect = match (&document, &entry) {
+            (None, _) => Effect::Other,
+            (Some(_), None) => Effect::Created,
+            (Some(_), Some(entry)) => Effect::Changed(entry.life().goes_on()),
+        };
         let origin = match &document {
             Some(_) => stamp.origin(),
             None => origin_of(shared.identity()),
@@ -302,7 +314,7 @@ impl DocumentWrite<'_> {
             None => txn.delete(key),
         };
         if let Some(repeatable) = self.repeatable {
-            txn = repeatable.record_in(txn, record, created, origin);
+            txn = repeatable.record_in(txn, record, effect, origin);
         }
         match shared.backend().commit(txn).await {
             Ok(revision) => {
@@ -311,7 +323,8 @@ impl DocumentWrite<'_> {
                 }
                 Ok(Outcome {
                     etag: ETag::from_origin(revision, origin),
-                    created,
+                    life: effect.life(revision),
+                    created: effect == Effect::Created,
                     document: document.map(|document| (document, stamp.modified())),
                 })
             }

@@ -20,6 +20,7 @@ use crate::http::date;
 use crate::http::etag::ETag;
 use crate::http::guard::Current;
 use crate::http::problem::{Problem, ProblemKind};
+use crate::http::versions::{self, Life};
 
 /// A document that was read from the store `identity`.
 #[derive(Clone, Debug)]
@@ -57,6 +58,10 @@ impl Entry {
         self.stored.revision()
     }
 
+    pub(super) fn life(&self) -> Life {
+        Life::of(&self.stored)
+    }
+
     pub(super) fn key(&self) -> &DocumentKey {
         &self.key
     }
@@ -83,8 +88,9 @@ impl Entry {
 
     /// The document as a response to a GET.
     pub(super) fn into_representation(self) -> Response {
-        let etag = self.etag();
-        represent(etag, &self.document, self.modified())
+        let mut response = represent(self.etag(), &self.document, self.modified());
+        versions::tell(response.headers_mut(), self.revision(), Some(self.life()));
+        response
     }
 
     /// Writes the members of the entry.

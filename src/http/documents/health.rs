@@ -5,7 +5,8 @@ use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, BackendStatus};
+use crate::capability::NAMED;
 use crate::revision::Revision;
 
 use super::list::json;
@@ -23,6 +24,8 @@ struct Alive {
 struct Ready {
     status: &'static str,
     revision: Revision,
+    identity: String,
+    supports: Vec<&'static str>,
 }
 
 /// `GET /healthz`: whether the process answers. Restarting it helps if it does not.
@@ -37,13 +40,20 @@ pub(super) async fn ready<B: Backend>(
     uri: Uri,
 ) -> Result<Response, Problem> {
     query::allow_only(uri.query(), &[])?;
-    let status = shared.backend().status().await?;
-    if !status.writable {
+    let backend = shared.backend();
+    let BackendStatus { revision, writable, .. } = backend.status().await?;
+    let identity = backend.identity().to_string();
+    let supports = NAMED.iter().filter(|(capability, _)| backend.supports(*capability));
+    let supports: Vec<&str> = supports.map(|(_, name)| *name).collect();
+    if !writable {
         let detail = "the store takes no writes: its log failed, or it has no room";
         return Err(Problem::new(ProblemKind::Unavailable, detail)
+            .with_member("revision", &revision)
+            .with_member("identity", &identity)
+            .with_member("supports", &supports)
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("10")));
     }
-    Ok(json(&Ready { status: "ready", revision: status.revision }))
+    Ok(json(&Ready { status: "ready", revision, identity, supports }))
 }
 
 /// `GET /metrics`: what an operator asks, in the text format of OpenMetrics.

@@ -43,7 +43,7 @@ pub(super) async fn history<B: Backend>(
     query::allow_only(uri.query(), &[])?;
     let history = shared.backend().history(key.as_bytes()).await?;
     if history.versions().is_empty() {
-        return Err(Problem::not_found(&key));
+        return Err(Problem::not_found(&key).with_member("since", &history.since()));
     }
     let mut bytes = 0;
     let mut versions = Vec::with_capacity(history.versions().len());

@@ -20,6 +20,7 @@ use crate::backend::{Backend, BackendSnapshot};
 use crate::error::Reason;
 use crate::precondition::Precondition;
 use crate::range::{AsPrefix, KeyRange};
+use crate::revision::Revision;
 use crate::txn::Txn;
 use crate::versioned::Versioned;
 
@@ -27,6 +28,7 @@ use super::keyspace::RESERVED;
 use crate::http::caller::Caller;
 use crate::http::etag::{ETag, Origin};
 use crate::http::problem::{Problem, ProblemKind};
+use crate::http::versions::Life;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -68,7 +70,28 @@ pub(super) struct Repeatable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Done {
     pub(super) etag: ETag,
-    pub(super) created: bool,
+    pub(super) effect: Effect,
+}
+
+/// What a write made of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    Created,
+    /// It was there; this is its life since.
+    Changed(Life),
+    /// It was deleted, or there were many.
+    Other,
+}
+
+impl Effect {
+    /// The life of what the commit `revision` wrote, if it wrote one document.
+    pub(super) fn life(self, revision: Revision) -> Option<Life> {
+        match self {
+            Self::Created => Some(Life { created: revision, write_count: 1 }),
+            Self::Changed(life) => Some(life),
+            Self::Other => None,
+        }
+    }
 }
 
 /// What is known of a request.
@@ -149,7 +172,7 @@ impl Repeatable {
             return Err(Problem::new(ProblemKind::IdempotencyKeyReused, detail));
         }
         let etag = ETag::from_origin(found.revision(), record.origin);
-        Ok(Known::Done(Done { etag, created: record.created }))
+        Ok(Known::Done(Done { etag, effect: record.effect }))
     }
 
     /// Has the transaction record the request, on condition that `record` holds of its record. That is the last
@@ -158,11 +181,11 @@ impl Repeatable {
         &self,
         txn: Txn<Bytes, Bytes>,
         record: Precondition,
-        created: bool,
+        effect: Effect,
         origin: Origin,
     ) -> Txn<Bytes, Bytes> {
         let time = milliseconds(SystemTime::now());
-        let value = Record { time, fingerprint: self.fingerprint, created, origin }.encode();
+        let value = Record { time, fingerprint: self.fingerprint, effect, origin }.encode();
         txn.require(self.record(), record)
             .put(self.record(), value)
             .put(by_time(time, &self.name), Bytes::new())
@@ -205,34 +228,52 @@ impl Idempotency {
     }
 }
 
-/// What is stored of a write: 1 byte of version, 8 of time, 32 of fingerprint, 1 of outcome, 6 of the origin of its tag.
+/// What is stored of a write: 1 byte of version, 8 of time, 32 of fingerprint, 1 of effect, 6 of the origin of its tag; of a
+/// change 8 of the revision that created the document, and 8 of its writes.
 struct Record {
     /// In milliseconds since 1970, as in the entries by time, of which the oldest are forgotten.
     time: u64,
     fingerprint: [u8; 32],
-    created: bool,
+    effect: Effect,
     origin: Origin,
 }
 
 impl Record {
     fn encode(&self) -> Bytes {
-        let created = [u8::from(self.created)];
+        let (effect, life) = match self.effect {
+            Effect::Other => (0, None),
+            Effect::Created => (1, None),
+            Effect::Changed(life) => (2, Some(life)),
+        };
         let parts: [&[u8]; 5] =
-            [&[1], &self.time.to_be_bytes(), &self.fingerprint, &created, &self.origin];
-        parts.concat().into()
+            [&[1], &self.time.to_be_bytes(), &self.fingerprint, &[effect], &self.origin];
+        let mut bytes = parts.concat();
+        if let Some(Life { created, write_count }) = life {
+            bytes.extend_from_slice(&created.get().to_be_bytes());
+            bytes.extend_from_slice(&write_count.to_be_bytes());
+        }
+        bytes.into()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&[1])?;
         let (time, rest) = rest.split_first_chunk::<8>()?;
         let (fingerprint, rest) = rest.split_first_chunk::<32>()?;
-        let (created, origin) = match rest {
-            [0, origin @ ..] => (false, origin),
-            [1, origin @ ..] => (true, origin),
+        let (effect, rest) = rest.split_first()?;
+        let (origin, rest) = rest.split_first_chunk::<6>()?;
+        let effect = match (effect, rest) {
+            (0, []) => Effect::Other,
+            (1, []) => Effect::Created,
+            (2, rest) => {
+                let (created, write_count) = rest.split_first_chunk::<8>()?;
+                let created = Revision::try_from(u64::from_be_bytes(*created)).ok()?;
+                let write_count = u64::from_be_bytes(write_count.try_into().ok()?);
+                Effect::Changed(Life { created, write_count })
+            }
             _ => return None,
         };
-        let (time, origin) = (u64::from_be_bytes(*time), origin.try_into().ok()?);
-        Some(Self { time, fingerprint: *fingerprint, created, origin })
+        let time = u64::from_be_bytes(*time);
+        Some(Self { time, fingerprint: *fingerprint, effect, origin: *origin })
     }
 }
 
@@ -350,10 +391,10 @@ mod tests {
         let request = repeatable("key", b"body");
         let new = Known::New(Precondition::Absent);
         assert_eq!(request.find(&store).await.unwrap(), new);
-        let txn = request.record_in(Txn::new(), Precondition::Absent, true, *b"origin");
+        let effect = Effect::Changed(Life { created: Revision::MIN, write_count: 7 });
+        let txn = request.record_in(Txn::new(), Precondition::Absent, effect, *b"origin");
         let revision = store.commit(txn).unwrap();
-        let done =
-            Known::Done(Done { etag: ETag::from_origin(revision, *b"origin"), created: true });
+        let done = Known::Done(Done { etag: ETag::from_origin(revision, *b"origin"), effect });
         assert_eq!(request.find(&store).await.unwrap(), done);
         let other = repeatable("key", b"other").find(&store).await.unwrap_err();
         assert_eq!(other.kind(), ProblemKind::IdempotencyKeyReused);
@@ -373,7 +414,12 @@ mod tests {
         for number in 0..50 {
             let request = repeatable(&number.to_string(), b"");
             store
-                .commit(request.record_in(Txn::new(), Precondition::Absent, false, *b"origin"))
+                .commit(request.record_in(
+                    Txn::new(),
+                    Precondition::Absent,
+                    Effect::Other,
+                    *b"origin",
+                ))
                 .unwrap();
             idempotency.recorded(&store).await;
         }
@@ -386,7 +432,7 @@ mod tests {
         let idempotency = Idempotency::new(20);
         let record = |number: usize| {
             let request = repeatable(&number.to_string(), b"");
-            request.record_in(Txn::new(), Precondition::Absent, false, *b"origin")
+            request.record_in(Txn::new(), Precondition::Absent, Effect::Other, *b"origin")
         };
         store.commit(record(0)).unwrap();
         idempotency.recorded(&store).await;
@@ -406,7 +452,7 @@ mod tests {
         let store = documents().build();
         let request = repeatable("key", b"");
         store
-            .commit(request.record_in(Txn::new(), Precondition::Absent, false, *b"origin"))
+            .commit(request.record_in(Txn::new(), Precondition::Absent, Effect::Other, *b"origin"))
             .unwrap();
         // As if it had been recorded before, too, with an entry that is still there.
         store.put(by_time(7, &request.name), Bytes::new()).unwrap();

@@ -67,6 +67,16 @@ impl Prefix {
         vec![before, self.range_after(key.as_bytes().clone())]
     }
 
+    /// Those from `text` on.
+    pub(super) fn range_from(&self, text: &Self) -> KeyRange<Bytes> {
+        let range = self.range();
+        let text = Bytes::copy_from_slice(text.0.as_bytes());
+        match range.start() {
+            Included(start) if *start >= text => range,
+            _ => KeyRange::new(Included(text), range.end().map(Bytes::clone)),
+        }
+    }
+
     /// Those after `key`.
     pub(super) fn range_after(&self, key: Bytes) -> KeyRange<Bytes> {
         let range = self.range();

@@ -25,7 +25,7 @@ pub(super) const DEFAULT_LIMIT: usize = 100;
 pub(super) const MAX_LIMIT: usize = 1_000;
 
 /// A page that has so many bytes of documents has no more, whatever its limit. One document it always has.
-const PAGE_BYTES: usize = 8 << 20;
+pub(super) const PAGE_BYTES: usize = 8 << 20;
 
 /// How many are looked up at a time.
 const STEP: usize = 100;
@@ -33,7 +33,14 @@ const STEP: usize = 100;
 /// Where a page begins.
 struct Start {
     prefix: Prefix,
-    after: Option<DocumentKey>,
+    begin: Begin,
+}
+
+enum Begin {
+    First,
+    /// With this, or what comes after it.
+    From(Prefix),
+    After(DocumentKey),
 }
 
 #[derive(Serialize)]
@@ -51,14 +58,18 @@ pub(super) async fn list<B: Backend>(
     let query = uri.query();
     query::allow_only(query, &["prefix", "limit", "cursor"])?;
     let limit = limit(query)?;
-    let cursor = query::parameter(query, "cursor")?.map(|text| read_cursor(&text)).transpose()?;
+    let cursor = query::parameter(query, "cursor")?.map(|text| Goal::read(&text)).transpose()?;
     let prefix = query::parameter(query, "prefix")?;
     let (start, snapshot) = match cursor {
-        Some(cursor) => resume(&shared, cursor, prefix).await?,
+        Some(Goal::Next(cursor)) => resume(&shared, cursor, prefix).await?,
+        Some(Goal::At(revision, from)) => {
+            let prefix = Prefix::new(prefix.unwrap_or_default(), ProblemKind::InvalidQuery)?;
+            (Start { prefix, begin: Begin::From(from) }, state(&shared, revision).await?)
+        }
         None => {
             let prefix = Prefix::new(prefix.unwrap_or_default(), ProblemKind::InvalidQuery)?;
             let snapshot = shared.backend().snapshot().await?;
-            (Start { prefix, after: None }, Arc::new(snapshot))
+            (Start { prefix, begin: Begin::First }, Arc::new(snapshot))
         }
     };
     let body = page(&shared, &start, &snapshot, limit).await?;
@@ -94,9 +105,38 @@ fn limit(query: Option<&str>) -> Result<usize, Problem> {
         .ok_or_else(|| query::invalid(format!("limit: it is a number from 1 to {MAX_LIMIT}")))
 }
 
-fn read_cursor(text: &str) -> Result<Cursor, Problem> {
-    Cursor::decode(text)
-        .ok_or_else(|| query::invalid("cursor: it is what \"next\" of a page was".into()))
+/// What a cursor says.
+enum Goal {
+    /// `next` of a page.
+    Next(Cursor),
+    /// `@7`, the list as of revision 7, or `@7/users`, the same from that text on.
+    At(Revision, Prefix),
+}
+
+impl Goal {
+    fn read(text: &str) -> Result<Self, Problem> {
+        let invalid = || {
+            let detail = "cursor: it is what \"next\" of a page was, or @ and a revision";
+            query::invalid(detail.into())
+        };
+        let Some(place) = text.strip_prefix('@') else {
+            return Cursor::decode(text).map(Self::Next).ok_or_else(invalid);
+        };
+        let (revision, from) = place.split_once('/').unwrap_or((place, ""));
+        let revision = revision.parse().map_err(|_| invalid())?;
+        Ok(Self::At(revision, Prefix::new(from.to_owned(), ProblemKind::InvalidQuery)?))
+    }
+}
+
+/// The state at `revision`, if it is pinned or kept.
+async fn state<B: Backend>(
+    shared: &Shared<B>,
+    revision: Revision,
+) -> Result<Arc<B::Snapshot>, Problem> {
+    match shared.pins().get(revision) {
+        Some(snapshot) => Ok(snapshot),
+        None => Ok(Arc::new(shared.backend().snapshot_at(revision).await?)),
+    }
 }
 
 /// The state that a cursor is pinned to.
@@ -129,7 +169,7 @@ async fn resume<B: Backend>(
             })?)
         }
     };
-    Ok((Start { prefix, after: Some(cursor.after) }, snapshot))
+    Ok((Start { prefix, begin: Begin::After(cursor.after) }, snapshot))
 }
 
 async fn page<B: Backend>(
@@ -138,9 +178,10 @@ async fn page<B: Backend>(
     snapshot: &B::Snapshot,
     limit: usize,
 ) -> Result<Body, Problem> {
-    let mut rest = Some(match &start.after {
-        None => start.prefix.range(),
-        Some(key) => start.prefix.range_after(key.as_bytes().clone()),
+    let mut rest = Some(match &start.begin {
+        Begin::First => start.prefix.range(),
+        Begin::From(text) => start.prefix.range_from(text),
+        Begin::After(key) => start.prefix.range_after(key.as_bytes().clone()),
     });
     let (mut items, mut bytes) = (Vec::<Entry>::new(), 0);
     while let Some(range) = rest {

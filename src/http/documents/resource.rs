@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, BackendSnapshot};
 use crate::revision::Revision;
 use crate::versioned::Versioned;
 
@@ -31,6 +31,7 @@ use crate::http::problem::{Problem, ProblemKind};
 use crate::http::query;
 use crate::http::serve::shutdown::Shutdown;
 use crate::http::upload;
+use crate::http::versions;
 
 /// `GET` and `HEAD`.
 pub(super) async fn read<B: Backend>(
@@ -50,8 +51,12 @@ pub(super) async fn read<B: Backend>(
         poll.wait(backend, key.as_bytes(), &shutdown).await.map_err(refuse)?;
     }
     let stored = match at {
-        Some(revision) => backend.get_at(key.as_bytes(), revision).await,
         None => backend.get(key.as_bytes()).await,
+        // What a list has pinned can be read.
+        Some(revision) => match shared.pins().get(revision) {
+            Some(snapshot) => snapshot.get(key.as_bytes()).await,
+            None => backend.get_at(key.as_bytes(), revision).await,
+        },
     };
     let stored = stored
         .map_err(|error| Problem::from(error).with_key(&key).into_response())?
@@ -202,7 +207,7 @@ impl Head {
     }
 
     async fn done<B: Backend>(&self, shared: &Shared<B>, outcome: Outcome) -> Response {
-        let etag = outcome.etag;
+        let (etag, life) = (outcome.etag, outcome.life);
         // A patched document shows what the patch did not touch.
         let shows = self.caller.may_read() && prefer::wants_representation(&self.headers);
         let representation = match outcome.document {
@@ -221,6 +226,7 @@ impl Head {
             }
             None => (StatusCode::NO_CONTENT, etag).into_response(),
         };
+        versions::tell(response.headers_mut(), etag.revision(), life);
         if outcome.created {
             *response.status_mut() = StatusCode::CREATED;
             let headers = response.headers_mut();

@@ -47,12 +47,12 @@ pub fn documents() -> Builder<Bytes, Bytes, RandomState> {
 /// | `PATCH /v1/kv/{key}` | a merge patch (RFC 7396) or JSON patch (RFC 6902): 204; guarded like `PUT` |
 /// | `DELETE /v1/kv/{key}` | deletes: 204; guarded like `PUT`, and by `?unless-prefix=`: 409 with the blockers |
 /// | `POST /v1/kv` | `{"key": .., "value": ..}` creates: 201, or 409 |
-/// | `GET /v1/kv` | `?prefix=&limit=&cursor=`: pages in the order of keys, all at one revision |
+/// | `GET /v1/kv` | `?prefix=&limit=&cursor=`: pages in the order of keys, all at one revision; a cursor is `next` of a page, or `@R` for the list as of a revision, `@R/KEY` from that key on |
 /// | `GET /v1/history/{key}` | the versions that are kept |
 /// | `POST /v1/txn` | preconditions and operations, all or nothing: 200, or 409 with every failing one |
 /// | `GET /v1/watch` | `?prefix=&since=R`: commits as server-sent events |
 /// | `GET /` | a page to look at all that, in a browser |
-/// | `GET /healthz`, `/readyz`, `/metrics` | whether the process answers; whether the store takes writes; figures for Prometheus |
+/// | `GET /healthz`, `/readyz`, `/metrics` | whether the process answers; whether the store takes writes, which it is and what it can do; figures for Prometheus |
 /// | `GET /problems/`, `/problems/{slug}` | what a `type` of problem means, as text or HTML |
 /// | `GET /openapi.json` | all this as an OpenAPI 3.1 document |
 ///

@@ -17,7 +17,7 @@ use crate::precondition::Precondition;
 use crate::revision::Revision;
 use crate::txn::{Requirement, Txn};
 
-use super::idempotency::{Known, Repeatable};
+use super::idempotency::{Effect, Known, Repeatable};
 use super::list::json;
 use super::prefer;
 use super::shared::{Mount, Shared};
@@ -108,7 +108,8 @@ async fn repeat<B: Backend>(
             Known::Done(done) => return Ok(done.etag.revision()),
             Known::New(record) => record,
         };
-        match commit(shared, repeatable.record_in(txn.clone(), record, false, origin)).await {
+        match commit(shared, repeatable.record_in(txn.clone(), record, Effect::Other, origin)).await
+        {
             Ok(revision) => {
                 shared.forget_repeatables();
                 return Ok(revision);
@@ -142,9 +143,10 @@ fn is_guarded(txn: &Txn<Bytes, Bytes>) -> bool {
 /// A transaction that the store does not take, as a problem of the request.
 fn refused(reason: &Reason) -> Problem {
     match reason {
-        Reason::TooManyOperations { .. } | Reason::DuplicateKey { .. } => {
-            Problem::new(ProblemKind::InvalidBody, reason.to_string())
+        Reason::TooManyOperations { operations, max } => {
+            body::limited(reason.to_string(), *operations, *max)
         }
+        Reason::DuplicateKey { .. } => Problem::new(ProblemKind::InvalidBody, reason.to_string()),
         reason => Problem::refused(reason),
     }
 }

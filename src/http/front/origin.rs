@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use tower_http::cors::CorsLayer;
 
 use crate::http::problem::{Problem, ProblemKind};
+use crate::http::versions;
 
 /// How long a browser may remember what a preflight allowed.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
@@ -121,6 +122,9 @@ impl Origins {
             header::LAST_MODIFIED,
             header::RETRY_AFTER,
             HeaderName::from_static("preference-applied"),
+            versions::REVISION,
+            versions::CREATED_REVISION,
+            versions::WRITE_COUNT,
         ];
         let layer = CorsLayer::new()
             .allow_origin(self.0.cors.clone())

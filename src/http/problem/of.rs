@@ -64,6 +64,15 @@ impl Problem {
 /// Why something could not be read, as a problem: 410, 501 or 503.
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
+        let known = match &error {
+            ReadError::Revision(HistoryError::Compacted { oldest }) => {
+                Some(("oldest_revision", *oldest))
+            }
+            ReadError::Revision(HistoryError::Future { newest }) => {
+                Some(("newest_revision", *newest))
+            }
+            _ => None,
+        };
         let kind = match &error {
             ReadError::Revision(HistoryError::TooManySnapshots(_)) => ProblemKind::TooManyRequests,
             ReadError::Revision(_) => ProblemKind::Compacted,
@@ -71,7 +80,10 @@ impl From<ReadError> for Problem {
             ReadError::Unavailable(_) => ProblemKind::Unavailable,
             ReadError::Undecodable(_) => ProblemKind::Internal,
         };
-        let problem = Self::new(kind, error.to_string());
+        let mut problem = Self::new(kind, error.to_string());
+        if let Some((name, revision)) = known {
+            problem = problem.with_member(name, &revision);
+        }
         match kind {
             ProblemKind::TooManyRequests | ProblemKind::Unavailable => {
                 problem.with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE)

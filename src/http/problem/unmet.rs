@@ -23,6 +23,8 @@ pub(in crate::http) struct Unmet {
     pub(in crate::http) key: Option<String>,
     state: Option<State>,
     blockers: Option<(Vec<String>, usize)>,
+    /// The first of the blockers themselves.
+    pub(in crate::http) blocking: Vec<Entry>,
     oldest: Option<Revision>,
     pub(in crate::http) link: Option<String>,
     pub(in crate::http) current: Option<Entry>,
@@ -59,6 +61,7 @@ impl Unmet {
             key: Some(name(conflict.key())),
             state: Some(State { expected, current }),
             blockers,
+            blocking: Vec::new(),
             oldest: None,
             link: None,
             current: None,
@@ -75,6 +78,7 @@ impl Unmet {
             key: None,
             state: None,
             blockers: None,
+            blocking: Vec::new(),
             oldest: Some(oldest),
             link: None,
             current: None,
@@ -126,6 +130,9 @@ impl Serialize for Unmet {
         if let Some((keys, count)) = &self.blockers {
             map.serialize_entry("blockers", keys)?;
             map.serialize_entry("blocker_count", count)?;
+        }
+        if !self.blocking.is_empty() {
+            map.serialize_entry("blocking", &self.blocking)?;
         }
         if let Some(oldest) = self.oldest {
             map.serialize_entry("oldest_revision", &oldest)?;

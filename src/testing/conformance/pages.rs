@@ -5,10 +5,13 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use bytes::Bytes;
 
 use crate::backend::{Backend, BackendSnapshot};
+use crate::capability::Capability;
+use crate::error::{ReadError, Reason, WriteError};
+use crate::precondition::Precondition;
 use crate::range::KeyRange;
 use crate::txn::Txn;
 
-use super::failure::{Verdict, ensure, ensure_eq};
+use super::failure::{Verdict, ensure, ensure_eq, refused, unexpected};
 use super::space::{Space, Transaction, all, contents};
 
 pub(super) async fn keys_of_all_bytes_are_kept_in_the_order_of_bytes<B: Backend>(
@@ -19,14 +22,21 @@ pub(super) async fn keys_of_all_bytes_are_kept_in_the_order_of_bytes<B: Backend>
         keys.extend([vec![byte], vec![byte, 0], vec![byte, u8::MAX], vec![byte, u8::MAX, 0]]);
     }
     keys.push((0..=u8::MAX).collect());
-    keys.sort();
-    let mut shuffled: Vec<&Vec<u8>> = keys.iter().collect();
-    shuffled.sort_by_key(|key| (key.iter().rev().copied().collect::<Vec<u8>>(), key.len()));
-    for some in shuffled.chunks(64) {
-        let put =
-            |txn: Transaction, key: &&Vec<u8>| txn.put(space.key(key), Bytes::copy_from_slice(key));
-        let _revision = space.backend().commit(some.iter().fold(Txn::new(), put)).await?;
+    let texts =
+        ["a/b", "a/b/c", "a0", "a.", "a b", "é", "ключ", "\u{d7ff}", "\u{e000}", "\u{10ffff}"];
+    keys.extend(texts.map(|text| text.as_bytes().to_vec()));
+    keys.sort_by_key(|key| (key.iter().rev().copied().collect::<Vec<u8>>(), key.len()));
+    if space.backend().supports(Capability::AnyKey) {
+        for some in keys.chunks(64) {
+            let put = |txn: Transaction, key: &Vec<u8>| {
+                txn.put(space.key(key), Bytes::copy_from_slice(key))
+            };
+            let _revision = space.backend().commit(some.iter().fold(Txn::new(), put)).await?;
+        }
+    } else {
+        keys = taken(&space, keys).await?;
     }
+    keys.sort();
     let expected: Vec<(Bytes, Bytes)> =
         keys.iter().map(|key| (space.key(key), Bytes::copy_from_slice(key))).collect();
     let entries = space.entries().await?;
@@ -39,6 +49,48 @@ pub(super) async fn keys_of_all_bytes_are_kept_in_the_order_of_bytes<B: Backend>
         ensure_eq("a key by itself", space.backend().get(key).await?.as_ref(), Some(entry))?;
     }
     Ok(())
+}
+
+/// Letters, digits and single slashes between them, which every backend takes.
+fn is_plain(key: &[u8]) -> bool {
+    let is_plain = |segment: &[u8]| segment.iter().all(u8::is_ascii_alphanumeric);
+    key.split(|byte| *byte == b'/').all(|segment| !segment.is_empty() && is_plain(segment))
+}
+
+/// Writes under those of the keys that a backend takes that does not take all, and refuses the others as such.
+async fn taken<B: Backend>(space: &Space<B>, keys: Vec<Vec<u8>>) -> Verdict<Vec<Vec<u8>>> {
+    let mut taken = Vec::new();
+    for name in keys {
+        let (backend, key) = (space.backend(), space.key(&name));
+        let value = Bytes::copy_from_slice(&name);
+        let put = backend.put_if(key.clone(), value.clone(), Precondition::Any).await;
+        let refusal = match put {
+            Ok(_) => {
+                taken.push(name);
+                continue;
+            }
+            Err(WriteError::Refused(refusal)) => refusal.into_reason(),
+            Err(other) => return unexpected("a key that is not taken", &other),
+        };
+        let case = format!("the key {:?}", key);
+        ensure(!is_plain(&name), &format!("{case} is taken"))?;
+        let is_refused =
+            |reason: &Reason| matches!(reason, Reason::Unsupported(Capability::AnyKey));
+        ensure(is_refused(&refusal), &format!("{case} is refused as one"))?;
+        let written = backend.commit(Txn::new().put(key.clone(), value)).await;
+        let written = refused(&case, written)?;
+        ensure(written.reason().is_some_and(is_refused), &format!("{case} in a transaction"))?;
+        let deleted = refused(&case, backend.delete_if(key.clone(), Precondition::Any).await)?;
+        match deleted {
+            WriteError::Refused(refusal) if is_refused(refusal.reason()) => {}
+            other => return unexpected(&format!("{case} in a delete"), &other),
+        }
+        match refused(&case, backend.get(&key).await)? {
+            ReadError::Unsupported(Capability::AnyKey) => {}
+            other => return unexpected(&format!("{case} in a read"), &other),
+        }
+    }
+    Ok(taken)
 }
 
 async fn seven<B: Backend>(space: &Space<B>) -> Verdict<Vec<Bytes>> {
@@ -101,8 +153,7 @@ pub(super) async fn a_value_may_be_empty_or_large<B: Backend>(space: Space<B>) -
     for size in [0, 1, 255, 65_536, 1 << 20] {
         let value: Bytes = (0..=u8::MAX).cycle().take(size).collect();
         let key = space.key("a");
-        let any = crate::precondition::Precondition::Any;
-        let written = space.backend().put_if(key.clone(), value.clone(), any).await?;
+        let written = space.backend().put_if(key.clone(), value.clone(), Precondition::Any).await?;
         let entry = space.entry("a").await?;
         ensure_eq("its revision", entry.revision(), written.revision())?;
         ensure(*entry.value() == value, &format!("a value of {size} bytes comes back as it was"))?;

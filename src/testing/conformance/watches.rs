@@ -66,15 +66,20 @@ async fn expect_since<B: Backend>(
     since: Revision,
     expected: &[Expected],
 ) -> Verdict {
-    match space.backend().watch(space.under(""), Some(since)).await {
-        Ok(mut late) => expect(&mut late, expected).await,
-        Err(WatchError::Compacted { oldest }) => {
-            ensure(oldest > since, "what is kept begins later")?;
-            let mut late = space.backend().watch(space.under(""), Some(oldest)).await?;
-            let after = expected.partition_point(|(revision, _)| *revision <= oldest);
-            expect(&mut late, &expected[after..]).await
+    let mut from = since;
+    loop {
+        match space.backend().watch(space.under(""), Some(from)).await {
+            Ok(mut late) => {
+                let after = expected.partition_point(|(revision, _)| *revision <= from);
+                return expect(&mut late, &expected[after..]).await;
+            }
+            // Of what others write it may be even less by the time that it is asked for.
+            Err(WatchError::Compacted { oldest }) => {
+                ensure(oldest > from, "what is kept begins later")?;
+                from = oldest;
+            }
+            Err(other) => return unexpected("watching since long ago", &other),
         }
-        Err(other) => unexpected("watching since long ago", &other),
     }
 }
 

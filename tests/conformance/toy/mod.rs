@@ -243,8 +243,8 @@ impl Backend for Toy {
         if self.has(Bug::IdentityIsOfTheHandle) { identity() } else { self.identity }
     }
 
-    fn supports(&self, _: Capability) -> bool {
-        self.lacks == Lacks::Nothing
+    fn supports(&self, capability: Capability) -> bool {
+        capability == Capability::AnyKey || self.lacks == Lacks::Nothing
     }
 
     async fn status(&self) -> Result<BackendStatus, ReadError> {

@@ -30,6 +30,16 @@ pub(super) struct Arguments {
     backend_user: Option<String>,
 }
 
+/// Whether all hosts are this machine.
+fn is_local(url: &str) -> bool {
+    let hosts = url.trim_start_matches("etcd://").split('/').next().unwrap_or_default();
+    let is_loopback = |host: &str| {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+        name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    };
+    hosts.split(',').all(is_loopback)
+}
+
 pub(super) async fn connect(url: &str, arguments: &Arguments) -> Result<Etcd, Failure> {
     let failed = |source| Failure::Backend { url: url.to_owned(), source };
     let mut builder = Etcd::builder_from_url(url).map_err(failed)?;
@@ -46,11 +56,18 @@ pub(super) async fn connect(url: &str, arguments: &Arguments) -> Result<Etcd, Fa
         let key = read("--backend-key", key)?;
         tls = Some(tls.unwrap_or_else(Tls::of_the_system).showing_pem(certificate, key));
     }
+    let tls_is_off = tls.is_none();
     if let Some(tls) = tls {
         builder = builder.tls(tls);
     }
     if let Some(user) = &arguments.backend_user {
-        builder = builder.user(user, std::env::var(PASSWORD_VARIABLE).unwrap_or_default());
+        let password = std::env::var(PASSWORD_VARIABLE);
+        builder = builder.user(user, password.map_err(|_| Failure::NoPassword)?);
+        if tls_is_off && !is_local(url) {
+            tracing::warn!(
+                "--backend-user: the password goes over the network as it is; etcds:// encrypts it"
+            );
+        }
     }
     builder.connect().await.map_err(failed)
 }

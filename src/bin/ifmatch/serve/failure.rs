@@ -29,6 +29,11 @@ pub(crate) enum Failure {
     #[cfg(feature = "etcd")]
     #[error("--backend {url}")]
     Backend { url: String, source: ifmatch::etcd::ConnectError },
+    #[cfg(feature = "etcd")]
+    #[error(
+        "--backend-user: its password is to be in the variable IFMATCH_BACKEND_PASSWORD, which is not there"
+    )]
+    NoPassword,
     #[error("{flag}: cannot read {}", path.display())]
     Read { flag: &'static str, path: PathBuf, source: io::Error },
     #[error("--auth-token-file {}", path.display())]
@@ -53,6 +58,8 @@ impl Failed for Failure {
             }
             #[cfg(not(feature = "etcd"))]
             Self::NoBackend { .. } => Exit::Usage,
+            #[cfg(feature = "etcd")]
+            Self::NoPassword => Exit::Usage,
             #[cfg(feature = "etcd")]
             Self::Backend { source, .. } => match source {
                 ifmatch::etcd::ConnectError::Unreachable(_) => Exit::Unreachable,

@@ -10,6 +10,18 @@ pub(super) fn all() -> Value {
             "description": "The tag of what is there now; of a delete, that of its revision. It is strong and opaque.",
             "schema": {"type": "string", "pattern": "^\"[!#-~]+\"$"},
         },
+        "Ifmatch-Revision": {
+            "description": "The revision that the ETag stands for, for `?revision=` and `require`.",
+            "schema": {"$ref": "#/components/schemas/Revision"},
+        },
+        "Ifmatch-Created-Revision": {
+            "description": "The revision that created the document.",
+            "schema": {"$ref": "#/components/schemas/Revision"},
+        },
+        "Ifmatch-Write-Count": {
+            "description": "The writes since it was created, its creation included.",
+            "schema": {"type": "integer", "minimum": 1},
+        },
         "Last-Modified": {
             "description": "When it was written, by the clock of the server. It has whole seconds, so that two writes \
                 within one look the same: prefer the ETag.",

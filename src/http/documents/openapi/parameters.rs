@@ -28,7 +28,12 @@ const ALL: &[(&str, &str, &str)] = &[
     ),
     ("prefix", "query", "Only keys that begin with this."),
     ("limit", "query", "The most documents of a page."),
-    ("cursor", "query", "What `next` of the page before was."),
+    (
+        "cursor",
+        "query",
+        "What `next` of the page before was; or `@R`, the list as of revision R, if that is kept, or \
+         pinned by another cursor, and `@R/KEY`, the same from that key on.",
+    ),
     ("since", "query", "Begin with what came after this revision; else with what comes next."),
     (
         "If-Match",

@@ -54,6 +54,11 @@ fn schema(kind: ProblemKind) -> Value {
                 json!({"type": "array", "items": {"$ref": "#/components/schemas/Key"}});
             properties["blocker_count"] = json!({"type": "integer", "minimum": 1});
         }
+        ProblemKind::Compacted => {
+            for name in ["oldest_revision", "newest_revision"] {
+                properties[name] = json!({"$ref": "#/components/schemas/Revision"});
+            }
+        }
         ProblemKind::TransactionConflict => {
             required.push("conflicts");
             properties["conflicts"] = json!({
@@ -144,6 +149,14 @@ pub(super) fn failed_requirement() -> Value {
         ("prefix", json!({"type": "string"})),
         ("blockers", json!({"type": "array", "items": {"$ref": "#/components/schemas/Key"}})),
         ("blocker_count", json!({"type": "integer", "minimum": 1})),
+        (
+            "blocking",
+            json!({
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/Entry"},
+                "description": "The first of the blockers, if `Prefer: return=representation` asked for what is there.",
+            }),
+        ),
         ("oldest_revision", json!({"$ref": "#/components/schemas/Revision"})),
     ] {
         properties.insert(name.to_owned(), schema);

@@ -4,9 +4,13 @@ use serde_json::{Value, json};
 
 use super::headers;
 
+/// Whose document it is that is shown.
+const VERSIONS: [&str; 3] = ["Ifmatch-Revision", "Ifmatch-Created-Revision", "Ifmatch-Write-Count"];
+
 /// A document as it was written. It has no schema: not even text has to be text.
 pub(super) fn representation(description: &str, more: &[&str]) -> Value {
     let mut names = vec!["ETag", "Cache-Control", "Last-Modified?"];
+    names.extend(VERSIONS);
     names.extend(more);
     json!({
         "description": description,
@@ -26,7 +30,10 @@ pub(super) fn not_modified() -> Value {
 pub(super) fn created(links: &Value) -> Value {
     json!({
         "description": "Created; with the document as the body, if `Prefer: return=representation` asked for it",
-        "headers": headers::some(&["ETag", "Location", "Cache-Control", "Last-Modified?", "Preference-Applied?"]),
+        "headers": headers::some(&[
+            "ETag", "Location", "Cache-Control", "Last-Modified?", "Preference-Applied?", "Ifmatch-Revision",
+            "Ifmatch-Created-Revision", "Ifmatch-Write-Count",
+        ]),
         "links": links,
     })
 }
@@ -35,7 +42,9 @@ pub(super) fn created(links: &Value) -> Value {
 pub(super) fn done(links: &Value) -> Value {
     json!({
         "description": "Done",
-        "headers": headers::some(&["ETag", "Cache-Control"]),
+        "headers": headers::some(&[
+            "ETag", "Cache-Control", "Ifmatch-Revision", "Ifmatch-Created-Revision?", "Ifmatch-Write-Count?",
+        ]),
         "links": links,
     })
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{parameters, problems};
+use crate::capability::NAMED;
 use crate::http::content_type::ContentType;
 use crate::revision::Revision;
 use crate::txn::Txn;
@@ -18,8 +19,8 @@ pub(super) fn all() -> Map<String, Value> {
         ("Page", page()),
         ("History", history()),
         ("Committed", committed()),
-        ("Health", status("ok", None)),
-        ("Readiness", status("ready", Some("revision"))),
+        ("Health", status("ok")),
+        ("Readiness", readiness()),
         ("NewDocument", new_document()),
         ("Transaction", transaction()),
         ("Requirement", requirement()),
@@ -122,16 +123,28 @@ fn page() -> Value {
     })
 }
 
-fn status(status: &str, revision: Option<&str>) -> Value {
-    let mut schema = json!({
+fn status(status: &str) -> Value {
+    json!({
         "type": "object",
         "required": ["status"],
         "properties": {"status": {"const": status}},
+    })
+}
+
+fn readiness() -> Value {
+    let mut schema = status("ready");
+    schema["required"] = json!(["status", "revision", "identity", "supports"]);
+    schema["properties"]["revision"] = reference("Revision");
+    schema["properties"]["identity"] = json!({
+        "type": "string",
+        "pattern": "^[0-9a-f]{32}$",
+        "description": "Which store it is: revisions mean something within one only.",
     });
-    if let Some(name) = revision {
-        schema["required"] = json!(["status", name]);
-        schema["properties"][name] = reference("Revision");
-    }
+    schema["properties"]["supports"] = json!({
+        "type": "array",
+        "items": {"enum": NAMED.map(|(_, name)| name)},
+        "description": "What the store can do of what not every store can.",
+    });
     schema
 }
 

@@ -80,12 +80,13 @@ pub(super) fn read(body: &[u8]) -> Result<Transaction, Problem> {
     // A record for repeats takes three.
     let max = Txn::<Bytes, Bytes>::MAX_OPERATIONS - 3;
     if count > max {
-        return Err(invalid(format!("a transaction of {count} operations, the limit is {max}")));
+        let detail = format!("a transaction of {count} operations, the limit is {max}");
+        return Err(limited(detail, count, max));
     }
     let empty = require.iter().filter(|element| element.empty.is_some()).count();
     if empty > MAX_EMPTY {
         let detail = format!("require: {empty} are \"empty\", the limit is {MAX_EMPTY}");
-        return Err(invalid(detail));
+        return Err(limited(detail, empty, MAX_EMPTY));
     }
     let mut transaction =
         Transaction { txn: Txn::new(), prefixes: Vec::with_capacity(require.len()) };
@@ -165,6 +166,11 @@ fn operation(element: Operation<'_>) -> Result<(DocumentKey, Option<Bytes>), Pro
 
 fn key_of(text: &str) -> Result<DocumentKey, Problem> {
     DocumentKey::new(text).map_err(|error| Problem::new(ProblemKind::InvalidKey, error.to_string()))
+}
+
+/// More than a transaction may have.
+pub(super) fn limited(detail: impl Into<String>, operations: usize, max: usize) -> Problem {
+    invalid(detail).with_member("operations", &operations).with_member("max_operations", &max)
 }
 
 fn invalid(detail: impl Into<String>) -> Problem {

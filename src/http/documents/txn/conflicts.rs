@@ -6,6 +6,8 @@ use crate::backend::Backend;
 use crate::commit_error::CommitError;
 use crate::conflict::Conflict;
 
+use super::super::entry::Entry;
+use super::super::list::PAGE_BYTES;
 use super::super::prefer;
 use super::super::shared::{Mount, Shared};
 use super::body::Transaction;
@@ -70,7 +72,27 @@ impl<B: Backend> Context<'_, B> {
         }
         unmet.link = key.filter(|_| entry.is_some()).map(|key| self.mount.document(&key));
         unmet.current = entry.filter(|_| self.with_current);
+        if self.with_current {
+            unmet.blocking = self.blocking(conflict);
+        }
         unmet
+    }
+}
+
+impl<B: Backend> Context<'_, B> {
+    /// The documents that are in the way and are named, up to so many bytes, at least one.
+    fn blocking(&self, conflict: &Conflict<Bytes, Bytes>) -> Vec<Entry> {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        for (key, stored) in conflict.blockers() {
+            let Ok(key) = DocumentKey::from_stored(key) else { continue };
+            let Ok(entry) = self.shared.entry(&key, stored.clone()) else { break };
+            bytes += stored.len();
+            if bytes > PAGE_BYTES && !entries.is_empty() {
+                break;
+            }
+            entries.push(entry);
+        }
+        entries
     }
 }
 
