@@ -20,8 +20,6 @@ use self::modelled::Timer;
 use self::real::Timer;
 
 #[cfg(feature = "log")]
-pub(crate) use std::sync::OnceLock;
-#[cfg(feature = "log")]
 pub(crate) use std::sync::mpsc::{SyncSender, sync_channel};
 pub(crate) use std::sync::{Arc, Weak};
 // Threads that end before their scope does; none is started under the model checker, where all sizes are too small for that.
@@ -101,6 +99,8 @@ mod real {
     };
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(crate) use std::thread::{self, JoinHandle};
+    #[cfg(feature = "log")]
+    pub(crate) use std::thread_local;
     use std::time::{Duration, Instant};
 
     pub(super) struct Timer {
@@ -134,6 +134,8 @@ mod modelled {
     use shuttle::sync as checked;
     pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(crate) use shuttle::thread::{self, JoinHandle};
+    #[cfg(feature = "log")]
+    pub(crate) use shuttle::thread_local;
 
     const UNPOISONED: &str = "a panic ends the modelled run, so no lock outlives one";
 

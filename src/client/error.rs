@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::revision::Revision;
 
-use super::conflict::ClientConflict;
+use super::conflict::{ClientConflict, ConflictKind};
 use super::problem::ProblemDocument;
 use crate::document_key::InvalidKey;
 
@@ -19,7 +19,9 @@ pub enum ClientError {
     /// An argument cannot be sent. Nothing was sent.
     #[error("{0}")]
     InvalidArgument(String),
-    /// The race was lost, or the state disagrees otherwise: it says with what. Nothing was written.
+    /// The race was lost, or the state disagrees otherwise: it says with what. Nothing was written by this request; but an
+    /// earlier attempt at it whose answer was lost may yet take place, if
+    /// [`is_outcome_unknown`](Self::is_outcome_unknown) says so.
     #[error("{0}")]
     Conflict(#[source] Box<ClientConflict>),
     /// [`Client::update`](super::Client::update) lost as many races as it may.
@@ -73,6 +75,10 @@ impl ClientError {
             }
             Self::Problem(problem) => {
                 problem.is_after_unknown() || problem.slug() == "outcome-unknown"
+            }
+            // A revision that has passed does not come back: no attempt can take place any more.
+            Self::Conflict(conflict) => {
+                conflict.problem().is_after_unknown() && conflict.kind() != ConflictKind::Stale
             }
             _ => false,
         }

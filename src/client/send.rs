@@ -281,6 +281,10 @@ impl Shared {
                     Attempt::Failed(error)
                 };
             }
+            // An earlier attempt may have been processed.
+            Err(ClientError::Unexpected(answer)) if *outcome == Outcome::Unknown => {
+                return Attempt::Failed(ClientError::Unexpected(answer.unknown()));
+            }
             Err(error) => return Attempt::Failed(error),
         };
         let wait = answer.retry_after();

@@ -15,8 +15,7 @@ use std::time::Instant;
 
 use crate::error::{LogFailure, SyncError};
 use crate::revision::Revision;
-use crate::sync::thread::ThreadId;
-use crate::sync::{self, Arc, AtomicBool, Condvar, Mutex, OnceLock, Ordering, Parker};
+use crate::sync::{self, Arc, AtomicBool, Condvar, Mutex, Ordering, Parker};
 
 use super::Durability;
 use super::compaction::Housekeeping;
@@ -36,7 +35,6 @@ pub(super) struct Shared {
     pub(super) durability: Durability,
     /// Whether there are a log thread and a notice thread.
     pub(super) has_threads: bool,
-    pub(super) notice_thread: OnceLock<ThreadId>,
     follow: Follow,
     pub(super) housekeeping: Housekeeping,
     pub(super) group: Mutex<Group>,
@@ -157,7 +155,6 @@ impl Shared {
             tail: Mutex::new(tail),
             durability,
             has_threads,
-            notice_thread: OnceLock::new(),
             follow,
             housekeeping,
             group: Mutex::new(Group { writer: Some(writer), ..Group::default() }),

@@ -4,6 +4,7 @@
 //! runs nobody else's code. What is to be told goes to the notice thread, which runs wakers and drops values. A future
 //! waits for its revision to be durable or, before it could be decided, for room.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::task::Waker;
@@ -27,6 +28,11 @@ pub(super) struct Rooms {
     /// How often room was made or refused, and what was refused the last time.
     served: u64,
     refusal: Option<(usize, Arc<io::Error>)>,
+}
+
+sync::thread_local! {
+    /// Whether this thread is some log's notice thread.
+    static SERVES_FUTURES: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Shared {
@@ -78,10 +84,10 @@ impl Shared {
         }
     }
 
-    /// Whether futures lead when they are polled: where no thread serves them, and on the notice thread. Somebody's drop
-    /// that waits there for a future would else wait for itself to wake it.
+    /// Whether futures lead when they are polled: where no thread serves them, and on a notice thread, of whichever log.
+    /// Somebody's drop that waits there for a future would else wait for itself to wake it, or for another that waits for it.
     fn futures_lead(&self) -> bool {
-        !self.has_threads || self.notice_thread.get() == Some(&sync::thread::current().id())
+        !self.has_threads || SERVES_FUTURES.with(Cell::get)
     }
 
     /// Whether `revision` is durable; if not yet, `waker` is woken when it is or when it cannot be any more.
@@ -197,7 +203,7 @@ impl Shared {
 
     /// The notice thread: runs the aftermath of what the log thread led, until the log ends.
     pub(super) fn run_notice_thread(&self) {
-        self.notice_thread.get_or_init(|| sync::thread::current().id());
+        SERVES_FUTURES.with(|serves| serves.set(true));
         while let Some(aftermath) = self.next_notice() {
             self.settle(aftermath);
         }

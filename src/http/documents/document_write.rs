@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use axum::http::StatusCode;
 use bytes::Bytes;
 
 use crate::backend::Backend;
@@ -76,6 +77,13 @@ pub(super) struct Lost {
     pub(super) current: Option<Entry>,
 }
 
+impl Lost {
+    /// Whether the state disagrees: 409 or, for a header, 412.
+    fn is_of_the_state(&self) -> bool {
+        matches!(self.problem.status(), StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED)
+    }
+}
+
 impl From<Problem> for Lost {
     fn from(problem: Problem) -> Self {
         Self { problem, current: None }
@@ -137,6 +145,8 @@ impl DocumentWrite<'_> {
         // What it lost against may be itself: the same request, which took place after this one had asked for it.
         match self.known(shared).await {
             Ok(Known::Done(done)) => Ok(done.into()),
+            // Whether it was itself is not known now. The client is to ask again, and not to take it for a lost race.
+            Err(problem) if lost.is_of_the_state() => Err(problem.into()),
             _ => Err(lost),
         }
     }

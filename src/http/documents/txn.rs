@@ -83,6 +83,19 @@ enum Failed {
     Commit(Box<CommitError<Bytes, Bytes>>),
 }
 
+impl Failed {
+    /// Whether the state disagrees, now.
+    fn is_of_the_state(&self) -> bool {
+        let Self::Commit(error) = self else { return false };
+        matches!(
+            **error,
+            CommitError::Conflicts { .. }
+                | CommitError::Compacted { .. }
+                | CommitError::Future { .. }
+        )
+    }
+}
+
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)
@@ -123,6 +136,8 @@ async fn repeat<B: Backend>(
             Err(error) => match repeatable.find(shared.backend()).await {
                 // It was undecided only because it took place meanwhile.
                 Ok(Known::Done(done)) => return Ok(done.etag.revision()),
+                // Whether it did is not known now. The client is to ask again, and not to take it for a lost race.
+                Err(problem) if error.is_of_the_state() => return Err(problem.into()),
                 _ => return Err(error),
             },
         }

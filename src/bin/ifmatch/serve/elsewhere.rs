@@ -34,7 +34,10 @@ pub(super) struct Arguments {
 fn is_local(url: &str) -> bool {
     let hosts = url.trim_start_matches("etcd://").split('/').next().unwrap_or_default();
     let is_loopback = |host: &str| {
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+        let name = match host.strip_prefix('[') {
+            Some(address) => address.split_once(']').map_or(address, |(address, _)| address),
+            None => host.split_once(':').map_or(host, |(name, _)| name),
+        };
         name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     };
     hosts.split(',').all(is_loopback)
@@ -70,4 +73,23 @@ pub(super) async fn connect(url: &str, arguments: &Arguments) -> Result<Etcd, Fa
         }
     }
     builder.connect().await.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_told_from_other_hosts_with_and_without_a_port() {
+        for local in
+            ["localhost", "127.0.0.1:2379", "[::1]", "[::1]:2379", "[::1],localhost:1/namespace"]
+        {
+            assert!(is_local(&format!("etcd://{local}")), "{local}");
+        }
+        for elsewhere in
+            ["etcd.example", "10.0.0.1:2379", "[2001:db8::1]", "localhost,etcd.example:2379"]
+        {
+            assert!(!is_local(&format!("etcd://{elsewhere}")), "{elsewhere}");
+        }
+    }
 }
