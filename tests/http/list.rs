@@ -291,9 +291,22 @@ fn past_the_limit_of_pins_a_list_with_more_pages_is_429_and_a_whole_one_is_not()
         client.put("/v1/kv/c", &[], "1");
     }
     let refused = client.get("/v1/kv?limit=1", &[]);
-    refused.problem(429, "too-many-requests");
+    assert_eq!(refused.problem(429, "too-many-requests")["max_pins"], 2);
     assert!(refused.header("retry-after").unwrap().parse::<u32>().is_ok());
     client.get("/v1/kv", &[]).expect(200);
+}
+
+#[test]
+fn past_the_limit_of_the_stores_snapshots_a_list_is_429() {
+    let server = Server::over(documents().max_snapshots(1).build(), Options::default());
+    let client = server.client();
+    for key in ["a", "b"] {
+        client.put(&format!("/v1/kv/{key}"), &[], "1").expect(201);
+    }
+    client.get("/v1/kv?limit=1", &[]).expect(200);
+    let refused = client.get("/v1/kv", &[]);
+    assert_eq!(refused.problem(429, "too-many-requests")["max_snapshots"], 1);
+    assert!(refused.header("retry-after").unwrap().parse::<u32>().is_ok());
 }
 
 #[test]

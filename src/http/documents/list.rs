@@ -76,6 +76,7 @@ pub(super) async fn list<B: Backend>(
     if body.next.is_some() {
         shared.pins().keep(body.revision, snapshot).map_err(|error| {
             Problem::new(ProblemKind::TooManyRequests, error.to_string())
+                .with_member("max_pins", &error.max)
                 .with_header(header::RETRY_AFTER, HeaderValue::from_static("60"))
         })?;
     }

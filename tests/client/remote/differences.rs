@@ -7,7 +7,7 @@ use ifmatch::client::{ClientError, Remote};
 use ifmatch::http::{Options, documents};
 use ifmatch::{
     Backend, BackendSnapshot, Capability, HistoryError, KeyRange, Precondition, ReadError, Reason,
-    Txn, WriteError,
+    TooManySnapshots, Txn, WriteError,
 };
 
 use super::{remote, serve};
@@ -46,6 +46,31 @@ async fn a_snapshot_that_is_not_read_for_long_says_so() {
     assert!(oldest > snapshot.revision() && oldest <= after);
     let page = snapshot.page(KeyRange::all(), 10).await;
     assert!(matches!(page, Err(ReadError::Revision(HistoryError::Compacted { .. }))), "{page:?}");
+}
+
+#[tokio::test]
+async fn past_the_limit_of_pins_a_snapshot_says_so() {
+    let server = Server::over(documents().build(), Options::default().max_pins(2)).await;
+    let remote = remote(server.client()).await;
+    put(&remote, "a", "1").await;
+    let mut held = Vec::new();
+    for value in ["1", "2"] {
+        put(&remote, "b", value).await;
+        // Those at one revision count as one.
+        held.push((value, remote.snapshot().await.unwrap()));
+        held.push((value, remote.snapshot().await.unwrap()));
+    }
+    put(&remote, "b", "3").await;
+    let error = remote.snapshot().await.unwrap_err();
+    let ReadError::Revision(HistoryError::TooManySnapshots(TooManySnapshots { max, .. })) = error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!(max, 2);
+    for (value, snapshot) in held {
+        let page = snapshot.page(KeyRange::all(), 10).await.unwrap();
+        assert_eq!((page.entries.len(), &page.entries[1].1[..]), (2, value.as_bytes()));
+    }
 }
 
 /// A list that has no second page pins nothing: its snapshot is all there is, and stays.
