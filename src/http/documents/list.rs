@@ -163,10 +163,14 @@ async fn resume<B: Backend>(
         None => {
             let past = shared.backend().snapshot_at(cursor.revision).await;
             Arc::new(past.map_err(|error| match error {
-                ReadError::Revision(HistoryError::TooManySnapshots(_))
-                | ReadError::Unavailable(_)
-                | ReadError::Undecodable(_) => Problem::from(error),
-                _ => gone(),
+                ReadError::Revision(HistoryError::Compacted { oldest }) => {
+                    gone().with_member("oldest_revision", &oldest)
+                }
+                ReadError::Revision(HistoryError::Future { newest }) => {
+                    gone().with_member("newest_revision", &newest)
+                }
+                ReadError::Unsupported(_) => gone(),
+                _ => Problem::from(error),
             })?)
         }
     };

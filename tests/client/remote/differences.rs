@@ -48,6 +48,39 @@ async fn a_snapshot_that_is_not_read_for_long_says_so() {
     assert!(matches!(page, Err(ReadError::Revision(HistoryError::Compacted { .. }))), "{page:?}");
 }
 
+/// The server gives what it has pinned up while the pages of 8 MiB are read.
+#[tokio::test]
+async fn a_snapshot_that_is_lost_between_two_pages_says_so() {
+    let store = documents().build();
+    let options = Options::default().pin_timeout(Duration::from_millis(1));
+    let server = Server::over(store.clone(), options).await;
+    let direct = remote(server.client()).await;
+    put(&direct, "a", vec![7; 5 << 20]).await;
+    let at = put(&direct, "b", vec![7; 5 << 20]).await;
+    let target = server.address;
+    let relay = Scripted::new(move |request| {
+        let (direct, store) = (direct.clone(), store.clone());
+        async move {
+            let head = &request.head;
+            if head.contains("cursor=") && !head.contains("cursor=%40") {
+                put(&direct, "a", "2").await;
+                while store.snapshot_at(at).is_ok() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+            request.forward(target).await
+        }
+    })
+    .await;
+    let snapshot = remote(relay.client()).await.snapshot().await.unwrap();
+    assert_eq!(snapshot.revision(), at);
+    let page = snapshot.page(KeyRange::all(), 10).await;
+    let Err(ReadError::Revision(HistoryError::Compacted { oldest, .. })) = page else {
+        panic!("{page:?}")
+    };
+    assert!(oldest > at);
+}
+
 #[tokio::test]
 async fn past_the_limit_of_pins_a_snapshot_says_so() {
     let server = Server::over(documents().build(), Options::default().max_pins(2)).await;
