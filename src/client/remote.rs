@@ -65,6 +65,7 @@ use read::Readiness;
 /// | keys | of all bytes | of documents: [`Capability::AnyKey`] | `keys_of_all_bytes_are_kept_in_the_order_of_bytes` |
 /// | what the server's store lacks | nothing | the same is lacking here: [history](Capability::History) over etcd, for example | `what_is_not_supported_is_refused` |
 /// | a snapshot | is kept while it is held | while it is read at least each 60 s (`http::Options::pin_timeout`), or as the server's store keeps its past; then [`Compacted`](crate::HistoryError::Compacted) | `a_snapshot_that_is_not_read_for_long_says_so` |
+/// | snapshots at a time | 1,048,576 by default | at 1,024 revisions (`http::Options::max_pins`), of all clients together, each counted for 60 s after it was read last; then [`TooManySnapshots`](crate::HistoryError::TooManySnapshots) | `past_the_limit_of_pins_a_snapshot_says_so` |
 /// | conditions on ranges | any range | those of a prefix; others are [`Unsupported`](crate::Reason::Unsupported) | `a_condition_on_what_is_no_prefix_is_refused` |
 /// | operations of a transaction | 4,096 | 4,093, of them 16 that a prefix is empty, and what the server's store takes | `a_transaction_may_have_as_many_operations_as_the_server_takes` |
 /// | size of a write | as configured | 8 MiB, as the server is configured: [`RequestTooLarge`](crate::Reason::RequestTooLarge) | `what_the_server_finds_too_large_is_refused_as_such` |

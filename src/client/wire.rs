@@ -158,6 +158,14 @@ pub(super) struct WireLimit {
     pub(super) max_operations: usize,
 }
 
+/// As many revisions as a server keeps for cursors, or snapshots as its store has.
+#[cfg(feature = "backend")]
+#[derive(Deserialize)]
+pub(super) struct WireSnapshots {
+    #[serde(alias = "max_pins")]
+    pub(super) max_snapshots: u64,
+}
+
 /// That nothing is kept of a key.
 #[cfg(feature = "backend")]
 #[derive(Deserialize)]

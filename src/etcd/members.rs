@@ -52,6 +52,22 @@ pub(super) struct Clients {
     pub(super) maintenance: MaintenanceClient,
 }
 
+impl Clients {
+    /// Asks, and once more with another token if etcd finds the one that there is too old.
+    async fn ask<T, F>(&self, ask: impl Fn(&Self) -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        let asked = ask(self).await.map_err(Fault::of);
+        if !matches!(asked, Err(Fault::TokenIsOld(_))) {
+            return asked;
+        }
+        // It was refused before anything came of it, whatever it was.
+        self.client.refresh_token().await.map_err(Fault::before_sending)?;
+        ask(self).await.map_err(Fault::of)
+    }
+}
+
 /// Between the first attempt and the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -91,7 +107,6 @@ impl Members {
     {
         let deadline = Instant::now() + self.retry_for;
         let mut attempt = 0;
-        let mut is_renewed = false;
         loop {
             let (turn, asked) = self.ask_one(&ask).await;
             let fault = match asked {
@@ -100,13 +115,6 @@ impl Members {
             };
             if fault.is_of_the_member() {
                 self.pass_on(turn);
-            }
-            // It was refused before anything came of it, whatever it was.
-            if matches!(fault, Fault::TokenIsOld(_)) && !is_renewed {
-                is_renewed = true;
-                let clients = self.clients(turn).await?;
-                clients.client.refresh_token().await.map_err(Fault::before_sending)?;
-                continue;
             }
             let may_be_repeated = match fault {
                 Fault::Elsewhere(_) => true,
@@ -125,14 +133,14 @@ impl Members {
         }
     }
 
-    /// Asks the member whose turn it is, once.
+    /// Asks the member whose turn it is, once; once more if the token was too old.
     pub(super) async fn ask_one<T, F>(&self, ask: impl Fn(&Clients) -> F) -> (u64, Result<T, Fault>)
     where
         F: Future<Output = Result<T, etcd_client::Error>>,
     {
         let turn = self.turn.load(Ordering::Relaxed);
         let asked = match self.clients(turn).await {
-            Ok(clients) => ask(clients).await.map_err(Fault::of),
+            Ok(clients) => clients.ask(ask).await,
             Err(fault) => {
                 // Also one that is no member, or of another cluster: it would be asked for ever.
                 self.pass_on(turn);

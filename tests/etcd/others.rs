@@ -138,11 +138,7 @@ async fn a_watch_goes_on_though_its_token_is_over() {
 /// A token that is a JWT says as of which change of the users it is, and is refused after the next.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_older_than_the_last_change_of_the_users_is_renewed() {
-    let directory = tempfile::tempdir().unwrap();
-    let secret = directory.path().join("secret");
-    std::fs::write(&secret, "a secret of some length, which only etcd has").unwrap();
-    let token = format!("--auth-token=jwt,priv-key={},sign-method=HS256", secret.display());
-    let server = Server::start(&[&token]);
+    let (server, _secret) = start_with_jwt();
     let url = server.url.as_str();
     let_ann_in(url);
     let etcd = ann(url).await;
@@ -171,12 +167,45 @@ async fn a_token_that_is_older_than_the_last_change_of_the_users_is_renewed() {
     assert!(matches!(refused.reason(), ifmatch::Reason::Unavailable(_)), "{refused}");
 }
 
+/// Nothing but the watch itself is there to find that its token is too old.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_goes_on_though_its_token_is_older_than_the_last_change_of_the_users() {
+    let (server, _secret) = start_with_jwt();
+    let url = server.url.as_str();
+    let_ann_in(url);
+    let proxy = Proxy::to(url).await;
+    let (direct, through) = (ann(url).await, ann(&proxy.url).await);
+    let mut watch = crate::support::watch(&through, None).await;
+    for role in ["one", "two", "three"] {
+        let before = put(&direct, "a", role).await;
+        assert_eq!(crate::support::told(&mut watch).await.revision(), before);
+        etcdctl(url, &["--user=root:secret", "role", "add", role]);
+        proxy.cut();
+    }
+    let last = put(&direct, "a", "1").await;
+    assert_eq!(crate::support::told(&mut watch).await.revision(), last);
+    // Who is not let in any more is told.
+    etcdctl(url, &["--user=root:secret", "user", "delete", "ann"]);
+    proxy.cut();
+    let told = crate::support::next(&mut watch).await;
+    assert!(matches!(told, Some(Err(ifmatch::WatchError::Unavailable(_)))), "{told:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_is_none_is_told_before_anybody_is_asked() {
     for endpoint in ["", "a:x", "ftp://a", "a/b", "::1"] {
         let connected = Etcd::builder([endpoint]).connect().await;
         assert!(matches!(connected, Err(ConnectError::InvalidEndpoint { .. })), "{connected:?}");
     }
+}
+
+/// An etcd whose tokens are JWTs, and where its secret is.
+fn start_with_jwt() -> (Server, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, "a secret of some length, which only etcd has").unwrap();
+    let token = format!("--auth-token=jwt,priv-key={},sign-method=HS256", secret.display());
+    (Server::start(&[&token]), directory)
 }
 
 async fn ann(url: &str) -> Etcd {

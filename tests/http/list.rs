@@ -219,7 +219,7 @@ fn a_cursor_is_410_when_its_time_is_over_and_not_before() {
     let cursor = first_cursor(&client);
     let began = Instant::now();
     // What is overwritten is not kept for its own sake.
-    client.put("/v1/kv/a/2", &[], "2").expect(204);
+    let overwritten = client.put("/v1/kv/a/2", &[], "2").expect(204).revision();
     let next = || client.get(&format!("/v1/kv?cursor={cursor}"), &[]);
     assert_eq!(keys(&next().expect(200).json()), ["a/2"], "the prefix is the cursor's");
     // It is let go some time after its last use; how long that takes is nobody's promise but that it ends.
@@ -227,7 +227,8 @@ fn a_cursor_is_410_when_its_time_is_over_and_not_before() {
         std::thread::sleep(Duration::from_millis(400));
         let answer = next();
         if answer.status == 410 {
-            answer.problem(410, "compacted");
+            let problem = answer.problem(410, "compacted");
+            assert_eq!(problem["oldest_revision"].as_u64().unwrap(), overwritten, "{problem}");
             return;
         }
         assert!(began.elapsed() < Duration::from_secs(20), "{answer:?}");
@@ -241,13 +242,16 @@ fn a_cursor_of_another_store_or_of_before_a_restart_is_410() {
     let cursor = first_cursor(&server.client());
     drop(server);
     let other = Server::over(three(), Options::default());
-    other.client().get(&format!("/v1/kv?cursor={cursor}"), &[]).problem(410, "compacted");
+    let problem = other.client().get(&format!("/v1/kv?cursor={cursor}"), &[]);
+    let problem = problem.problem(410, "compacted");
+    assert!(problem["oldest_revision"].is_null(), "revisions of another store are no help");
     // The same store, but nothing is pinned any more, and something was overwritten.
     let restarted = Server::over(store, Options::default());
     let client = restarted.client();
     client.get(&format!("/v1/kv?cursor={cursor}"), &[]).expect(200);
-    client.put("/v1/kv/a/2", &[], "2").expect(204);
-    client.get(&format!("/v1/kv?cursor={cursor}"), &[]).problem(410, "compacted");
+    let oldest = client.put("/v1/kv/a/2", &[], "2").expect(204).revision();
+    let problem = client.get(&format!("/v1/kv?cursor={cursor}"), &[]).problem(410, "compacted");
+    assert_eq!(problem["oldest_revision"].as_u64().unwrap(), oldest, "{problem}");
 }
 
 #[test]
@@ -291,9 +295,22 @@ fn past_the_limit_of_pins_a_list_with_more_pages_is_429_and_a_whole_one_is_not()
         client.put("/v1/kv/c", &[], "1");
     }
     let refused = client.get("/v1/kv?limit=1", &[]);
-    refused.problem(429, "too-many-requests");
+    assert_eq!(refused.problem(429, "too-many-requests")["max_pins"], 2);
     assert!(refused.header("retry-after").unwrap().parse::<u32>().is_ok());
     client.get("/v1/kv", &[]).expect(200);
+}
+
+#[test]
+fn past_the_limit_of_the_stores_snapshots_a_list_is_429() {
+    let server = Server::over(documents().max_snapshots(1).build(), Options::default());
+    let client = server.client();
+    for key in ["a", "b"] {
+        client.put(&format!("/v1/kv/{key}"), &[], "1").expect(201);
+    }
+    client.get("/v1/kv?limit=1", &[]).expect(200);
+    let refused = client.get("/v1/kv", &[]);
+    assert_eq!(refused.problem(429, "too-many-requests")["max_snapshots"], 1);
+    assert!(refused.header("retry-after").unwrap().parse::<u32>().is_ok());
 }
 
 #[test]

@@ -5,11 +5,11 @@ use reqwest::StatusCode;
 use crate::capability::Capability;
 use crate::cause::Cause;
 use crate::error::{OutcomeUnknown, ReadError, Reason};
-use crate::history::HistoryError;
+use crate::history::{HistoryError, TooManySnapshots};
 
 use super::super::error::ClientError;
 use super::super::send::Answer;
-use super::super::wire::{WireCompacted, WireLimit};
+use super::super::wire::{WireCompacted, WireLimit, WireSnapshots};
 
 /// Why a write did not take place, or may have.
 pub(super) enum Fault {
@@ -54,8 +54,19 @@ pub(super) fn of_read(answer: Answer, capability: Capability) -> ReadError {
             }
         }
         StatusCode::NOT_IMPLEMENTED => ReadError::Unsupported(capability),
-        _ => unavailable(answer.into_error()),
+        _ => of_failed_read(answer.into_error()),
     }
+}
+
+/// A read that failed. That a server has as many snapshots as it may is no failure of the way to it.
+pub(super) fn of_failed_read(error: ClientError) -> ReadError {
+    if let ClientError::Problem(problem) = &error
+        && problem.status() == StatusCode::TOO_MANY_REQUESTS
+        && let Ok(WireSnapshots { max_snapshots: max }) = serde_json::from_slice(problem.body())
+    {
+        return HistoryError::from(TooManySnapshots::new(max)).into();
+    }
+    unavailable(error)
 }
 
 pub(super) fn unavailable(error: ClientError) -> ReadError {

@@ -15,7 +15,7 @@ use crate::versioned::Versioned;
 use super::super::list::{Place, cursor_at};
 use super::super::wire::WirePage;
 use super::Remote;
-use super::fault::{of_read, unavailable};
+use super::fault::{of_failed_read, of_read, unavailable};
 use super::read::{text_of, versioned};
 use super::span;
 
@@ -43,7 +43,7 @@ struct Part {
 
 impl Remote {
     async fn part(&self, place: Place<'_>) -> Result<Part, ReadError> {
-        let answer = self.client.0.call(place.call()).await.map_err(unavailable)?;
+        let answer = self.client.0.call(place.call()).await.map_err(of_failed_read)?;
         if answer.status != StatusCode::OK {
             return Err(of_read(answer, Capability::Past));
         }

@@ -76,6 +76,7 @@ pub(super) async fn list<B: Backend>(
     if body.next.is_some() {
         shared.pins().keep(body.revision, snapshot).map_err(|error| {
             Problem::new(ProblemKind::TooManyRequests, error.to_string())
+                .with_member("max_pins", &error.max)
                 .with_header(header::RETRY_AFTER, HeaderValue::from_static("60"))
         })?;
     }
@@ -162,10 +163,14 @@ async fn resume<B: Backend>(
         None => {
             let past = shared.backend().snapshot_at(cursor.revision).await;
             Arc::new(past.map_err(|error| match error {
-                ReadError::Revision(HistoryError::TooManySnapshots(_))
-                | ReadError::Unavailable(_)
-                | ReadError::Undecodable(_) => Problem::from(error),
-                _ => gone(),
+                ReadError::Revision(HistoryError::Compacted { oldest }) => {
+                    gone().with_member("oldest_revision", &oldest)
+                }
+                ReadError::Revision(HistoryError::Future { newest }) => {
+                    gone().with_member("newest_revision", &newest)
+                }
+                ReadError::Unsupported(_) => gone(),
+                _ => Problem::from(error),
             })?)
         }
     };

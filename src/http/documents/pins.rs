@@ -32,7 +32,7 @@ struct Pin<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{max} revisions are pinned by cursors, the limit")]
 pub(super) struct TooManyPins {
-    max: usize,
+    pub(super) max: usize,
 }
 
 impl<S: Send + Sync + 'static> Pins<S> {

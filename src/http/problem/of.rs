@@ -66,10 +66,13 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         let known = match &error {
             ReadError::Revision(HistoryError::Compacted { oldest }) => {
-                Some(("oldest_revision", *oldest))
+                Some(("oldest_revision", oldest.get()))
             }
             ReadError::Revision(HistoryError::Future { newest }) => {
-                Some(("newest_revision", *newest))
+                Some(("newest_revision", newest.get()))
+            }
+            ReadError::Revision(HistoryError::TooManySnapshots(error)) => {
+                Some(("max_snapshots", error.max))
             }
             _ => None,
         };
@@ -81,8 +84,8 @@ impl From<ReadError> for Problem {
             ReadError::Undecodable(_) => ProblemKind::Internal,
         };
         let mut problem = Self::new(kind, error.to_string());
-        if let Some((name, revision)) = known {
-            problem = problem.with_member(name, &revision);
+        if let Some((name, number)) = known {
+            problem = problem.with_member(name, &number);
         }
         match kind {
             ProblemKind::TooManyRequests | ProblemKind::Unavailable => {

@@ -7,7 +7,7 @@ use ifmatch::client::{ClientError, Remote};
 use ifmatch::http::{Options, documents};
 use ifmatch::{
     Backend, BackendSnapshot, Capability, HistoryError, KeyRange, Precondition, ReadError, Reason,
-    Txn, WriteError,
+    TooManySnapshots, Txn, WriteError,
 };
 
 use super::{remote, serve};
@@ -46,6 +46,64 @@ async fn a_snapshot_that_is_not_read_for_long_says_so() {
     assert!(oldest > snapshot.revision() && oldest <= after);
     let page = snapshot.page(KeyRange::all(), 10).await;
     assert!(matches!(page, Err(ReadError::Revision(HistoryError::Compacted { .. }))), "{page:?}");
+}
+
+/// The server gives what it has pinned up while the pages of 8 MiB are read.
+#[tokio::test]
+async fn a_snapshot_that_is_lost_between_two_pages_says_so() {
+    let store = documents().build();
+    let options = Options::default().pin_timeout(Duration::from_millis(1));
+    let server = Server::over(store.clone(), options).await;
+    let direct = remote(server.client()).await;
+    put(&direct, "a", vec![7; 5 << 20]).await;
+    let at = put(&direct, "b", vec![7; 5 << 20]).await;
+    let target = server.address;
+    let relay = Scripted::new(move |request| {
+        let (direct, store) = (direct.clone(), store.clone());
+        async move {
+            let head = &request.head;
+            if head.contains("cursor=") && !head.contains("cursor=%40") {
+                put(&direct, "a", "2").await;
+                while store.snapshot_at(at).is_ok() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+            request.forward(target).await
+        }
+    })
+    .await;
+    let snapshot = remote(relay.client()).await.snapshot().await.unwrap();
+    assert_eq!(snapshot.revision(), at);
+    let page = snapshot.page(KeyRange::all(), 10).await;
+    let Err(ReadError::Revision(HistoryError::Compacted { oldest, .. })) = page else {
+        panic!("{page:?}")
+    };
+    assert!(oldest > at);
+}
+
+#[tokio::test]
+async fn past_the_limit_of_pins_a_snapshot_says_so() {
+    let server = Server::over(documents().build(), Options::default().max_pins(2)).await;
+    let remote = remote(server.client()).await;
+    put(&remote, "a", "1").await;
+    let mut held = Vec::new();
+    for value in ["1", "2"] {
+        put(&remote, "b", value).await;
+        // Those at one revision count as one.
+        held.push((value, remote.snapshot().await.unwrap()));
+        held.push((value, remote.snapshot().await.unwrap()));
+    }
+    put(&remote, "b", "3").await;
+    let error = remote.snapshot().await.unwrap_err();
+    let ReadError::Revision(HistoryError::TooManySnapshots(TooManySnapshots { max, .. })) = error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!(max, 2);
+    for (value, snapshot) in held {
+        let page = snapshot.page(KeyRange::all(), 10).await.unwrap();
+        assert_eq!((page.entries.len(), &page.entries[1].1[..]), (2, value.as_bytes()));
+    }
 }
 
 /// A list that has no second page pins nothing: its snapshot is all there is, and stays.

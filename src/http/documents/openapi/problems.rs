@@ -59,6 +59,12 @@ fn schema(kind: ProblemKind) -> Value {
                 properties[name] = json!({"$ref": "#/components/schemas/Revision"});
             }
         }
+        ProblemKind::TooManyRequests => {
+            // Of what there are too many, if it is revisions that are read.
+            for name in ["max_pins", "max_snapshots"] {
+                properties[name] = json!({"type": "integer", "minimum": 0});
+            }
+        }
         ProblemKind::TransactionConflict => {
             required.push("conflicts");
             properties["conflicts"] = json!({
