@@ -232,3 +232,27 @@ impl DecodeError {
         self.key.as_deref()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn conflict(slug: &str, after_unknown: bool) -> ClientError {
+        let body =
+            format!(r#"{{"type": "/problems/{slug}", "title": "", "status": 409, "key": "a"}}"#);
+        let problem = ProblemDocument::read(409, &body.into(), None).unwrap();
+        let problem = if after_unknown { problem.unknown() } else { problem };
+        ClientError::Conflict(Box::new(ClientConflict::of(problem)))
+    }
+
+    #[test]
+    fn a_conflict_after_a_lost_answer_leaves_open_what_can_yet_take_place() {
+        for (slug, open) in
+            [("already-exists", true), ("not-found", true), ("stale-revision", false)]
+        {
+            assert!(!conflict(slug, false).is_outcome_unknown(), "{slug}");
+            assert_eq!(conflict(slug, true).is_outcome_unknown(), open, "{slug}");
+        }
+    }
+}

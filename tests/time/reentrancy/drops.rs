@@ -11,7 +11,7 @@ use ifmatch::{Pending, Precondition, Store, Txn};
 use crate::common::{block_on, eventually, scratch, within};
 use crate::hooks::{Hundred, Key, Moment, Value, fresh, on};
 
-use super::{Of, any, await_everything, check, put, small};
+use super::{Of, Subject, any, await_everything, check, put, small};
 
 #[test]
 fn dropping_a_value_may_use_the_store() {
@@ -144,43 +144,59 @@ impl Wake for Blocks {
     }
 }
 
-#[test]
-fn dropping_a_value_may_await_the_store_on_the_thread_that_serves_futures() {
-    within(20, || {
-        let directory = scratch();
-        let store = small(Store::builder()).open(directory.path()).unwrap();
-        let (key, other, value) = (fresh(), fresh(), fresh());
-        put(&store, key, value);
-        let (reached, is_reached) = channel();
-        let (go_on, may_go_on) = channel();
-        let blocks = Waker::from(Arc::new(Blocks(Mutex::new((reached, may_go_on)))));
-        let submit = || store.submit_put_if(Key(other), Value(0), Precondition::Any);
-        // One that is durable before it is polled wakes nobody.
-        let is_pending = |mut pending: Pending<_, _, _>| {
-            Pin::new(&mut pending).poll(&mut Context::from_waker(&blocks)).is_pending()
-        };
-        while !is_pending(submit()) {}
-        is_reached.recv().unwrap();
-        // While that thread is held up the value is overwritten and, once that is durable, leaves the window with what
-        // is written after it: the last who holds it is that thread.
-        drop(store.submit_put_if(Key(key), Value(0), Precondition::Any));
-        for _ in 0..2 {
-            let before = store.stats().window_start().get();
-            drop((0..200).map(|_| submit()).collect::<Vec<_>>());
-            eventually("the window moved on", || {
-                drop(submit());
-                store.stats().window_start().get() > before + 100
-            });
-        }
-        let (has_awaited, proof) = channel();
-        let dropped_in = store.clone();
-        on(Moment::DropOfValue, value, move || {
-            (0..500).for_each(|_| await_everything(&dropped_in, key));
+/// Holds up the thread that serves the futures of `store`, and leaves it a value to drop when it goes on, by what is returned.
+fn held_up(store: &Subject) -> (u64, Sender<()>) {
+    let (key, other, value) = (fresh(), fresh(), fresh());
+    put(store, key, value);
+    let (reached, is_reached) = channel();
+    let (go_on, may_go_on) = channel();
+    let blocks = Waker::from(Arc::new(Blocks(Mutex::new((reached, may_go_on)))));
+    let submit = || store.submit_put_if(Key(other), Value(0), Precondition::Any);
+    // One that is durable before it is polled wakes nobody.
+    let is_pending = |mut pending: Pending<_, _, _>| {
+        Pin::new(&mut pending).poll(&mut Context::from_waker(&blocks)).is_pending()
+    };
+    while !is_pending(submit()) {}
+    is_reached.recv().unwrap();
+    // While that thread is held up the value is overwritten and, once that is durable, leaves the window with what is
+    // written after it: the last who holds it is that thread.
+    drop(store.submit_put_if(Key(key), Value(0), Precondition::Any));
+    for _ in 0..2 {
+        let before = store.stats().window_start().get();
+        drop((0..200).map(|_| submit()).collect::<Vec<_>>());
+        eventually("the window moved on", || {
+            drop(submit());
+            store.stats().window_start().get() > before + 100
+        });
+    }
+    (value, go_on)
+}
+
+/// Lets the thread that serves the futures of each of `stores` drop a value that awaits the store after it, in a ring.
+fn await_each_other(stores: &[Subject]) {
+    let held: Vec<_> = stores.iter().map(held_up).collect();
+    let (has_awaited, proof) = channel();
+    for (at, (value, _)) in held.iter().enumerate() {
+        let (next, has_awaited) = (stores[(at + 1) % stores.len()].clone(), has_awaited.clone());
+        let key = fresh();
+        on(Moment::DropOfValue, *value, move || {
+            (0..500).for_each(|_| await_everything(&next, key));
             has_awaited.send(()).unwrap();
         });
-        go_on.send(()).unwrap();
-        proof.recv().unwrap();
-    });
+    }
+    held.iter().for_each(|(_, go_on)| go_on.send(()).unwrap());
+    stores.iter().for_each(|_| proof.recv().unwrap());
+}
+
+#[test]
+fn dropping_a_value_may_await_the_store_on_the_thread_that_serves_futures() {
+    for stores in [1, 2] {
+        within(20, move || {
+            let directories: Vec<_> = (0..stores).map(|_| scratch()).collect();
+            let opened = directories.iter().map(|at| small(Store::builder()).open(at.path()));
+            await_each_other(&opened.map(Result::unwrap).collect::<Vec<_>>());
+        });
+    }
 }
 
 #[test]
