@@ -1,12 +1,13 @@
 //! What happens exactly between two steps of a request.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use ifmatch::http::{DocumentStore, Options, ServeOptions, documents, router};
 use ifmatch::{
-    Backend, BackendStatus, Capability, CommitError, Deleted, Identity, KeyHistory, KeyRange,
-    Precondition, ReadError, Revision, Txn, Versioned, WatchError, WriteError, Written,
+    Backend, BackendStatus, Capability, Cause, CommitError, Deleted, Identity, KeyHistory,
+    KeyRange, Precondition, ReadError, Revision, Txn, Versioned, WatchError, WriteError, Written,
 };
 use serde_json::json;
 
@@ -22,6 +23,8 @@ struct Interrupted {
     store: DocumentStore,
     before: Arc<Mutex<Option<Interruption>>>,
     after: Arc<Mutex<Option<Interruption>>>,
+    /// Whether nothing but `a` can be read.
+    hides_records: Arc<AtomicBool>,
 }
 
 fn run(interruption: &Mutex<Option<Interruption>>) {
@@ -49,6 +52,9 @@ impl Backend for Interrupted {
 
     async fn get(&self, key: &Bytes) -> Result<Option<Versioned<Bytes>>, ReadError> {
         if key != "a" {
+            if self.hides_records.load(Ordering::SeqCst) {
+                return Err(ReadError::Unavailable(Cause::new("it is away")));
+            }
             return Backend::get(&self.store, key).await;
         }
         run(&self.before);
@@ -117,8 +123,12 @@ struct Servers {
 impl Servers {
     fn new() -> Self {
         let store = documents().build();
-        let interrupted =
-            Interrupted { store: store.clone(), before: Arc::default(), after: Arc::default() };
+        let interrupted = Interrupted {
+            store: store.clone(),
+            before: Arc::default(),
+            after: Arc::default(),
+            hides_records: Arc::default(),
+        };
         let first =
             Server::of(router(interrupted.clone(), Options::default()), ServeOptions::default());
         let other = Server::over(store, Options::default());
@@ -200,4 +210,27 @@ fn a_request_that_loses_against_its_own_repeat_is_answered_as_that() {
         assert_eq!((first.status, first.etag()), (201, repeat.etag()));
         assert_eq!(first.header("location"), Some("/v1/kv/a"));
     }
+}
+
+/// Whether it lost against itself cannot be known while the record of that cannot be read: it is asked to come again, and not
+/// told that somebody else was first.
+#[test]
+fn a_request_that_may_have_lost_against_its_own_repeat_is_not_told_of_a_conflict() {
+    let servers = Servers::new();
+    let tag = servers.first.client().get("/v1/kv/a", &[]).etag().to_owned();
+    let put = move |client: &Client| {
+        let key = ("idempotency-key", "k");
+        client.put("/v1/kv/a", &[JSON, key, ("if-match", &tag)], r#"{"list": []}"#)
+    };
+    let hides_records = Arc::clone(&servers.interrupted.hides_records);
+    let repeat = put.clone();
+    let [first, repeat] = servers.race(true, &put, move |client| {
+        let answer = repeat(client);
+        hides_records.store(true, Ordering::SeqCst);
+        answer
+    });
+    repeat.expect(204);
+    first.problem(503, "unavailable");
+    servers.interrupted.hides_records.store(false, Ordering::SeqCst);
+    put(&servers.first.client()).expect(204);
 }
