@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::cluster::Cluster;
 use crate::others::etcdctl;
-use crate::support::{compact, key, next, put, raw};
+use crate::support::{compact, delete_at_last, key, next, put_at_last, raw};
 
 const CLIENTS: u64 = 6;
 const KEYS: u64 = 4;
@@ -74,7 +74,7 @@ fn random(state: &mut u64, below: u64) -> u64 {
 impl Load {
     async fn start(cluster: &Cluster, seed: u64) -> Self {
         let etcd = connect(cluster).await;
-        let start = put(&etcd, "start", "1").await;
+        let start = put_at_last(&etcd, "start").await;
         let (stop, figures) = (Arc::<AtomicBool>::default(), Arc::<Figures>::default());
         let recorder = Record::new();
         let watch = etcd.watch(KeyRange::all(), Some(start)).await.unwrap();
@@ -130,7 +130,7 @@ impl Load {
         }
         let history = self.recorder.take();
         let calls = history.len();
-        let there = put(&self.etcd, "end", "1").await;
+        let there = put_at_last(&self.etcd, "end").await;
         let heard = tokio::time::timeout(Duration::from_secs(90), self.listener).await;
         let heard = heard.expect("the watch comes to the end").unwrap();
 
@@ -342,13 +342,10 @@ async fn the_quota_is_used_up_and_there_is_room_again() {
     assert!(!load.etcd.status().await.unwrap().writable);
     // Reads go on, and deletes make room.
     for number in 0..=filled {
-        let name = key(&format!("fill/{number}"));
-        load.etcd.delete_if(name, Precondition::Any).await.unwrap();
+        delete_at_last(&load.etcd, &format!("fill/{number}")).await;
     }
     let newest = load.etcd.status().await.unwrap().revision;
-    let newest = i64::try_from(newest.get()).unwrap();
-    let physical = etcd_client::CompactionOptions::new().with_physical();
-    raw(&cluster.urls()[0]).await.compact(newest, Some(physical)).await.unwrap();
+    compact(&cluster.urls()[0], newest).await;
     for url in cluster.urls() {
         raw(&url).await.defragment().await.unwrap();
     }
