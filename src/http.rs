@@ -40,11 +40,13 @@
 //! let app: Router = Router::new().route("/notes/{name}", get(show).put(write)).with_state(Notes::new());
 //! ```
 
+mod around;
 mod caller;
 mod content_type;
 mod date;
 mod documents;
 mod etag;
+mod field;
 mod front;
 mod guard;
 mod json_body;

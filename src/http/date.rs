@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::field;
 use super::problem::{Problem, ProblemKind};
 
 /// The date in the header `name`; `None` if there is none.
@@ -36,12 +37,16 @@ const LATEST: Duration = Duration::from_secs(253_402_300_799);
 
 /// The time as a date for a header, or in JSON.
 pub(super) fn text(time: SystemTime) -> String {
-    httpdate::fmt_http_date(time.clamp(UNIX_EPOCH, UNIX_EPOCH + LATEST))
+    httpdate::fmt_http_date(in_range(time))
+}
+
+fn in_range(time: SystemTime) -> SystemTime {
+    time.clamp(UNIX_EPOCH, UNIX_EPOCH + LATEST)
 }
 
 /// The time as the value of a header.
 pub(super) fn header(time: SystemTime) -> HeaderValue {
-    HeaderValue::try_from(text(time)).expect("a date is ASCII")
+    field::value(httpdate::HttpDate::from(in_range(time)))
 }
 
 #[cfg(test)]

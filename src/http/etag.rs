@@ -5,6 +5,7 @@ use std::fmt;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 
+use super::field;
 use crate::identity::Identity;
 use crate::revision::Revision;
 
@@ -82,13 +83,14 @@ impl ETag {
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, g] = self.origin;
-        write!(f, "\"{}-{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{g:02x}\"", self.revision)
+        let origin = u64::from_be_bytes([0, 0, a, b, c, d, e, g]);
+        write!(f, "\"{}-{origin:012x}\"", self.revision)
     }
 }
 
 impl From<ETag> for HeaderValue {
     fn from(etag: ETag) -> Self {
-        Self::try_from(etag.to_string()).expect("digits, a hyphen and quotes")
+        field::value(etag)
     }
 }
 

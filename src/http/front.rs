@@ -10,14 +10,17 @@ mod observe;
 mod origin;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 
+use self::auth::Authenticate;
 pub use self::auth::{InvalidTokens, Tokens, authenticate};
+use self::compression::Compress;
 pub use self::metrics::{Figure, Metrics, Watcher};
+use self::observe::Observe;
 pub use self::observe::observe;
 pub use self::origin::{InvalidOrigin, Origins, refuse_foreign};
+use super::around::{Around, AroundLayer};
 use super::problem::{Problem, ProblemKind};
 
 /// The longest target of a request, path and query, in bytes. A key of 1,024 bytes takes 3,072 when all are encoded.
@@ -67,26 +70,32 @@ impl Front {
 
     /// The routes of `router`, behind all this.
     pub fn around(self, router: Router) -> Router {
-        let mut router = router.layer(compression::layer());
-        if let Some(tokens) = self.tokens {
-            router = router.layer(from_fn_with_state(tokens, authenticate));
+        let cors = self.origins.cors();
+        let observe = AroundLayer(Observe(self.metrics));
+        let admit = AroundLayer(Admit(self.origins));
+        let authenticate = AroundLayer(Authenticate(self.tokens));
+        // All at once: a router copies what is within a layer for each request.
+        let compress = AroundLayer(Compress);
+        match cors {
+            Some(cors) => router.layer((observe, admit, cors, authenticate, compress)),
+            None => router.layer((observe, admit, authenticate, compress)),
         }
-        if let Some(cors) = self.origins.cors() {
-            router = router.layer(cors);
-        }
-        // Both at once: a router copies all that is within a layer for each request.
-        let admit = from_fn_with_state(self.origins, admit);
-        router.layer((from_fn_with_state(self.metrics, observe), admit))
     }
 }
 
 /// What only looks at the head of a request, before everything else.
-async fn admit(State(origins): State<Origins>, mut request: Request, next: Next) -> Response {
-    if let Err(problem) = check_target(&request).and_then(|()| origins.check(&request)) {
-        return problem.into_response();
+#[derive(Clone)]
+struct Admit(Origins);
+
+impl Around for Admit {
+    type Kept = ();
+
+    fn before(&self, request: &mut Request) -> Result<(), Response> {
+        let checked = check_target(request).and_then(|()| self.0.check(request));
+        checked.map_err(Problem::into_response)
     }
-    compression::simplify_accept_encoding(request.headers_mut());
-    next.run(request).await
+
+    fn after((): (), _: &mut Response) {}
 }
 
 fn check_target(request: &Request) -> Result<(), Problem> {

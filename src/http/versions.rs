@@ -1,7 +1,8 @@
 //! The revisions of a document as headers, for clients that need more than the tag: conditions of transactions, `?revision=`.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName};
 
+use super::field;
 use crate::revision::Revision;
 use crate::versioned::Versioned;
 
@@ -34,9 +35,9 @@ impl Life {
 
 /// Says which revision it is, and of what life, where that is known.
 pub(super) fn tell(headers: &mut HeaderMap, revision: Revision, life: Option<Life>) {
-    headers.insert(REVISION, HeaderValue::from(revision.get()));
+    headers.insert(REVISION, field::value(revision));
     if let Some(life) = life {
-        headers.insert(CREATED_REVISION, HeaderValue::from(life.created.get()));
-        headers.insert(WRITE_COUNT, HeaderValue::from(life.write_count));
+        headers.insert(CREATED_REVISION, field::value(life.created));
+        headers.insert(WRITE_COUNT, field::value(life.write_count));
     }
 }

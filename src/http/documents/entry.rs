@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -115,16 +115,18 @@ impl Entry {
 
 /// `document` as a response to a GET, or to a write that is to answer with it.
 pub(super) fn represent(etag: ETag, document: &Document, modified: Option<SystemTime>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, document.content_type().into()),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        // Whoever may write could otherwise have a browser run a document, in the name of the server.
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox")),
-    ];
-    let mut response = (etag, headers, document.body().clone()).into_response();
+    let mut response = Response::new(document.body().clone().into());
+    let headers = response.headers_mut();
+    // Those of the versions and the length come after it.
+    headers.reserve(11);
+    headers.insert(header::ETAG, etag.into());
+    headers.insert(header::CONTENT_TYPE, document.content_type().into());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Whoever may write could otherwise have a browser run a document, in the name of the server.
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     if let Some(modified) = modified {
-        response.headers_mut().insert(header::LAST_MODIFIED, date::header(modified));
+        headers.insert(header::LAST_MODIFIED, date::header(modified));
     }
     response
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use crate::backend::{Backend, BackendSnapshot};
+use crate::error::ReadError;
 use crate::revision::Revision;
 use crate::versioned::Versioned;
 
@@ -36,27 +37,25 @@ use crate::http::versions;
 /// `GET` and `HEAD`.
 pub(super) async fn read<B: Backend>(
     State(shared): State<Shared<B>>,
-    uri: Uri,
-    headers: HeaderMap,
     shutdown: Shutdown,
+    request: Request,
 ) -> Result<Response, Response> {
     let refuse = IntoResponse::into_response;
-    let key = key_of(&uri, COLLECTION).map_err(refuse)?;
+    let uri = request.uri();
+    let key = key_of(uri, COLLECTION).map_err(refuse)?;
     query::allow_only(uri.query(), &["at", "wait", "after"]).map_err(refuse)?;
     let at = query::revision(uri.query(), "at").map_err(refuse)?;
     let poll = long_poll::LongPoll::of(uri.query(), at).map_err(refuse)?;
-    let guard = Guard::of(&headers, None).map_err(refuse)?;
+    let guard = Guard::of(request.headers(), None).map_err(refuse)?;
+    drop(request);
     let backend = shared.backend();
     if let Some(poll) = poll {
-        poll.wait(backend, key.as_bytes(), &shutdown).await.map_err(refuse)?;
+        // What is rare is boxed, so that the future of what is not is small.
+        Box::pin(poll.wait(backend, key.as_bytes(), &shutdown)).await.map_err(refuse)?;
     }
     let stored = match at {
         None => backend.get(key.as_bytes()).await,
-        // What a list has pinned can be read.
-        Some(revision) => match shared.pins().get(revision) {
-            Some(snapshot) => snapshot.get(key.as_bytes()).await,
-            None => backend.get_at(key.as_bytes(), revision).await,
-        },
+        Some(revision) => Box::pin(read_at(&shared, &key, revision)).await,
     };
     let stored = stored
         .map_err(|error| Problem::from(error).with_key(&key).into_response())?
@@ -66,6 +65,18 @@ pub(super) async fn read<B: Backend>(
         .check_read_of(entry.current())
         .map_err(|no_read| no_read.with_key(&key).into_response())?;
     Ok(entry.into_representation())
+}
+
+/// What was stored at `revision`. What a list has pinned can be read, however old it is.
+async fn read_at<B: Backend>(
+    shared: &Shared<B>,
+    key: &DocumentKey,
+    revision: Revision,
+) -> Result<Option<Versioned<Bytes>>, ReadError> {
+    match shared.pins().get(revision) {
+        Some(snapshot) => snapshot.get(key.as_bytes()).await,
+        None => shared.backend().get_at(key.as_bytes(), revision).await,
+    }
 }
 
 /// `PUT`.

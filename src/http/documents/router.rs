@@ -3,12 +3,12 @@
 use std::collections::hash_map::RandomState;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::middleware::from_fn;
+use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 
 use bytes::Bytes;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::backend::Backend;
 use crate::store::{Builder, Store};
@@ -17,7 +17,8 @@ use super::operation::{Operation, Resource};
 use super::options::Options;
 use super::shared::Shared;
 use super::{health, history, list, openapi, page, resource, txn, watch};
-use crate::http::front::auth::permit;
+use crate::http::around::{Around, AroundLayer};
+use crate::http::front::auth::Permit;
 use crate::http::problem::{self, Problem, ProblemKind};
 
 /// A store in this process for documents: of bytes, because a [`Backend`] is. [`Document::from_stored`] reads them.
@@ -70,16 +71,18 @@ pub fn documents() -> Builder<Bytes, Bytes, RandomState> {
 pub fn router<B: Backend>(backend: B, options: Options) -> Router {
     let (open, stored): (Vec<_>, Vec<_>) =
         Resource::ALL.into_iter().partition(|resource| resource.is_open());
-    let stored = routes::<B>(Router::new(), stored).route_layer(from_fn(permit));
-    routes(stored, open)
+    let no_store = || AroundLayer(NoStore);
+    let stored = routes::<B>(stored).route_layer((no_store(), AroundLayer(Permit)));
+    routes(open)
         .fallback(no_such_route)
         .layer(no_store())
+        .merge(stored)
         .with_state(Shared::new(backend, options))
 }
 
-/// `router` with all routes of `resources`.
-fn routes<B: Backend>(router: Router<Shared<B>>, resources: Vec<Resource>) -> Router<Shared<B>> {
-    resources.into_iter().fold(router, |router, resource| {
+/// All routes of `resources`.
+fn routes<B: Backend>(resources: Vec<Resource>) -> Router<Shared<B>> {
+    resources.into_iter().fold(Router::new(), |router, resource| {
         let add = |router: Router<_>, route: &&str| router.route(route, methods::<B>(resource));
         resource.routes().iter().fold(router, add)
     })
@@ -121,9 +124,20 @@ fn handle<B: Backend>(
 }
 
 /// Only what says otherwise may be kept: a read from a cache after a 409 would be as stale as the one before.
-fn no_store() -> SetResponseHeaderLayer<HeaderValue> {
-    let no_store = HeaderValue::from_static("no-store");
-    SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, no_store)
+#[derive(Clone)]
+struct NoStore;
+
+impl Around for NoStore {
+    type Kept = ();
+
+    fn before(&self, _: &mut Request) -> Result<(), Response> {
+        Ok(())
+    }
+
+    fn after((): (), response: &mut Response) {
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().entry(header::CACHE_CONTROL).or_insert(no_store);
+    }
 }
 
 fn method_not_allowed(allow: &str) -> Problem {

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
+use crate::http::around::Around;
 use crate::http::caller::Caller;
 use crate::http::problem::{Problem, ProblemKind};
 
@@ -208,12 +209,19 @@ fn is_open(request: &Request) -> bool {
     reads && (open || path.starts_with("/problems/"))
 }
 
-/// A layer that holds the [`Caller`] in a request's extensions, whoever put it there, to what it may do: 403.
-pub(in crate::http) async fn permit(caller: Caller, request: Request, next: Next) -> Response {
-    match check_scope(caller, request.method()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+/// Holds the [`Caller`] in a request's extensions, whoever put it there, to what it may do: 403.
+#[derive(Clone)]
+pub(in crate::http) struct Permit;
+
+impl Around for Permit {
+    type Kept = ();
+
+    fn before(&self, request: &mut Request) -> Result<(), Response> {
+        let caller = request.extensions().get().copied().unwrap_or_else(Caller::anonymous);
+        check_scope(caller, request.method()).map_err(Problem::into_response)
     }
+
+    fn after((): (), _: &mut Response) {}
 }
 
 /// A layer that lets only those through who have one of the tokens, and puts the [`Caller`] into the request:
@@ -229,28 +237,39 @@ pub(in crate::http) async fn permit(caller: Caller, request: Request, next: Next
 /// Each has a challenge in `WWW-Authenticate` (RFC 6750, section 3). GET, HEAD and OPTIONS need the scope read, all other
 /// methods the scope write. Open to everybody are GET and HEAD of `/`, `/healthz`, `/readyz`, `/openapi.json` and
 /// `/problems/*`.
-pub async fn authenticate(
-    State(tokens): State<Tokens>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    if is_open(&request) {
-        return next.run(request).await;
-    }
-    let caller = match tokens.caller(request.headers()) {
-        Ok(caller) => caller,
-        Err(problem) => return problem.into_response(),
-    };
-    let mut response = match check_scope(caller, request.method()) {
-        Ok(()) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+pub async fn authenticate(State(tokens): State<Tokens>, request: Request, next: Next) -> Response {
+    Authenticate(Some(tokens)).around(request, next).await
+}
+
+/// [`authenticate`] as a layer, if there are tokens.
+#[derive(Clone)]
+pub(super) struct Authenticate(pub(super) Option<Tokens>);
+
+impl Around for Authenticate {
+    type Kept = Option<Caller>;
+
+    fn before(&self, request: &mut Request) -> Result<Option<Caller>, Response> {
+        let Some(tokens) = self.0.as_ref().filter(|_| !is_open(request)) else { return Ok(None) };
+        let caller = tokens.caller(request.headers()).map_err(Problem::into_response)?;
+        match check_scope(caller, request.method()) {
+            Ok(()) => {
+                request.extensions_mut().insert(caller);
+                Ok(Some(caller))
+            }
+            Err(problem) => {
+                let mut refused = problem.into_response();
+                Self::after(Some(caller), &mut refused);
+                Err(refused)
+            }
         }
-        Err(problem) => problem.into_response(),
-    };
-    // For whoever logs it.
-    response.extensions_mut().insert(caller);
-    response
+    }
+
+    fn after(caller: Option<Caller>, response: &mut Response) {
+        // For whoever logs it.
+        if let Some(caller) = caller {
+            response.extensions_mut().insert(caller);
+        }
+    }
 }
 
 impl fmt::Debug for Tokens {

@@ -4,33 +4,80 @@
 //! compresses anyway has to weaken the tag, which then never matches in `If-Match`. So whatever carries a tag is sent as
 //! it is.
 
-use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version, header};
-use tower_http::compression::CompressionLayer;
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use tower_http::compression::Compression;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_service::Service;
+
+use crate::http::around::Around;
 
 /// Smaller bodies gain nothing, in bytes.
 const MIN_BYTES: u64 = 512;
 
-/// Compresses by gzip what may be.
-pub(super) fn layer() -> CompressionLayer<impl Predicate + Send + Sync + 'static> {
-    let predicate = SizeAbove::new(MIN_BYTES)
-        .and(NotForContentType::SSE)
-        .and(NotForContentType::IMAGES)
-        .and(has_no_tag);
-    CompressionLayer::new().gzip(true).compress_when(predicate)
+/// Compresses by gzip what may be, for who accepts it.
+#[derive(Clone)]
+pub(super) struct Compress;
+
+impl Around for Compress {
+    /// Whether gzip is accepted.
+    type Kept = bool;
+
+    fn before(&self, request: &mut Request) -> Result<bool, Response> {
+        Ok(accepts_gzip(request.headers()))
+    }
+
+    fn after(accepted: bool, response: &mut Response) {
+        // Most answers have a tag, and go by.
+        if has_no_tag(response) && predicate().should_compress(response) {
+            let coding = HeaderValue::from_static(if accepted { "gzip" } else { "identity" });
+            let whole = std::mem::take(response);
+            *response = compressed(whole, coding);
+        }
+    }
 }
 
-fn has_no_tag(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
-    !headers.contains_key(header::ETAG)
+fn has_no_tag(response: &Response) -> bool {
+    !response.headers().contains_key(header::ETAG)
 }
 
-/// Leaves of `Accept-Encoding` only whether gzip is accepted. It comes before [`layer`], which would answer 406 when
-/// nothing is acceptable, after the handler has run: also when that has written something.
-pub(super) fn simplify_accept_encoding(headers: &mut HeaderMap) {
-    if accepts_gzip(headers) {
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    } else {
-        headers.remove(header::ACCEPT_ENCODING);
+fn predicate() -> impl Predicate {
+    SizeAbove::new(MIN_BYTES).and(NotForContentType::SSE).and(NotForContentType::IMAGES)
+}
+
+/// The answer as the service of `tower_http` makes it, for a request that accepts `coding`.
+fn compressed(response: Response, coding: HeaderValue) -> Response {
+    let mut service = Compression::new(Answer(Some(response))).compress_when(predicate());
+    let mut request = axum::http::Request::new(());
+    request.headers_mut().insert(header::ACCEPT_ENCODING, coding);
+    let compressed = pin!(service.call(request));
+    match compressed.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(response)) => response.map(Body::new),
+        Poll::Pending => unreachable!("the answer is there"),
+    }
+}
+
+/// A service whose answer is there already.
+struct Answer(Option<Response>);
+
+impl<R> Service<R> for Answer {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Ready<Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: R) -> Self::Future {
+        ready(Ok(self.0.take().expect("it is asked once")))
     }
 }
 

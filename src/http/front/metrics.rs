@@ -5,12 +5,14 @@
 mod figure;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::extract::MatchedPath;
 use axum::http::{HeaderValue, Method, StatusCode};
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -59,15 +61,45 @@ struct Inner {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
-    route: String,
+    route: Pattern,
     method: &'static str,
     status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Route {
-    route: String,
+    route: Pattern,
     method: &'static str,
+}
+
+/// The pattern of a route; nothing of it is copied for a request.
+#[derive(Clone, Debug)]
+struct Pattern(Option<MatchedPath>);
+
+impl Pattern {
+    fn as_str(&self) -> &str {
+        self.0.as_ref().map_or("none", MatchedPath::as_str)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Pattern {}
+
+impl Hash for Pattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl EncodeLabelValue for Pattern {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.as_str().encode(encoder)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -143,14 +175,14 @@ impl Metrics {
     /// A request was answered: on its route if there is one, with its problem if there was one.
     pub(super) fn observe_request(
         &self,
-        route: Option<&str>,
+        route: Option<MatchedPath>,
         method: &Method,
         status: StatusCode,
         problem: Option<ProblemKind>,
         elapsed: Duration,
     ) {
-        let (route, method) = (route.unwrap_or("none").to_owned(), method_label(method));
-        let request = Request { route, method, status: status.as_u16() };
+        let method = method_label(method);
+        let request = Request { route: Pattern(route), method, status: status.as_u16() };
         self.0.requests.get_or_create(&request).inc();
         let route = Route { route: request.route, method };
         self.0.request_seconds.get_or_create(&route).observe(elapsed.as_secs_f64());

@@ -12,6 +12,7 @@ use axum::response::Response;
 use tracing::{debug, error, info};
 
 use super::metrics::Metrics;
+use crate::http::around::Around;
 use crate::http::caller::Caller;
 use crate::http::problem::ProblemKind;
 
@@ -28,27 +29,38 @@ use crate::http::problem::ProblemKind;
 /// `caller` (the first 32 bits of the SHA-256 of the credential). A request whose client went away before it was answered
 /// counts, and logs, as status 499.
 pub async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let mut observed = Observed {
-        uri: request
-            .extensions()
-            .get::<OriginalUri>()
-            .map_or_else(|| request.uri().clone(), |original| original.0.clone()),
-        route: request.extensions().get::<MatchedPath>().cloned(),
-        method: request.method().clone(),
-        metrics,
-        started: Instant::now(),
-        answer: None,
-    };
-    let response = next.run(request).await;
-    let extensions = response.extensions();
-    observed.answer =
-        Some((response.status(), extensions.get().copied(), extensions.get().copied()));
-    drop(observed);
-    response
+    Observe(metrics).around(request, next).await
+}
+
+/// [`observe()`] as a layer.
+#[derive(Clone)]
+pub(super) struct Observe(pub(super) Metrics);
+
+impl Around for Observe {
+    type Kept = Observed;
+
+    fn before(&self, request: &mut Request) -> Result<Observed, Response> {
+        let extensions = request.extensions();
+        let original = extensions.get::<OriginalUri>().map(|original| &original.0);
+        Ok(Observed {
+            uri: original.unwrap_or(request.uri()).clone(),
+            route: extensions.get::<MatchedPath>().cloned(),
+            method: request.method().clone(),
+            metrics: self.0.clone(),
+            started: Instant::now(),
+            answer: None,
+        })
+    }
+
+    fn after(mut observed: Observed, response: &mut Response) {
+        let extensions = response.extensions();
+        observed.answer =
+            Some((response.status(), extensions.get().copied(), extensions.get().copied()));
+    }
 }
 
 /// A request under way. It is told of when it is dropped, so that one that is given up is, too.
-struct Observed {
+pub(super) struct Observed {
     metrics: Metrics,
     method: Method,
     uri: Uri,
@@ -63,7 +75,7 @@ impl Drop for Observed {
         // What nginx calls a request whose client went away.
         let gone = StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT);
         let (status, problem, caller) = self.answer.unwrap_or((gone, None, None));
-        let route = self.route.as_ref().map(MatchedPath::as_str);
+        let route = self.route.take();
         self.metrics.observe_request(route, &self.method, status, problem, elapsed);
 
         let caller = caller.unwrap_or_else(Caller::anonymous).short_id();

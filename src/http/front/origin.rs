@@ -141,8 +141,7 @@ impl Origins {
         if self.0.any_host {
             return true;
         }
-        let name = normal(name);
-        is_loopback(&name) || self.0.hosts.contains(&name)
+        is_loopback(name) || self.0.hosts.contains(&normal(name))
     }
 
     /// Whether a page of `origin` may use the server that was addressed as `host`.
@@ -249,7 +248,9 @@ fn normal(name: &str) -> String {
 }
 
 fn is_loopback(name: &str) -> bool {
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A layer that answers requests for a foreign host, or of a foreign origin, with 403:

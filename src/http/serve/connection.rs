@@ -8,20 +8,22 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Request, Response, header};
 use axum::response::IntoResponse;
+use axum::routing::future::RouteFuture;
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::service::Service;
+use hyper::service::Service as HyperService;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
+use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
+use tower_service::Service;
 
 use super::ServeOptions;
 use crate::http::problem::{Problem, ProblemKind};
@@ -39,7 +41,7 @@ const RETRY_AFTER_END: HeaderValue = HeaderValue::from_static("1");
 
 /// What all connections of a server have in common.
 pub(super) struct Server {
-    service: TowerToHyperService<Router>,
+    router: Router,
     protocol: auto::Builder<TokioExecutor>,
     options: ServeOptions,
     shutdown: Shutdown,
@@ -48,7 +50,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(router: Router, options: ServeOptions, shutdown: Shutdown) -> Self {
         let protocol = protocol(&options);
-        Self { service: TowerToHyperService::new(router), protocol, options, shutdown }
+        Self { router, protocol, options, shutdown }
     }
 
     /// Serves one connection until it ends. How it ends is its client's business.
@@ -77,7 +79,7 @@ impl Server {
     async fn run_on(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let activity = Arc::new(Activity::default());
         let service = Observed {
-            inner: self.service.clone(),
+            router: self.router.clone(),
             activity: Arc::clone(&activity),
             shutdown: self.shutdown.clone(),
         };
@@ -138,32 +140,71 @@ impl Activity {
 
 /// The router, as one connection sees it.
 struct Observed {
-    inner: TowerToHyperService<Router>,
+    router: Router,
     activity: Arc<Activity>,
     shutdown: Shutdown,
 }
 
-impl Service<Request<Incoming>> for Observed {
+impl HyperService<Request<Incoming>> for Observed {
     type Response = Response<Tracked>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = UnderWay;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let activity = Arc::clone(&self.activity);
         activity.requested.store(true, Ordering::Relaxed);
         if self.shutdown.is_requested() {
-            let response = ending().map(|body| Tracked { body, _activity: activity });
-            return Box::pin(std::future::ready(Ok(response)));
+            let answer = Answer::There { answer: Some(ending()) };
+            return UnderWay { answer, activity: Some(activity) };
         }
         request.extensions_mut().insert(self.shutdown.clone());
-        let router = self.inner.clone();
-        Box::pin(async move {
-            let answer = |request| router.call(request);
-            let response = unread::finish(request.map(Body::new), answer).await?;
-            Ok(response.map(|body| Tracked { body, _activity: activity }))
-        })
+        let mut router = self.router.clone();
+        let answer = if unread::is_told_apart(&request) {
+            Answer::Router { answer: router.call(request.map(Body::new)) }
+        } else {
+            let answer = move |request| router.call(request);
+            let finish = unread::finish(request.map(Body::new), answer);
+            Answer::Finished { answer: Box::pin(finish) }
+        };
+        UnderWay { answer, activity: Some(activity) }
     }
 }
+
+pin_project! {
+    /// A request under way.
+    struct UnderWay {
+        #[pin]
+        answer: Answer,
+        activity: Option<Arc<Activity>>,
+    }
+}
+
+pin_project! {
+    #[project = Answering]
+    enum Answer {
+        Router { #[pin] answer: RouteFuture<Infallible> },
+        // Few requests have a body, and the future is large.
+        Finished { answer: Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>> },
+        There { answer: Option<Response<Body>> },
+    }
+}
+
+impl Future for UnderWay {
+    type Output = Result<Response<Tracked>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = match this.answer.project() {
+            Answering::Router { answer } => ready!(answer.poll(context))?,
+            Answering::Finished { answer } => ready!(answer.as_mut().poll(context))?,
+            Answering::There { answer } => answer.take().expect(ENDED),
+        };
+        let activity = this.activity.take().expect(ENDED);
+        Poll::Ready(Ok(response.map(|body| Tracked { body, _activity: activity })))
+    }
+}
+
+const ENDED: &str = "a future is not polled after its end";
 
 fn ending() -> Response<Body> {
     Problem::new(ProblemKind::Unavailable, "the server is shutting down")

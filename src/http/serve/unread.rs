@@ -11,8 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
-use axum::http::{HeaderValue, Version, header};
+use axum::http::{HeaderValue, Request, Version, header};
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 
@@ -22,18 +21,19 @@ const MAX_BYTES: usize = 64 << 10;
 /// How long that may take.
 const TIMEOUT: Duration = Duration::from_millis(250);
 
+/// Whether what comes after a request can be told from it, whatever is read of it.
+pub(super) fn is_told_apart<B: HttpBody>(request: &Request<B>) -> bool {
+    request.version() > Version::HTTP_11 || request.body().is_end_stream()
+}
+
 /// Reads the rest of what `answer` did not read of the request, or says that the connection ends.
 pub(super) async fn finish<E, F>(
-    request: Request,
-    answer: impl FnOnce(Request) -> F,
+    request: Request<Body>,
+    answer: impl FnOnce(Request<Body>) -> F,
 ) -> Result<Response, E>
 where
     F: Future<Output = Result<Response, E>>,
 {
-    let is_told_apart = request.version() > Version::HTTP_11 || request.body().is_end_stream();
-    if is_told_apart {
-        return answer(request).await;
-    }
     // Whoever waits for the word to go on has sent nothing, and reading would give it.
     let waits = request.headers().contains_key(header::EXPECT);
     let (parts, body) = request.into_parts();
