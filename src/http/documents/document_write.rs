@@ -183,7 +183,7 @@ impl DocumentWrite<'_> {
     /// What is known of the request from before.
     async fn known<B: Backend>(&self, shared: &Shared<B>) -> Result<Known, Problem> {
         match self.repeatable {
-            Some(repeatable) => repeatable.find(shared.backend()).await,
+            Some(repeatable) => Box::pin(repeatable.find(shared.backend())).await,
             None => Ok(Known::New(Precondition::Absent)),
         }
     }
@@ -224,7 +224,7 @@ impl DocumentWrite<'_> {
         let document = match (&self.change, &entry) {
             (Change::Put(document), _) => Some(document.clone()),
             (Change::Patch(patch, max), Some(entry)) => {
-                match patched(shared, patch, entry, *max).await {
+                match Box::pin(patched(shared, patch, entry, *max)).await {
                     Ok(document) => Some(document),
                     Err(problem) => {
                         let state = State { expected: None, current: Some(entry.etag()) };
@@ -240,7 +240,8 @@ impl DocumentWrite<'_> {
         match document {
             Some(document) if self.is_single() => self.put(shared, key, document, exactly).await,
             None if self.is_single() => self.delete(shared, key, exactly).await,
-            document => self.transact(shared, (exactly, entry), document, record).await,
+            // What is less common is boxed, so that the future of what is common is small.
+            document => Box::pin(self.transact(shared, (exactly, entry), document, record)).await,
         }
     }
 

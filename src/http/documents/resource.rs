@@ -213,7 +213,7 @@ impl Head {
             DocumentWrite { key: &self.key, guard: &self.guard, change, unless, repeatable, shows };
         match write.commit(shared).await {
             Ok(outcome) => Ok(self.done(shared, outcome).await),
-            Err(lost) => Err(self.lost(shared, lost).await),
+            Err(lost) => Err(Box::pin(self.lost(shared, lost)).await),
         }
     }
 
@@ -225,7 +225,7 @@ impl Head {
             _ if !shows => None,
             Some((document, modified)) => Some(represent(etag, &document, Some(modified))),
             None => {
-                let written = self.written_at(shared, etag.revision()).await;
+                let written = Box::pin(self.written_at(shared, etag.revision())).await;
                 written.map(Entry::into_representation)
             }
         };
