@@ -148,7 +148,9 @@ fn run(order: &Order, mut circumstances: Circumstances) -> Result<(), Box<dyn Er
         save(&results)?;
     }
     if order.has("open") {
-        results.lines.extend(amounts::open(plan));
+        let (lines, notes) = amounts::open(plan);
+        results.lines.extend(lines);
+        results.notes.extend(notes);
         save(&results)?;
     }
     let (over_http, notes) = http::measured(|name| order.has(name), plan);

@@ -31,10 +31,11 @@ pub struct Filled {
 enum Request {
     /// To read all keys once.
     WarmUp,
-    /// To write some of the keys again, so often.
+    /// To write some of the keys again, so often, or for so long.
     Update {
         keys: u32,
         updates: u64,
+        at_most: Duration,
     },
     Burden(Burden),
     Round {
@@ -99,9 +100,9 @@ impl Process {
         self.answer()
     }
 
-    /// Lets it write some of its keys again, so often.
-    pub fn update(&mut self, keys: u32, updates: u64) {
-        self.tell(&Request::Update { keys, updates });
+    /// Lets it write some of its keys again, so often, or for so long. Returns how often it did.
+    pub fn update(&mut self, keys: u32, updates: u64, at_most: Duration) -> u64 {
+        self.tell(&Request::Update { keys, updates, at_most });
         self.answer()
     }
 
@@ -159,12 +160,16 @@ pub fn serve(arguments: &[String]) {
                 }
                 say(&());
             }
-            Request::Update { keys, updates } => {
+            Request::Update { keys, updates, at_most } => {
                 let mut numbers = Requests::new(Spread::Uniform, keys, 1, 7);
-                let entries = (0..updates)
-                    .map(|update| (Key::new(numbers.next()), value(update, value_bytes)));
+                let (begin, mut done) = (Instant::now(), 0);
+                let entries =
+                    (0..updates).take_while(|_| begin.elapsed() < at_most).map(|update| {
+                        done += 1;
+                        (Key::new(numbers.next()), value(update, value_bytes))
+                    });
                 engine.fill(&mut { entries });
-                say(&());
+                say(&done);
             }
             Request::Burden(burden) => {
                 engine.burden(burden);

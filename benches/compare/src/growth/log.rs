@@ -1,5 +1,7 @@
 //! By how much has been written to the log: how long it takes to open, with as many keys as ever.
 
+use std::time::Duration;
+
 use super::{Growth, Reach, extend};
 use crate::engine::{KEY_BYTES, VALUE_BYTES};
 use crate::engines::{BY_HAND_LOG, OURS};
@@ -37,7 +39,7 @@ pub fn growth(reach: Reach) -> [Growth; 1] {
         let records = (megabytes * 1_000_000 / RECORD_BYTES).max(written);
         for (one, own) in &contenders {
             let (mut process, _) = Process::start(Home::Logged, *one, own, 0);
-            process.update(keys, records - written);
+            process.update(keys, records - written, Duration::MAX);
         }
         written = records;
         let mut seconds = vec![Series::default(); contenders.len()];
