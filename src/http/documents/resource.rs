@@ -202,7 +202,7 @@ impl Head {
     }
 
     async fn write<B: Backend>(
-        self,
+        &self,
         shared: &Shared<B>,
         change: Change,
         unless: Option<&Prefix>,
