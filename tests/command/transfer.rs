@@ -203,6 +203,97 @@ fn policies_say_what_becomes_of_keys_that_exist() {
     assert_eq!(server.ok(&["get", "b"]), "2");
 }
 
+/// Servers side by side are one service, and one that is started elsewhere goes on: what counts is the store.
+#[test]
+fn what_was_interrupted_is_gone_on_with_at_any_server_of_the_same_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = ["--data", folder.path().join("data").to_str().unwrap()].map(str::to_owned);
+    let data = data.each_ref().map(String::as_str);
+    let mut first = Server::start(&data);
+    fs::write(first.path("in"), lines()).unwrap();
+    let (input, output) = (first.path("in"), first.path("out"));
+    let (input, output) = (input.to_str().unwrap(), output.to_str().unwrap());
+    let state = first.path("in.ifmatch-import");
+    killed_in_the_middle(&first, &["import", input, "--batch-size", "2"], &state);
+    first.stop();
+    let mut second = Server::start(&data);
+    assert_ne!(first.url, second.url);
+    let line = Server::start(&[]).run(&["import", input, "--resume"]).fails(2);
+    assert!(line.contains("--resume: the import was into the store "), "{line}");
+    second.ok(&["import", input, "--resume"]);
+    assert_eq!(essence(&second.ok(&["export", "-q"])), essence(&lines()));
+
+    let state = first.path("out.ifmatch-export");
+    let export = ["export", "", output, "--page-size", "2"];
+    killed_in_the_middle(&second, &export, &state);
+    second.stop();
+    let third = Server::start(&data);
+    let line = Server::start(&[]).run(&["export", "", output, "--resume"]).fails(2);
+    assert!(line.contains("--resume: the export was of the store "), "{line}");
+    // It is the same store, but a server keeps the revision of an export in memory.
+    third.ok(&["put", "plain/0", "\"later\""]);
+    let line = third.run(&["export", "", output, "--resume"]).fails(7);
+    assert!(line.ends_with("begin anew, with --force"), "{line}");
+    third.ok(&["export", "", output, "--force"]);
+    assert!(!state.exists());
+}
+
+/// The same address is not the same store.
+#[test]
+fn what_was_interrupted_is_not_gone_on_with_in_another_store() {
+    let mut server = Server::start(&[]);
+    fs::write(server.path("in"), lines()).unwrap();
+    let state = server.path("in.ifmatch-import");
+    killed_in_the_middle(&server, &["import", "in", "--batch-size", "2"], &state);
+    server.kill();
+    server.restart(&[]);
+    let line = server.run(&["import", "in", "--resume"]).fails(2);
+    assert!(line.contains("--resume: the import was into the store "), "{line}");
+    // A state of a version that did not know of stores has an address only.
+    let mut old: Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
+    old.as_object_mut().unwrap().remove("store");
+    old["witness"] = Value::Null;
+    fs::write(&state, old.to_string()).unwrap();
+    server.ok(&["import", "in", "--resume"]);
+}
+
+/// Revisions of two stores may be equal numbers. It was the number alone that was compared.
+#[test]
+fn a_line_of_another_store_replaces_nothing_that_is_to_be_unchanged() {
+    let server = Server::start(&[]);
+    server.ok(&["put", "coll/x", r#"{"mine":1}"#]);
+    server.ok(&["put", "coll/y", r#"{"mine":1}"#]);
+    let exported = server.ok(&["export", "-q"]).replace("\"mine\":1", "\"foreign\":2");
+    let foreign: String = exported
+        .lines()
+        .map(|line| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            let etag = line["etag"].as_str().unwrap().to_owned();
+            line["etag"] = (etag[..etag.len() - 13].to_owned() + "ffffffffffff\"").into();
+            format!("{line}\n")
+        })
+        .collect();
+    let import = ["import", "-", "--if-unchanged", "--keep-going", "--json"];
+    let output = server.run_with(&import, foreign.as_bytes());
+    assert_eq!((output.code, counts(&output)), (Some(3), [0, 0, 2]), "{output:?}");
+    assert_eq!(server.ok(&["get", "coll/x"]), r#"{"mine":1}"#);
+    let line = server.run_with(&import[..3], foreign.as_bytes()).fails(3);
+    assert!(line.contains("line 1: conflict: coll/x has changed"), "{line}");
+    let absent = foreign.replace("coll/", "none/");
+    let line = server.run_with(&import[..3], absent.as_bytes()).fails(3);
+    assert!(line.contains("line 1: conflict: none/x is not there"), "{line}");
+    // A line without a tag says nothing that could be compared.
+    let line: Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
+    let line = json!({ "key": line["key"], "revision": line["revision"], "value": 2 }).to_string();
+    let line = server.run_with(&import[..3], line.as_bytes()).fails(1);
+    assert!(line.contains("\"etag\""), "{line}");
+    // Its own lines are written, and when they are there, they are found to be.
+    let output = server.run_with(&import, exported.as_bytes());
+    assert_eq!((output.code, counts(&output)), (Some(0), [2, 0, 0]), "{output:?}");
+    let output = server.run_with(&import, exported.as_bytes());
+    assert_eq!((output.code, counts(&output)), (Some(0), [0, 2, 0]), "{output:?}");
+}
+
 #[test]
 fn a_bad_line_is_named_and_ends_it_or_is_passed_over() {
     let cases: [(&[u8], &str); 9] = [
@@ -246,8 +337,16 @@ fn batches_fit_a_server_that_takes_little_and_a_key_may_come_twice() {
     let output = server.run_with(&["import", "-", "--overwrite", "--json"], text.as_bytes());
     assert_eq!((output.code, counts(&output)), (Some(0), [101, 0, 0]), "{output:?}");
     assert_eq!(server.ok(&["get", "1"]), "2");
-    let line = server.run_with(&["import", "-"], line(500).as_bytes()).fails(1);
-    assert!(line.contains("line 1: "), "{line}");
+    let large = line(500);
+    let said = server.run_with(&["import", "-"], large.as_bytes()).fails(1);
+    assert!(said.contains("line 1: 500: ") && said.contains("(413)"), "{said}");
+    assert!(said.ends_with("; --keep-going passes over such lines"), "{said}");
+    let said = server.run_with(&["import", "-", "--keep-going", "--json"], large.as_bytes());
+    let failure: Value = serde_json::from_str(said.err.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&failure["line"], &failure["key"], &failure["status"]),
+        (&json!(1), &json!("500"), &json!(413))
+    );
     let output = server.run_with(&["import", "-", "--from-line", "101", "--json"], text.as_bytes());
     assert_eq!(counts(&output), [0, 1, 0], "{output:?}");
 }

@@ -73,6 +73,49 @@ async fn an_import_that_was_killed_is_gone_on_with() {
     assert!(!state.exists());
 }
 
+/// Servers over one etcd are one service: what was begun at one is gone on with at another, until etcd forgets its revision.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_gone_on_with_at_the_server_beside() {
+    let server = Server::start(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let (one, other) = (Front::start(&backend(&server)), Front::start(&backend(&server)));
+    let lines: String = (0..2_000)
+        .map(|number| format!("{{\"key\": \"n/{number:04}\", \"value\": 1}}\n"))
+        .collect();
+    std::fs::write(directory.path().join("in"), lines).unwrap();
+    ok(ifmatch(&one, directory.path(), &["import", "in", "--batch-size", "100"]));
+    let interrupted = |name: &str| {
+        let state = directory.path().join(format!("{name}.ifmatch-export"));
+        let mut export = Command::new(env!("CARGO_BIN_EXE_ifmatch"))
+            .current_dir(directory.path())
+            .args(["--server", &one.url, "export", "", name, "--page-size", "2", "--quiet"])
+            .spawn()
+            .unwrap();
+        while !state.exists() {
+            assert!(export.try_wait().unwrap().is_none(), "it ends before it is killed");
+        }
+        export.kill().unwrap();
+        export.wait().unwrap();
+        assert!(state.exists(), "it was done before it was killed");
+    };
+    interrupted("out");
+    interrupted("late");
+    // Of another revision than the export.
+    other.client().put("n/0000", &2).await.unwrap();
+    ok(ifmatch(&other, directory.path(), &["export", "", "out", "--resume"]));
+    assert_eq!(essence(&directory.path().join("out")).len(), 2_000);
+    let text = std::fs::read_to_string(directory.path().join("out")).unwrap();
+    assert!(text.lines().next().unwrap().contains("\"value\":1"), "all is of one revision");
+
+    let newest = other.client().put("n/0000", &3).await.unwrap().revision().unwrap();
+    etcdctl(&server.url, &["compact", &newest.to_string()]);
+    let failed = ifmatch(&other, directory.path(), &["export", "", "late", "--resume"]);
+    let said = String::from_utf8(failed.stderr).unwrap();
+    assert_eq!(failed.status.code(), Some(7), "{said}");
+    assert!(said.trim_end().ends_with("begin anew, with --force"), "{said}");
+    ok(ifmatch(&other, directory.path(), &["export", "", "late", "--force"]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_move_into_etcd_and_back() {
     let server = Server::start(&[]);

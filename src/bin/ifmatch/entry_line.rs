@@ -65,7 +65,7 @@ pub(crate) fn one_line(text: &[u8]) -> Option<Cow<'_, RawValue>> {
 #[derive(Deserialize)]
 struct Wire<'a> {
     key: String,
-    revision: Option<Revision>,
+    etag: Option<String>,
     content_type: Option<String>,
     #[serde(borrow, default, deserialize_with = "given")]
     value: Option<&'a RawValue>,
@@ -81,7 +81,8 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
 #[derive(Clone, Debug)]
 pub(crate) struct Imported {
     pub(crate) key: String,
-    pub(crate) revision: Option<Revision>,
+    /// Of the entry that was exported, as it stands there.
+    pub(crate) etag: Option<String>,
     pub(crate) document: Document,
 }
 
@@ -117,5 +118,5 @@ pub(crate) fn read(line: &[u8]) -> Result<Imported, String> {
         }
         _ => return Err("it has either \"value\" or \"base64\"".into()),
     };
-    Ok(Imported { key: wire.key, revision: wire.revision, document })
+    Ok(Imported { key: wire.key, etag: wire.etag, document })
 }

@@ -17,10 +17,11 @@ use serde_json::json;
 
 use self::state::State;
 use crate::entry_line::EntryLine;
+use crate::exit_code::Exit;
 use crate::failure::Failure;
 use crate::output::Lines;
 use crate::progress::Progress;
-use crate::server::ServerOptions;
+use crate::server::{Origin, ServerOptions};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -32,7 +33,8 @@ pub(crate) struct Arguments {
     #[arg(default_value = "-")]
     file: PathBuf,
 
-    /// Go on where an export into the file was interrupted, while the server keeps its revision (at least a minute)
+    /// Go on where an export into the file was interrupted, at this or another server of the same store. Its revision is
+    /// kept by the server that began it for at least a minute, over etcd until somebody compacts etcd
     #[arg(long, conflicts_with = "force")]
     resume: bool,
 
@@ -48,7 +50,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result<(), Failure> {
     let client = server.client()?;
-    let mut target = Target::of(arguments, server)?;
+    let origin = Origin::of(server, &client).await?;
+    let mut target = Target::of(arguments, origin)?;
     let progress = Progress::new(server, None);
     let prefix = arguments.prefix.as_str();
     loop {
@@ -56,7 +59,7 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
         let cursor = done.and_then(|state| state.cursor.clone());
         let page =
             client.page::<Document>(prefix, Some(arguments.page_size.into()), cursor.as_deref());
-        let page = page.await.map_err(Failure::Read)?;
+        let page = page.await.map_err(|error| target.ended(Failure::Read(error)))?;
         let revision = page.revision();
         if done.is_some_and(|state| state.revision != revision) {
             return Err(Failure::other("the server went on at another revision: begin anew"));
@@ -77,7 +80,7 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
 /// Where the entries go, and how far they are.
 struct Target<'a> {
     arguments: &'a Arguments,
-    server: &'a ServerOptions,
+    origin: Origin,
     sink: Sink,
     /// `None` before the first page.
     done: Option<State>,
@@ -91,7 +94,7 @@ enum Sink {
 }
 
 impl<'a> Target<'a> {
-    fn of(arguments: &'a Arguments, server: &'a ServerOptions) -> Result<Self, Failure> {
+    fn of(arguments: &'a Arguments, origin: Origin) -> Result<Self, Failure> {
         let path = arguments.file.as_path();
         let (sink, done) = if path == Path::new("-") {
             if arguments.resume {
@@ -102,7 +105,7 @@ impl<'a> Target<'a> {
             (Sink::Stdout, None)
         } else if arguments.resume {
             let state = State::read(path)?;
-            state.check(&arguments.prefix, server.url())?;
+            state.check(&arguments.prefix, &origin)?;
             (Sink::File(reopen(path, &state)?), Some(state))
         } else {
             if path.exists() && !arguments.force {
@@ -114,7 +117,17 @@ impl<'a> Target<'a> {
             }
             (Sink::Absent, None)
         };
-        Ok(Self { arguments, server, sink, done })
+        Ok(Self { arguments, origin, sink, done })
+    }
+
+    /// What ended it, with how to go on if that is not by `--resume`.
+    fn ended(&self, failure: Failure) -> Failure {
+        match (failure.exit(), &self.sink) {
+            (Some(Exit::Compacted), Sink::File(_)) => {
+                failure.advising("the revision of the export is gone: begin anew, with --force")
+            }
+            _ => failure,
+        }
     }
 
     fn page(
@@ -136,7 +149,7 @@ impl<'a> Target<'a> {
         }
         let before = self.done.as_ref().map_or((0, 0), |state| (state.bytes, state.entries));
         let state = State {
-            server: self.server.url().to_owned(),
+            origin: self.origin.clone(),
             prefix: self.arguments.prefix.clone(),
             revision,
             bytes: before.0 + length(text.len()),

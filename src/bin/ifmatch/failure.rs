@@ -46,7 +46,10 @@ pub(crate) enum Failure {
     Io { what: &'static str, source: io::Error },
     /// A line of an import.
     #[error("line {line}")]
-    Line { line: u64, source: Box<Failure> },
+    Line { line: u64, key: Option<String>, source: Box<Failure> },
+    /// With how to go on.
+    #[error("{advice}")]
+    Advised { advice: &'static str, source: Box<Failure> },
     /// What somebody has written in an editor is kept.
     #[error("your text is kept in {}", kept.display())]
     Kept { kept: PathBuf, source: Box<Failure> },
@@ -71,7 +74,16 @@ impl Failure {
     }
 
     pub(crate) fn at_line(self, line: u64) -> Self {
-        Self::Line { line, source: Box::new(self) }
+        Self::Line { line, key: None, source: Box::new(self) }
+    }
+
+    /// For what does not say by itself which key it is about.
+    pub(crate) fn at_line_of(self, line: u64, key: &str) -> Self {
+        Self::Line { line, key: Some(key.to_owned()), source: Box::new(self) }
+    }
+
+    pub(crate) fn advising(self, advice: &'static str) -> Self {
+        Self::Advised { advice, source: Box::new(self) }
     }
 
     /// What the process exits with; `None` if it ends as if all was done.
@@ -85,14 +97,20 @@ impl Failure {
             Self::Conflict { .. } => Exit::Conflict,
             Self::Log(error) => Exit::of_maintenance(error),
             Self::Other { .. } | Self::File { .. } | Self::Io { .. } => Exit::Failed,
-            Self::Line { source, .. } | Self::Kept { source, .. } => return source.exit(),
+            Self::Line { source, .. }
+            | Self::Advised { source, .. }
+            | Self::Kept { source, .. } => {
+                return source.exit();
+            }
         })
     }
 
     fn call(&self) -> Option<&ClientError> {
         match self {
             Self::Read(error) | Self::Write(error) => Some(error),
-            Self::Line { source, .. } | Self::Kept { source, .. } => source.call(),
+            Self::Line { source, .. }
+            | Self::Advised { source, .. }
+            | Self::Kept { source, .. } => source.call(),
             _ => None,
         }
     }
@@ -100,7 +118,9 @@ impl Failure {
     fn current(&self) -> Option<&Entry<Document>> {
         match self {
             Self::Conflict { current, .. } => current.as_deref(),
-            Self::Line { source, .. } | Self::Kept { source, .. } => source.current(),
+            Self::Line { source, .. }
+            | Self::Advised { source, .. }
+            | Self::Kept { source, .. } => source.current(),
             _ => None,
         }
     }
@@ -109,7 +129,10 @@ impl Failure {
         match self {
             Self::NotFound { key } => Some(key),
             Self::Conflict { key, .. } => key.as_deref(),
-            Self::Line { source, .. } | Self::Kept { source, .. } => source.key(),
+            Self::Line { key: Some(key), .. } => Some(key),
+            Self::Line { source, .. }
+            | Self::Advised { source, .. }
+            | Self::Kept { source, .. } => source.key(),
             _ => None,
         }
     }
@@ -125,8 +148,13 @@ impl Failure {
 
     fn line(&self) -> String {
         match self {
-            Self::Line { line, source } => format!("line {line}: {}", source.line()),
-            Self::Kept { source, .. } => format!("{}; {self}", source.line()),
+            Self::Line { line, key: Some(key), source } => {
+                format!("line {line}: {key}: {}", source.line())
+            }
+            Self::Line { line, key: None, source } => format!("line {line}: {}", source.line()),
+            Self::Advised { source, .. } | Self::Kept { source, .. } => {
+                format!("{}; {self}", source.line())
+            }
             _ => {
                 let now = match (self.call().and_then(ClientError::conflict), self.current()) {
                     (Some(conflict), _) => now(conflict),

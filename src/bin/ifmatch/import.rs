@@ -23,13 +23,14 @@ use crate::exit_code::Exit;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::Progress;
-use crate::server::ServerOptions;
+use crate::server::{Origin, ServerOptions};
 
 /// For `--help`.
 const HELP: &str = "\
 A line is {\"key\": .., \"value\": ..} with any JSON, or {\"key\": .., \"base64\": .., \"content_type\": ..} with any bytes. What else an \
 export writes is passed over. What is on the server already is not written again, but by --if-unchanged, which \
-writes what still has the revision of its line.";
+writes what still has the \"etag\" of its line. An ETag names one write in one store, so a line that was exported from \
+another store never matches. It takes a request for each line; the others are written in transactions.";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -69,7 +70,7 @@ struct PolicyFlags {
     #[arg(long)]
     overwrite: bool,
 
-    /// Replace what is still at the revision that the line has, as an export wrote it
+    /// Replace what still has the "etag" of the line, as an export of the same store wrote it
     #[arg(long)]
     if_unchanged: bool,
 }
@@ -110,17 +111,20 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
     if arguments.resume && file.is_none() {
         return Err(Failure::Usage("--resume needs a file; for stdin there is --from-line".into()));
     }
+    let client = server.client()?;
+    let lines = Lines::open(file)?;
     let mut import = Import {
         arguments,
         server,
-        batch: Batch::new(server.client()?, arguments.policy.policy(), arguments.keep_going),
-        lines: Lines::open(file)?,
+        origin: Origin::of(server, &client).await?,
+        batch: Batch::new(client, arguments.policy.policy(), arguments.keep_going),
+        lines,
         counts: Counts::default(),
         file,
     };
     if let Some(file) = file.filter(|_| arguments.resume) {
         let state = State::read(file)?;
-        state.check(server.url(), import.batch.policy)?;
+        state.check(&import.origin, import.batch.policy)?;
         import.lines.skip_to(&state)?;
         if let Some(key) = &state.witness
             && !import.batch.is_witnessed(key).await?
@@ -140,6 +144,7 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
 struct Import<'a> {
     arguments: &'a Arguments,
     server: &'a ServerOptions,
+    origin: Origin,
     batch: Batch,
     lines: Lines,
     counts: Counts,
@@ -193,9 +198,9 @@ impl Import<'_> {
         }
         match self.file {
             Some(file) => {
-                let (server, policy) = (self.server.url().to_owned(), self.batch.policy);
+                let (origin, policy) = (self.origin.clone(), self.batch.policy);
                 let (done, counts) = (self.lines.before(), self.counts);
-                State { server, policy, done, counts, witness: self.batch.witness.clone() }
+                State { origin, policy, done, counts, witness: self.batch.witness.clone() }
                     .write(file)
             }
             None => Ok(()),

@@ -1,10 +1,13 @@
 //! Which server the subcommands talk to, and how.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use ifmatch::client::Client;
+use ifmatch::Backend;
+use ifmatch::client::{Client, ClientError, Remote};
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
@@ -84,6 +87,43 @@ impl ServerOptions {
             crate::failure::complain_in_json(&serde_json::json!({ "note": line }));
         } else {
             crate::report::complain(line);
+        }
+    }
+}
+
+/// Where entries come from, or go to: which store it is, behind which server. Servers side by side may have one store.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    server: String,
+    /// Not every server says it.
+    store: Option<String>,
+}
+
+impl Origin {
+    pub(crate) async fn of(server: &ServerOptions, client: &Client) -> Result<Self, Failure> {
+        let store = match Remote::connect(client.clone()).await {
+            Ok(remote) => Some(remote.identity().to_string()),
+            Err(ClientError::Unexpected(_)) => None,
+            Err(ClientError::Problem(problem)) if problem.status() == 404 => None,
+            Err(error) => return Err(Failure::Read(error)),
+        };
+        Ok(Self { server: server.url().to_owned(), store })
+    }
+
+    /// Whether it is the same store, as far as is known.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.store, &other.store) {
+            (Some(store), Some(other)) => store == other,
+            _ => self.server == other.server,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.store {
+            Some(store) => write!(f, "the store {store} at {}", self.server),
+            None => write!(f, "{}", self.server),
         }
     }
 }

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::replace;
+use crate::server::Origin;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct State {
-    pub(super) server: String,
+    #[serde(flatten)]
+    pub(super) origin: Origin,
     pub(super) prefix: String,
     pub(super) revision: Revision,
     /// Where the next page begins; `None` after the last.
@@ -40,14 +42,17 @@ impl State {
 
     /// # Errors
     /// If the export was another.
-    pub(super) fn check(&self, prefix: &str, server: &str) -> Result<(), Failure> {
-        for (what, was, is) in
-            [("prefix", &*self.prefix, prefix), ("server", &*self.server, server)]
-        {
-            if was != is {
-                let what = format!("--resume: the {what} of the export was {was:?}, not {is:?}");
-                return Err(Failure::Usage(what));
-            }
+    pub(super) fn check(&self, prefix: &str, origin: &Origin) -> Result<(), Failure> {
+        if self.prefix != prefix {
+            let was = &self.prefix;
+            let what = format!("--resume: the prefix of the export was {was:?}, not {prefix:?}");
+            return Err(Failure::Usage(what));
+        }
+        if !self.origin.is_same(origin) {
+            let was = &self.origin;
+            return Err(Failure::Usage(format!(
+                "--resume: the export was of {was}, not of {origin}"
+            )));
         }
         Ok(())
     }

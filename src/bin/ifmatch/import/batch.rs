@@ -8,7 +8,8 @@ use std::collections::HashSet;
 
 use ifmatch::Precondition;
 use ifmatch::client::{
-    Client, ClientConflict, ClientError, ClientTxn, ConflictKind, Document, Entry,
+    Client, ClientConflict, ClientError, ClientPrecondition, ClientTxn, ConflictKind, Document,
+    EntityTag, Entry,
 };
 use ifmatch::json::Json;
 
@@ -19,6 +20,9 @@ use crate::failure::Failure;
 /// The most bytes of lines in a transaction, unless one line alone has more; that is written by a PUT.
 const MAX_BYTES: usize = 1 << 20;
 
+/// Where the server refuses a line for what is in it.
+const ADVICE: &str = "--keep-going passes over such lines";
+
 /// How often a line is tried that others write at the same time.
 const MAX_ROUNDS: u32 = 100;
 
@@ -27,26 +31,44 @@ pub(super) struct Pending {
     line: u64,
     bytes: usize,
     entry: Imported,
-    /// What is there, as far as we know.
-    expected: Precondition,
+    expected: Expected,
     rounds: u32,
+}
+
+/// What has to be there.
+enum Expected {
+    /// What is there, as far as we know.
+    State(Precondition),
+    /// What was exported. A transaction takes revisions only, and of two stores these may be equal, so it is written alone.
+    Tag(EntityTag),
 }
 
 impl Pending {
     /// # Errors
-    /// If the policy needs a revision, and the line has none.
+    /// If the policy needs a tag, and that of the line is none.
     pub(super) fn new(
         line: u64,
         entry: Imported,
         policy: Policy,
         bytes: usize,
     ) -> Result<Self, String> {
-        let expected = match (policy, entry.revision) {
-            (Policy::IfUnchanged, None) => return Err("--if-unchanged needs \"revision\"".into()),
-            (Policy::IfUnchanged, Some(revision)) => revision.into(),
-            (Policy::Create | Policy::Overwrite, _) => Precondition::Absent,
+        let expected = match (policy, &entry.etag) {
+            (Policy::IfUnchanged, None) => return Err("--if-unchanged needs \"etag\"".into()),
+            (Policy::IfUnchanged, Some(text)) => {
+                let tag = EntityTag::new(text);
+                Expected::Tag(tag.map_err(|error| format!("\"etag\": {error}"))?)
+            }
+            (Policy::Create | Policy::Overwrite, _) => Expected::State(Precondition::Absent),
         };
         Ok(Self { line, bytes, entry, expected, rounds: 0 })
+    }
+
+    /// What it demands, if a transaction can.
+    fn state(&self) -> Option<Precondition> {
+        match self.expected {
+            Expected::State(precondition) => Some(precondition),
+            Expected::Tag(_) => None,
+        }
     }
 }
 
@@ -86,6 +108,7 @@ impl Batch {
     pub(super) fn has_room(&self, next: &Pending, max: usize) -> bool {
         self.pending.is_empty()
             || (self.pending.len() < max
+                && self.policy != Policy::IfUnchanged
                 && self.bytes + next.bytes <= MAX_BYTES
                 && !self.keys.contains(&next.entry.key))
     }
@@ -127,7 +150,9 @@ impl Batch {
                         parts.extend([part.split_off(part.len() / 2), part]);
                         continue;
                     }
-                    settled.failures.push(Failure::Write(error).at_line(part[0].line));
+                    let failure = Failure::Write(error);
+                    let failure = if self.keep_going { failure } else { failure.advising(ADVICE) };
+                    settled.failures.push(failure.at_line_of(part[0].line, &part[0].entry.key));
                     if !self.keep_going {
                         break;
                     }
@@ -145,11 +170,18 @@ impl Batch {
 
     async fn send(&self, part: &[Pending]) -> Result<(), ClientError> {
         if let [Pending { entry, expected, .. }] = part {
-            return self.client.put_if(&entry.key, &entry.document, *expected).await.map(drop);
+            let precondition = match expected {
+                Expected::State(precondition) => ClientPrecondition::from(*precondition),
+                Expected::Tag(tag) => tag.into(),
+            };
+            return self.client.put_if(&entry.key, &entry.document, precondition).await.map(drop);
         }
-        let txn = part.iter().fold(ClientTxn::new(), |txn, Pending { entry, expected, .. }| {
-            txn.require(entry.key.clone(), *expected).put(entry.key.clone(), &entry.document)
-        });
+        let mut txn = ClientTxn::new();
+        for pending in part {
+            let key = &pending.entry.key;
+            let state = pending.state().expect("a line with a tag is alone in its batch");
+            txn = txn.require(key.clone(), state).put(key.clone(), &pending.entry.document);
+        }
         self.client.commit(&txn).await.map(drop)
     }
 
@@ -179,7 +211,7 @@ impl Batch {
                 None => self.current(&pending.entry.key, pending.line).await?,
             };
             match self.verdict(pending, kind, current) {
-                Verdict::Again(expected) => pending.expected = expected,
+                Verdict::Again(expected) => pending.expected = Expected::State(expected),
                 Verdict::Identical => {
                     settled.identical += 1;
                     gone.insert(pending.line);
@@ -229,7 +261,7 @@ impl Batch {
         let what = match &current {
             Some(_) if self.policy == Policy::Create => format!("{key} exists, with another value"),
             Some(_) => format!("{key} has changed"),
-            None => format!("{key} was deleted"),
+            None => format!("{key} is not there"),
         };
         let (key, current) = (Some(key.clone()), current.map(Box::new));
         Verdict::Conflict(Failure::Conflict { what, key, current })

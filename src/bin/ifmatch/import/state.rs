@@ -9,10 +9,12 @@ use super::lines::Done;
 use super::{Counts, Policy};
 use crate::failure::Failure;
 use crate::replace;
+use crate::server::Origin;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct State {
-    pub(super) server: String,
+    #[serde(flatten)]
+    pub(super) origin: Origin,
     pub(super) policy: Policy,
     pub(super) done: Done,
     pub(super) counts: Counts,
@@ -39,10 +41,12 @@ impl State {
 
     /// # Errors
     /// If the import was another.
-    pub(super) fn check(&self, server: &str, policy: Policy) -> Result<(), Failure> {
-        if self.server != server {
-            let what = format!("--resume: the import was into {}, not {server}", self.server);
-            return Err(Failure::Usage(what));
+    pub(super) fn check(&self, origin: &Origin, policy: Policy) -> Result<(), Failure> {
+        if !self.origin.is_same(origin) {
+            let was = &self.origin;
+            return Err(Failure::Usage(format!(
+                "--resume: the import was into {was}, not {origin}"
+            )));
         }
         if self.policy != policy {
             let what =
