@@ -1,11 +1,15 @@
 //! `ifmatch log`: what it prints, and what it exits with.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[cfg(unix)]
+use crate::support::signal;
 use crate::support::{Output, Server, command, run};
 
 /// A server on a directory of its own, with some documents.
@@ -264,4 +268,56 @@ fn what_is_killed_half_way_leaves_nothing_under_its_name() {
         fs::remove_dir_all(site.path(&name)).unwrap();
     }
     assert!(cut > 0, "none was cut");
+}
+
+/// What `serve` says of a directory when it starts.
+#[cfg(unix)]
+fn said_of(data: &Path) -> String {
+    let mut child = command()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("listening on "), "{line}");
+    signal("TERM", &child);
+    String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
+}
+
+/// The log of a program whose types happen to decode opens, and was served without a word.
+#[cfg(unix)]
+#[test]
+fn a_server_on_the_log_of_another_program_says_so() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct User {
+        name: String,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (theirs, bytes) = (folder.path().join("theirs"), folder.path().join("bytes"));
+    let store = ifmatch::Store::<String, User>::builder().open(&theirs).unwrap();
+    store.put("ada", User { name: "Ada".to_owned() }).unwrap();
+    store.close().unwrap();
+    let said = said_of(&theirs);
+    assert!(said.contains("has what no server wrote, \"ada\" for one"), "{said}");
+    // Values as documents are not, under keys as documents have them, and the other way round.
+    let documents = ifmatch::http::documents().open(&bytes).unwrap();
+    documents.put(bytes::Bytes::from_static(b"\0idempotency/1"), bytes::Bytes::new()).unwrap();
+    let document = ifmatch::http::Document::new(ifmatch::http::ContentType::JSON, "1").unwrap();
+    documents
+        .put(bytes::Bytes::from_static(b"a//b"), document.to_stored(ifmatch::http::Stamp::now()))
+        .unwrap();
+    documents.close().unwrap();
+    let said = said_of(&bytes);
+    assert!(said.contains("has what no server wrote, \"a//b\" for one"), "{said}");
+
+    let ours = folder.path().join("ours");
+    assert_eq!(said_of(&ours), "");
+    let server = Server::start(&["--data", ours.to_str().unwrap()]);
+    server.ok(&["put", "a", "1"]);
+    drop(server);
+    let said = said_of(&ours);
+    assert!(!said.contains("no server wrote"), "{said}");
 }

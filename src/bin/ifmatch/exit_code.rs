@@ -15,9 +15,11 @@ Exit codes:
   0  done
   1  failed otherwise
   2  wrong arguments; nothing was sent
-  3  conflict: the state disagrees (409, 412); nothing was written, what is there now is said
+  3  conflict: the state disagrees (409, 412); what is there now is said, and was not written over (an import has written
+     the lines before it)
   4  no such key
-  5  no or wrong credentials, or not allowed (401, 403)
+  5  no or wrong credentials, or not allowed (401, 403): what the server tells a client; serve, whose etcd refuses its
+     user, is 1
   6  no connection, the server is too busy, or the log is in use; nothing was done, so trying again is safe
   7  compacted: what was asked for is not kept any more (410)
   8  outcome unknown: the write may have taken place; read before writing again

@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4090")]
     pub(super) listen: String,
 
-    /// The directory of the log; without it everything is kept in memory
+    /// The directory of the log; without it, and without --backend, everything is kept in memory
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
 

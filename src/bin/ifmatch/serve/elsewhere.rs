@@ -1,11 +1,13 @@
 //! A store in etcd.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use ifmatch::etcd::{Etcd, Tls};
 
 use super::failure::Failure;
+use crate::server::duration;
 
 /// Where the password is taken from: a command line can be seen by everybody on the machine.
 const PASSWORD_VARIABLE: &str = "IFMATCH_BACKEND_PASSWORD";
@@ -28,6 +30,16 @@ pub(super) struct Arguments {
     /// The user of the backend, whose password is in the variable `IFMATCH_BACKEND_PASSWORD`
     #[arg(long, value_name = "NAME", requires = "backend")]
     backend_user: Option<String>,
+
+    /// How long a member of the backend may take to answer. Etcd itself may take 7s to say that it could not; a write that
+    /// is given up before is of unknown outcome
+    #[arg(long, value_name = "TIME", requires = "backend", default_value = "10s", value_parser = duration)]
+    backend_request_timeout: Duration,
+
+    /// For how long a request that was certainly not carried out is tried again. While the backend is down, /readyz and
+    /// requests are answered after that, and a start fails
+    #[arg(long, value_name = "TIME", requires = "backend", default_value = "15s", value_parser = duration)]
+    backend_retry_for: Duration,
 }
 
 /// Whether all hosts are this machine.
@@ -45,7 +57,10 @@ fn is_local(url: &str) -> bool {
 
 pub(super) async fn connect(url: &str, arguments: &Arguments) -> Result<Etcd, Failure> {
     let failed = |source| Failure::Backend { url: url.to_owned(), source };
-    let mut builder = Etcd::builder_from_url(url).map_err(failed)?;
+    let mut builder = Etcd::builder_from_url(url)
+        .map_err(failed)?
+        .request_timeout(arguments.backend_request_timeout)
+        .retry_for(arguments.backend_retry_for);
     let read = |flag, path: &PathBuf| {
         std::fs::read(path).map_err(|source| Failure::Read { flag, path: path.clone(), source })
     };

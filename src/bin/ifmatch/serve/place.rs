@@ -4,7 +4,8 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ifmatch::http::{DocumentStore, Origins, documents};
+use bytes::Bytes;
+use ifmatch::http::{Document, DocumentKey, DocumentStore, Origins, documents};
 use ifmatch::{Recovery, Revision};
 
 use super::arguments::Arguments;
@@ -76,7 +77,30 @@ pub(super) fn open(arguments: &Arguments, log: &Log) -> Result<DocumentStore, Fa
     if let Some(report) = store.recovery().and_then(|recovery| unclean(directory, recovery)) {
         log.warn(&report);
     }
+    if let Some(key) = foreign(&store) {
+        log.warn(&format!(
+            "warning: {} has what no server wrote, {key:?} for one, which is served as bytes if at all: is it the log of \
+             another program?",
+            directory.display()
+        ));
+    }
     Ok(store)
+}
+
+/// How many entries are looked at.
+const LOOKED_AT: usize = 100;
+
+/// A key of an entry that is no document of a server's. A log says which codec wrote it, not which types: it opens if its bytes
+/// happen to decode.
+fn foreign(store: &DocumentStore) -> Option<String> {
+    let is_ours = |key: &Bytes, value: &Bytes| {
+        // The server's own.
+        key.starts_with(b"\0")
+            || DocumentKey::from_stored(key).is_ok()
+                && Document::from_stored(value).is_ok_and(|document| document.stamp().is_some())
+    };
+    let found = store.iter().take(LOOKED_AT).find(|(key, value)| !is_ours(key, value.value()));
+    found.map(|(key, _)| String::from_utf8_lossy(&key).into_owned())
 }
 
 /// Above all revisions that a server handed out that ran here before, unless it wrote a million times a second.
