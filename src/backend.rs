@@ -75,6 +75,47 @@ use crate::versioned::Versioned;
 /// assert_eq!(count(&Store::new(), "visits").await?, 1);
 /// # Ok(()) }
 /// ```
+///
+/// # From one backend to another
+///
+/// Everything of one revision, page by page, into a store that has none of it, be that on etcd or behind a server. (`ifmatch
+/// export` and `import` do this for the documents of servers, and only for these: they know nothing of the types of a program.)
+/// Revisions are those of the new store; histories and write counts begin anew. What comes after the snapshot is in
+/// `from.watch(KeyRange::all(), Some(snapshot.revision()))`.
+///
+/// ```
+/// use ifmatch::{Backend, BackendSnapshot, KeyRange, Precondition, Store};
+///
+/// async fn copy<K, V>(from: &impl Backend<K, V>, to: &impl Backend<K, V>) -> Result<(), Box<dyn std::error::Error>>
+/// where
+///     K: std::fmt::Debug + Send + 'static,
+///     V: std::fmt::Debug + Clone + Send + 'static,
+/// {
+///     let snapshot = from.snapshot().await?;
+///     let mut rest = Some(KeyRange::all());
+///     while let Some(range) = rest {
+///         let page = snapshot.page(range, 1_000).await?;
+///         for (key, entry) in page.entries {
+///             to.put_if(key, entry.value().clone(), Precondition::Absent).await?;
+///         }
+///         rest = page.rest;
+///     }
+///     Ok(())
+/// }
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let from: Store<String, u64> = Store::new(); // Store::builder().open("data")?
+/// let to: Store<String, u64> = Store::new(); // Typed::new(Etcd::connect("etcd://10.0.0.1").await?)
+/// for number in 0..2_500 {
+///     from.put(format!("{number}"), number)?;
+/// }
+/// copy(&from, &to).await?;
+/// assert_eq!(to.len(), 2_500);
+/// # Ok(()) }
+/// # let mut run = std::pin::pin!(run());
+/// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// # assert!(matches!(run.as_mut().poll(&mut context), std::task::Poll::Ready(Ok(()))));
+/// ```
 pub trait Backend<K = Bytes, V = Bytes>: Clone + Send + Sync + 'static
 where
     K: Send,
@@ -121,7 +162,8 @@ where
     /// [`ReadError::Unsupported`], [`ReadError::Unavailable`].
     fn history(&self, key: &K) -> impl Future<Output = Result<KeyHistory<V>, ReadError>> + Send;
 
-    /// The newest state that may be shown. It stays readable for as long as the snapshot is kept.
+    /// The newest state that may be shown. Of a [`Store`](crate::Store) it stays readable for as long as the snapshot is kept; a
+    /// store elsewhere may forget it earlier, and says so ([`BackendSnapshot::get`]).
     ///
     /// # Errors
     /// [`ReadError::Revision`] if there are too many snapshots.
@@ -190,13 +232,14 @@ where
     /// The entry of `key` at that revision.
     ///
     /// # Errors
-    /// [`ReadError::Unavailable`].
+    /// [`ReadError::Unavailable`]; [`ReadError::Revision`], [`Compacted`](crate::HistoryError::Compacted), if a store elsewhere
+    /// has forgotten the state: etcd when somebody compacts it, a server some time after it was read last.
     fn get(&self, key: &K) -> impl Future<Output = Result<Option<Versioned<V>>, ReadError>> + Send;
 
     /// The first `limit` entries of `range`, in the order of their keys; none if `limit` is 0.
     ///
     /// # Errors
-    /// [`ReadError::Unavailable`].
+    /// As [`get`](Self::get).
     fn page(
         &self,
         range: KeyRange<K>,

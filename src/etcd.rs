@@ -27,13 +27,18 @@
 //!
 //! | etcd | what |
 //! | --- | --- |
-//! | `ifmatch/` + key | the value, as it is: `etcdctl get ifmatch/page` prints it, and what `etcdctl put ifmatch/page ..` writes is read |
-//! | `ifmatch.identity` | 32 hexadecimal digits, [which store it is](crate::Identity), written by the first that connects |
+//! | `ifmatch/` + key | the value, byte for byte: of the example above `etcdctl get ifmatch/page` prints `Hello, world`, and what `etcdctl put ifmatch/page ..` writes is read |
+//! | `ifmatch/` + key of a document | of a server (`ifmatch serve`, `ifmatch::http::router`): `FF 01`, 8 bytes of time, 6 random ones, the length of the content type in one, the content type, and then the body. `ifmatch::http::Document` has the form |
+//! | `ifmatch/` + `00` + `idempotency/..`, `ifmatch/` + `00` + `idempotency-time/..` | of a server: what came of a write that had an `Idempotency-Key`, as each of the client and of the command has, and its place in the order of time. For 24 hours, the newest 100,000; they take of etcd's quota, too |
+//! | `ifmatch.identity` | 32 hexadecimal digits, drawn at random by the first that connects. [Which store it is](crate::Identity), as `/readyz` says it, is this number XOR the number of the cluster |
 //!
-//! `ifmatch/` is the [namespace](Builder::namespace). A value of the HTTP layer is a
-//! document (`ifmatch::http::Document`), whose stored form begins with its content type; what has none, because `etcdctl` wrote
-//! it, is read as `application/octet-stream`. Revision, created revision and write count are etcd's `mod_revision`,
+//! `ifmatch/` is the [namespace](Builder::namespace). Revision, created revision and write count are etcd's `mod_revision`,
 //! `create_revision` and `version`, so that revisions grow also by what others write in the cluster.
+//!
+//! What `etcdctl` wrote is read by a server as a document of type `application/octet-stream`, if the key may be that of a
+//! document (`ifmatch::http::DocumentKey`). **Other keys a server passes over**: those with an empty segment, `.` or `..`
+//! (`ifmatch/a//b`), control characters, or what is not UTF-8 are in none of its lists, watches and exports. An [`Etcd`], also
+//! under [`Typed`](crate::typed::Typed), reads and writes keys of all bytes.
 //!
 //! # What is different from a store in this process
 //!
@@ -42,7 +47,7 @@
 //! | [history](crate::Capability::History) | as configured | unsupported: etcd does not tell when a key was deleted | `what_is_not_supported_is_refused` |
 //! | the past, snapshots | kept while they are held, or as configured | until somebody compacts etcd; then [`Compacted`](crate::HistoryError::Compacted), also of a snapshot that is held | `a_snapshot_that_is_compacted_says_so` |
 //! | a range is unchanged | no key was changed since | all keys are as they were: one that was created and deleted again in between is not noticed | `a_key_that_came_and_went_does_not_change_a_range` |
-//! | operations of a transaction | 4,096 | 128 by default, counted by etcd: the most of preconditions, writes, and reads for conflicts. A range that must not change has one precondition for each key in it | `a_transaction_may_have_as_many_operations_as_etcd_takes` |
+//! | operations of a transaction | 4,096 | 128 by default (`--max-txn-ops`), counted by etcd: the most of preconditions, writes, and reads for conflicts. A range that must not change has one precondition for each key in it; what a server writes with an `Idempotency-Key` has two more | `a_transaction_may_have_as_many_operations_as_etcd_takes` |
 //! | size of a write | as configured | 1.5 MiB by default: [`RequestTooLarge`](crate::Reason::RequestTooLarge) | `what_etcd_finds_too_large_is_refused_as_such` |
 //! | a [`position`](crate::BackendWatch::position) passes commits of no concern | at once | when etcd says so, each 10 minutes by default | `alone::a_position_passes_what_is_of_no_concern`, of an etcd that says so each 100 ms |
 //! | an unknown outcome | the log failed | a connection was lost, a leader, or time ran out | `a_write_whose_answer_is_lost_is_unknown_and_not_repeated` |
@@ -57,8 +62,13 @@
 //! it comes from the same transaction. Only what was certainly not carried out is tried again; a write whose answer did not
 //! come is [`OutcomeUnknown`](crate::OutcomeUnknown), and is not repeated.
 //!
-//! A member that does not answer is left for the next. A write that etcd carried out while it ran out of space is answered as
-//! if it were refused; this module looks what is there before it says [`Full`](crate::Reason::Full).
+//! A member that does not answer is left for the next. While none does, a call takes up to
+//! [`retry_for`](Builder::retry_for), and as long as it takes to give up the last attempt: with the defaults 15 s while
+//! connections are refused, and some 20 s while members hang.
+//!
+//! A write that etcd carried out while it ran out of space is answered as
+//! if it were refused; this module looks what is there. If the write certainly did not take place it is
+//! [`Full`](crate::Reason::Full), else [`OutcomeUnknown`](crate::OutcomeUnknown).
 //!
 //! Servers before 3.4.34 and 3.5.16 can lose a delete to a watch that has fallen behind inside the server when a compaction
 //! ends exactly at it (etcd#18089). A watch of this module does not fall behind because its reader is slow, and never resumes

@@ -86,11 +86,11 @@
 //! | `merge` | JSON without loss, three-way merge, merge patch and JSON patch |
 //! | `http` | an axum router that answers a lost race with `409 Conflict`, and its pieces for routers of your own |
 //! | `client` | the typed client of that |
-//! | `tls` | TLS by rustls for both |
+//! | `tls` | TLS by rustls for what there is of `http`, `client` and `etcd` |
 //! | `cli` | the command `ifmatch` |
 //! | `postcard` | another codec for the log |
 //! | `full` | all of these |
-//! | `etcd` | the backend on etcd; its build needs `protoc`, so it is not in `full` |
+//! | `etcd` | the backend on etcd, `ifmatch serve --backend etcd://..`; its build needs `protoc`, so it is not in `full`. Its documentation: `cargo doc --features full,etcd --open` |
 //!
 //! # The map of the code
 //!

@@ -187,6 +187,17 @@ fn texts(folder: &Path, found: &mut String) {
     }
 }
 
+/// A program that needs `protoc` is not built with the README's others, but as an example.
+#[test]
+fn the_readme_shows_the_example_on_etcd_as_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+    let (readme, example) = (read("README.md"), read("examples/etcd.rs"));
+    let (_, program) = example.split_once("\n\n").unwrap();
+    let shown = readme.split("```rust,ignore\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(shown, program);
+}
+
 /// What a backend does differently is told beside a test of it, which has to be there.
 #[test]
 fn every_difference_of_a_backend_names_a_test() {
