@@ -95,8 +95,20 @@ fn the_page_names_no_flag_that_there_is_not() {
         .map(|words| run(command().args(*words).arg("--help"), b"").ok())
         .collect();
     let flags = page.split(|letter: char| letter.is_whitespace() || "`(),.=".contains(letter));
-    // Of Cargo and Docker.
-    let others = ["--bench", "--memory"];
+    // Of Cargo, Docker, etcd and etcdctl.
+    let mut others = vec!["--bench", "--memory", "--features", "--path", "--open"];
+    others.extend(["--quota-backend-bytes", "--max-request-bytes"]);
+    others.extend(["--auto-compaction-mode", "--auto-compaction-retention"]);
+    others.extend(["--prefix", "--keys-only", "--physical", "--cluster", "--name", "--data-dir"]);
+    others.extend([
+        "--initial-cluster",
+        "--initial-cluster-token",
+        "--initial-advertise-peer-urls",
+    ]);
+    if cfg!(not(feature = "etcd")) {
+        others.extend(["--backend-user", "--backend-ca-cert", "--backend-cert", "--backend-key"]);
+        others.extend(["--backend-retry-for", "--backend-request-timeout"]);
+    }
     let flags: Vec<&str> =
         flags.filter(|word| word.starts_with("--") && !word.ends_with('-')).collect();
     assert!(flags.len() > 5, "{flags:?}");
