@@ -108,7 +108,6 @@ impl Batch {
     pub(super) fn has_room(&self, next: &Pending, max: usize) -> bool {
         self.pending.is_empty()
             || (self.pending.len() < max
-                && self.policy != Policy::IfUnchanged
                 && self.bytes + next.bytes <= MAX_BYTES
                 && !self.keys.contains(&next.entry.key))
     }
@@ -128,7 +127,11 @@ impl Batch {
         self.keys.clear();
         let mut settled = Settled::default();
         // The next ones last.
-        let mut parts = vec![std::mem::take(&mut self.pending)];
+        let pending = std::mem::take(&mut self.pending);
+        let mut parts = match self.policy {
+            Policy::IfUnchanged => pending.into_iter().rev().map(|pending| vec![pending]).collect(),
+            Policy::Create | Policy::Overwrite => vec![pending],
+        };
         while let Some(mut part) = parts.pop() {
             if part.is_empty() {
                 continue;
@@ -179,7 +182,7 @@ impl Batch {
         let mut txn = ClientTxn::new();
         for pending in part {
             let key = &pending.entry.key;
-            let state = pending.state().expect("a line with a tag is alone in its batch");
+            let state = pending.state().expect("a line with a tag is sent alone");
             txn = txn.require(key.clone(), state).put(key.clone(), &pending.entry.document);
         }
         self.client.commit(&txn).await.map(drop)
