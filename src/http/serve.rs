@@ -1,9 +1,10 @@
 //! The accept loop: HTTP/1.1 and HTTP/2, with or without TLS, with every wait and every number bounded.
 //!
 //! [`connection`] is one connection from its first byte to its last, [`tls`] what comes before that byte, [`unread`] what
-//! is left of a request that was refused.
+//! is left of a request that was refused, [`linger`] the end of a connection whose client is still sending.
 
 mod connection;
+mod linger;
 pub(super) mod shutdown;
 #[cfg(feature = "tls")]
 mod tls;

@@ -27,6 +27,7 @@ use tower_service::Service;
 
 use super::ServeOptions;
 use crate::http::problem::{Problem, ProblemKind};
+use crate::http::serve::linger::{Linger, Unread};
 use crate::http::serve::shutdown::Shutdown;
 use crate::http::serve::unread;
 
@@ -60,7 +61,8 @@ impl Server {
         let _set = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.options.write_timeout));
-        let stream = Box::pin(stream);
+        let unread = Unread::default();
+        let stream = Linger::new(Box::pin(stream), Arc::clone(&unread));
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.options.tls {
             let handshake = tokio::time::timeout(self.options.header_timeout, tls.accept(stream));
@@ -69,19 +71,24 @@ impl Server {
                 () = self.shutdown.requested() => return,
             };
             if let Ok(Ok(stream)) = shaken {
-                self.run_on(stream).await;
+                self.run_on(stream, unread).await;
             }
             return;
         }
-        self.run_on(stream).await;
+        self.run_on(stream, unread).await;
     }
 
-    async fn run_on(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn run_on(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        unread: Unread,
+    ) {
         let activity = Arc::new(Activity::default());
         let service = Observed {
             router: self.router.clone(),
             activity: Arc::clone(&activity),
             shutdown: self.shutdown.clone(),
+            unread,
         };
         let connection = self.protocol.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
@@ -143,6 +150,7 @@ struct Observed {
     router: Router,
     activity: Arc<Activity>,
     shutdown: Shutdown,
+    unread: Unread,
 }
 
 impl HyperService<Request<Incoming>> for Observed {
@@ -163,7 +171,8 @@ impl HyperService<Request<Incoming>> for Observed {
             Answer::Router { answer: router.call(request.map(Body::new)) }
         } else {
             let answer = move |request| router.call(request);
-            let finish = unread::finish(request.map(Body::new), answer);
+            let unread = Arc::clone(&self.unread);
+            let finish = unread::finish(request.map(Body::new), answer, unread);
             Answer::Finished { answer: Box::pin(finish) }
         };
         UnderWay { answer, activity: Some(activity) }

@@ -2,10 +2,12 @@
 //!
 //! What comes after it on the connection can only be told from it once it has been read. hyper looks once whether it is
 //! there already, and else closes the connection without a word, so that a client that sends its next request meets an
-//! end of file. So a little is read here; and a client whose body is longer is told that the connection ends.
+//! end of file. So a little is read here; and a client whose body is longer is told that the connection ends, which then
+//! [waits](super::linger) until it has read that.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,6 +16,8 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderValue, Request, Version, header};
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
+
+use super::linger::Unread;
 
 /// How much of a body is read that nobody wants.
 const MAX_BYTES: usize = 64 << 10;
@@ -30,6 +34,7 @@ pub(super) fn is_told_apart<B: HttpBody>(request: &Request<B>) -> bool {
 pub(super) async fn finish<E, F>(
     request: Request<Body>,
     answer: impl FnOnce(Request<Body>) -> F,
+    unread: Unread,
 ) -> Result<Response, E>
 where
     F: Future<Output = Result<Response, E>>,
@@ -42,6 +47,7 @@ where
     let mut response = answer(request).await?;
     if !body.is_end_stream() && (waits || !body.clone().read_to_end().await) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        unread.store(true, Ordering::Relaxed);
     }
     Ok(response)
 }

@@ -186,6 +186,13 @@ async fn what_the_server_finds_too_large_is_refused_as_such() {
     let error = remote.commit(Txn::new().put(key("a"), large)).await.unwrap_err();
     let reason = error.reason().unwrap();
     assert!(matches!(reason, Reason::RequestTooLarge { bytes: 1_002 }), "{reason}");
+    // Nor is one that is still being sent when the answer is there taken for one whose answer was lost.
+    for _ in 0..3 {
+        let huge = Bytes::from(vec![7; 16 << 20]);
+        let put = remote.put_if(key("a"), huge, Precondition::Any).await.unwrap_err();
+        let WriteError::Refused(refused) = &put else { panic!("{put:?}") };
+        assert!(matches!(refused.reason(), Reason::RequestTooLarge { .. }), "{refused}");
+    }
 }
 
 #[tokio::test]
