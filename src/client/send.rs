@@ -121,7 +121,6 @@ impl Call {
     }
 
     /// It is sent once, without an `Idempotency-Key`.
-    #[cfg(feature = "backend")]
     pub(super) fn once_only(mut self) -> Self {
         self.kind = Kind::OnceOnly;
         self

@@ -197,6 +197,10 @@ impl Client {
 
     /// Deletes `key`, whatever is there; `None` if nothing was.
     ///
+    /// A store that is full has no room for the record of an `Idempotency-Key`, but may have it for a delete. So a delete that
+    /// was refused with 507 is sent once more without a key. If that is not answered, it is not repeated, and its outcome is
+    /// unknown.
+    ///
     /// # Errors
     /// [`ClientError`].
     pub async fn delete(&self, key: &str) -> Result<Option<ClientWritten>, ClientError> {
@@ -235,7 +239,13 @@ impl Client {
         &self,
         call: Call,
     ) -> Result<Option<ClientWritten>, ClientError> {
-        let answer = self.0.call(call).await?;
+        let mut answer = self.0.call(call.clone()).await?;
+        // What has no room may be the record of the key only. It was refused, and no attempt is under way that could still
+        // take place.
+        let is_refused = answer.status == StatusCode::INSUFFICIENT_STORAGE && !answer.after_unknown;
+        if is_refused && self.0.settings.idempotency_keys {
+            answer = self.0.call(call.once_only()).await?;
+        }
         if answer.is_not_found() {
             return Ok(None);
         }

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use ifmatch::client::{Backoff, ClientError, ClientTxn, Outcome};
+use ifmatch::http::{Options, documents};
 
 use crate::support::{Scripted, Server, answer, problem, quick};
 
@@ -289,4 +291,32 @@ async fn a_merge_that_is_no_value_of_the_type_is_not_written() {
         &serde_json::json!({"mine": 1, "theirs": "text"}),
         "an error, and no write"
     );
+}
+
+/// What has no room is the record of the `Idempotency-Key`; a delete would make some.
+#[tokio::test]
+async fn a_delete_passes_though_there_is_no_room_to_record_it() {
+    let store = documents().max_keys(1).build();
+    store.put(Bytes::from("a"), Bytes::from("1")).unwrap();
+    let server = Server::over(store, Options::default()).await;
+    let client = server.client();
+    let error = client.put("b", &1).await.unwrap_err();
+    assert!(matches!(&error, ClientError::Problem(problem) if problem.status() == 507), "{error}");
+    assert!(client.delete("a").await.unwrap().is_some());
+    assert!(client.delete("a").await.unwrap().is_none());
+}
+
+/// An attempt that was not answered may yet take place, and is known by its key only.
+#[tokio::test]
+async fn a_delete_whose_answer_was_lost_is_not_sent_without_its_key() {
+    let full = problem("507 Insufficient Storage", "storage-full", "", "");
+    let server = Scripted::new(move |request| {
+        std::future::ready(if request.number == 0 { Vec::new() } else { full.clone().into() })
+    })
+    .await;
+    let error = server.client().delete("a").await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "{error}");
+    let seen = server.seen.lock().unwrap();
+    assert_eq!(seen.len(), 2);
+    assert!(seen.iter().all(|head| head.contains("idempotency-key: ")), "{seen:?}");
 }
