@@ -217,6 +217,14 @@ impl DecodeError {
         Self { what, key: Some(key.to_owned()), source: Some(Box::new(source)) }
     }
 
+    /// The commit at `revision` has a value of `key` that the server cannot read.
+    pub(super) fn untold(revision: Revision, key: String, detail: &str) -> Self {
+        let what = format!(
+            "the commit at revision {revision} cannot be told, only what came since: {detail}"
+        );
+        Self { what, key: Some(key), source: None }
+    }
+
     pub(super) fn unencodable(source: impl Error + Send + Sync + 'static) -> Self {
         let what = format!("the value cannot be written as JSON: {source}");
         Self { what, key: None, source: Some(Box::new(source)) }

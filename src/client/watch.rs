@@ -27,7 +27,7 @@ use super::send::{Call, Shared, transport};
 use super::sse::{Decoder, Message};
 use super::unfold::{Source, Unfold};
 use super::value::ReadValue;
-use super::wire::{WireCommit, WireCompacted, WireEntry};
+use super::wire::{WireCommit, WireCompacted, WireEntry, WireUnreadable};
 use crate::percent::encode_path;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -145,7 +145,8 @@ impl Client {
 /// An item that is an error is one of these:
 /// - [`ClientError::Compacted`]: the server does not keep what came next. The stream ends; read the state anew, by
 ///   [`list`](Client::list), and watch since its revision.
-/// - [`ClientError::Decode`]: a commit has a value that is no `T`. The stream goes on with the next commit.
+/// - [`ClientError::Decode`]: a commit has a value that is no `T`, or that the server cannot read. The stream goes on with the
+///   next commit; a watch [since](Self::since) its revision, which is the [`position`](Self::position) then, does, too.
 /// - Others: the server refuses, by a 401 for example. The stream ends.
 #[must_use = "nothing is read until the stream is polled"]
 pub struct Watch<T: ReadValue + Send + 'static> {
@@ -400,6 +401,13 @@ impl<T: ReadValue> Follower<T> {
         let Message { event, id, data } = message;
         match (event.as_str(), data) {
             ("commit", Some(data)) => self.take_commit(&data)?,
+            ("unreadable", data) => {
+                let data = data.unwrap_or_default();
+                // The server ends here, and would say the same again: the next connection goes on after it.
+                self.last = Some(self.take_unreadable(&data)?.to_string());
+                self.retry = None;
+                return Ok(());
+            }
             ("compacted", data) => {
                 let data = data.unwrap_or_default();
                 let wire: WireCompacted = serde_json::from_str(&data).unwrap_or_default();
@@ -420,13 +428,27 @@ impl<T: ReadValue> Follower<T> {
         Ok(())
     }
 
+    /// A commit that the server cannot tell. Returns its revision.
+    fn take_unreadable(&mut self, data: &str) -> Result<Revision, ClientError> {
+        let unreadable: WireUnreadable = serde_json::from_str(data).map_err(unexpected)?;
+        let WireUnreadable { revision, key, detail } = unreadable;
+        if self.is_after_what_was_seen(revision) {
+            self.failures = 0;
+            self.seen = Some(revision);
+            let error = DecodeError::untold(revision, key, &detail).into();
+            self.items.push_back(Item::Unreadable(revision, error));
+        }
+        Ok(revision)
+    }
+
+    fn is_after_what_was_seen(&self, revision: Revision) -> bool {
+        self.seen.or(self.since).is_none_or(|seen| revision > seen)
+    }
+
     fn take_commit(&mut self, data: &str) -> Result<(), ClientError> {
-        let commit: WireCommit = serde_json::from_str(data).map_err(|error| {
-            let what = format!("a commit of the watch that cannot be read: {error}");
-            ClientError::Unexpected(UnexpectedAnswer::new(StatusCode::OK.as_u16(), what))
-        })?;
+        let commit: WireCommit = serde_json::from_str(data).map_err(unexpected)?;
         let revision = commit.revision;
-        if self.seen.or(self.since).is_some_and(|seen| revision <= seen) {
+        if !self.is_after_what_was_seen(revision) {
             return Ok(());
         }
         self.failures = 0;
@@ -439,6 +461,11 @@ impl<T: ReadValue> Follower<T> {
         });
         Ok(())
     }
+}
+
+fn unexpected(error: serde_json::Error) -> ClientError {
+    let what = format!("a commit of the watch that cannot be read: {error}");
+    ClientError::Unexpected(UnexpectedAnswer::new(StatusCode::OK.as_u16(), what))
 }
 
 fn is_event_stream(response: &Response) -> bool {

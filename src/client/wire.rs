@@ -179,6 +179,14 @@ pub(super) struct WireCommit {
     pub(super) events: Vec<WireEntry>,
 }
 
+/// A commit that the server cannot tell.
+#[derive(Deserialize)]
+pub(super) struct WireUnreadable {
+    pub(super) revision: Revision,
+    pub(super) key: String,
+    pub(super) detail: String,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WireCompacted {

@@ -113,6 +113,11 @@ export class Watch {
       this.told.onCompacted();
       return;
     }
+    if (event === "unreadable") {
+      this.stop();
+      this.told.onState("lost", `Not live: ${JSON.parse(data).detail}`);
+      return;
+    }
     if (id) this.last = Number(id);
     if (event !== "commit" || !data) return;
     const commit = JSON.parse(data);
