@@ -46,6 +46,12 @@ impl CodecError {
     pub fn new(codec: &'static str, message: impl Into<String>) -> Self {
         Self { codec, message: message.into() }
     }
+
+    /// The error, which is about `what`.
+    #[cfg(feature = "backend")]
+    pub(crate) fn about(self, what: impl std::fmt::Display) -> Self {
+        Self { message: format!("{} ({what})", self.message), ..self }
+    }
 }
 
 /// [bincode](https://docs.rs/bincode/2) 2 with its standard configuration: the default.

@@ -15,7 +15,7 @@ use crate::versioned::Versioned;
 
 use super::Types;
 use super::key::ByteKey;
-use super::translate::{entry, found, key, range, rest};
+use super::translate::{found, range, rest, under_key};
 
 /// The state of a [`Typed`](super::Typed) backend at one revision.
 pub struct TypedSnapshot<S, K, V, C> {
@@ -46,10 +46,7 @@ where
 
     async fn page(&self, within: KeyRange<K>, limit: usize) -> Result<Page<K, V>, ReadError> {
         let page = self.inner.page(range(within), limit).await?;
-        let entries = page
-            .entries
-            .into_iter()
-            .map(|(at, there)| Ok((key::<K, C>(at)?, entry::<V, C>(there)?)));
+        let entries = page.entries.into_iter().map(|(at, there)| under_key::<K, V, C>(at, there));
         let entries = entries.collect::<Result<_, _>>().map_err(ReadError::Undecodable)?;
         let rest = page.rest.map(rest::<K, C>).transpose().map_err(ReadError::Undecodable)?;
         Ok(Page::new(entries, rest))

@@ -32,6 +32,20 @@ pub(super) fn entry<V: DeserializeOwned, C: Codec>(
     Ok(Versioned::new(value, entry.revision(), entry.created_revision(), entry.write_count()))
 }
 
+/// An entry under its key, if both are of the types; else an error that names the key.
+pub(super) fn under_key<K: ByteKey, V: DeserializeOwned, C: Codec>(
+    at: Bytes,
+    there: Versioned<Bytes>,
+) -> Result<(K, Versioned<V>), CodecError> {
+    let both = key::<K, C>(at.clone()).and_then(|key| Ok((key, entry::<V, C>(there)?)));
+    both.map_err(|error| of_key(error, &at))
+}
+
+/// The error, with the bytes of the key that it is about: whoever asked for many cannot know.
+fn of_key(error: CodecError, key: &[u8]) -> CodecError {
+    error.about(format_args!("the key {}", key.escape_ascii()))
+}
+
 pub(super) fn found<V: DeserializeOwned, C: Codec>(
     found: Option<Versioned<Bytes>>,
 ) -> Result<Option<Versioned<V>>, ReadError> {
@@ -118,18 +132,25 @@ pub(super) fn commit<K: ByteKey, V: DeserializeOwned, C: Codec>(
 ) -> Result<Commit<K, V>, WatchError> {
     let revision = commit.revision();
     let events = commit.into_events().into_iter().map(|event| {
-        Ok(match event {
-            Event::Put { key: at, entry: put, previous } => Event::put(
-                key::<K, C>(at)?,
-                entry::<V, C>(put)?,
-                previous.map(entry::<V, C>).transpose()?,
-            ),
-            Event::Delete { key: at, revision, previous } => {
-                let previous = previous.map(entry::<V, C>).transpose()?;
-                Event::delete(key::<K, C>(at)?, revision, previous)
-            }
-        })
+        let at = event.key().clone();
+        typed_event::<K, V, C>(event).map_err(|error| of_key(error, &at))
     });
     let events = events.collect::<Result<_, CodecError>>().map_err(WatchError::Undecodable)?;
     Ok(Commit::new(revision, events))
+}
+
+fn typed_event<K: ByteKey, V: DeserializeOwned, C: Codec>(
+    event: Event<Bytes, Bytes>,
+) -> Result<Event<K, V>, CodecError> {
+    Ok(match event {
+        Event::Put { key: at, entry: put, previous } => Event::put(
+            key::<K, C>(at)?,
+            entry::<V, C>(put)?,
+            previous.map(entry::<V, C>).transpose()?,
+        ),
+        Event::Delete { key: at, revision, previous } => {
+            let previous = previous.map(entry::<V, C>).transpose()?;
+            Event::delete(key::<K, C>(at)?, revision, previous)
+        }
+    })
 }
