@@ -116,6 +116,29 @@ async fn an_export_is_gone_on_with_at_the_server_beside() {
     ok(ifmatch(&other, directory.path(), &["export", "", "late", "--force"]));
 }
 
+/// How many operations a transaction may have is found once in an import, not for each batch of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_size_of_a_batch_that_fits_is_found_once() {
+    let server = Server::start(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let there = Front::start(&backend(&server));
+    let line = |number| format!("{{\"key\": \"n/{number:04}\", \"value\": {number}}}\n");
+    std::fs::write(directory.path().join("in"), (0..3_000).map(line).collect::<String>()).unwrap();
+    ok(ifmatch(&there, directory.path(), &["import", "in", "--quiet"]));
+    assert_eq!(there.client().list::<u64>("n/").collect().await.unwrap().len(), 3_000);
+    let mut figures = ureq::get(format!("{}/metrics", there.url)).call().unwrap();
+    let figures = figures.body_mut().read_to_string().unwrap();
+    let refused: u64 = figures
+        .lines()
+        .filter(|line| {
+            line.starts_with("ifmatch_requests_total") && line.contains("status=\"400\"")
+        })
+        .map(|line| line.split(' ').nth(1).unwrap().parse::<u64>().unwrap())
+        .sum();
+    // Of the first batch, and of its halves.
+    assert!((1..=6).contains(&refused), "{refused} requests were refused");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_move_into_etcd_and_back() {
     let server = Server::start(&[]);

@@ -94,6 +94,8 @@ pub(super) struct Batch {
     pending: Vec<Pending>,
     keys: HashSet<String>,
     bytes: usize,
+    /// So many lines the server takes in a transaction, as far as it was found.
+    fits: usize,
     /// The key that was written, or found, last.
     pub(super) witness: Option<String>,
 }
@@ -101,13 +103,14 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn new(client: Client, policy: Policy, keep_going: bool) -> Self {
         let (pending, keys) = (Vec::new(), HashSet::new());
-        Self { client, policy, keep_going, pending, keys, bytes: 0, witness: None }
+        let (bytes, fits) = (0, usize::MAX);
+        Self { client, policy, keep_going, pending, keys, bytes, fits, witness: None }
     }
 
     /// No transaction writes a key twice.
     pub(super) fn has_room(&self, next: &Pending, max: usize) -> bool {
         self.pending.is_empty()
-            || (self.pending.len() < max
+            || (self.pending.len() < max.min(self.fits)
                 && self.bytes + next.bytes <= MAX_BYTES
                 && !self.keys.contains(&next.entry.key))
     }
@@ -150,6 +153,10 @@ impl Batch {
                 }
                 Err(error) if is_about_content(&error) => {
                     if part.len() > 1 {
+                        // Of the lines that come the server takes no more, either; what else is wrong is of these.
+                        if is_about_number(&error) {
+                            self.fits = part.len() / 2;
+                        }
                         parts.extend([part.split_off(part.len() / 2), part]);
                         continue;
                     }
@@ -280,6 +287,13 @@ fn is_about_content(error: &ClientError) -> bool {
         ClientError::Problem(problem) => [400, 413, 415, 422].contains(&problem.status()),
         _ => false,
     }
+}
+
+/// Whether there were too many lines for one transaction.
+fn is_about_number(error: &ClientError) -> bool {
+    let ClientError::Problem(problem) = error else { return false };
+    let body = serde_json::from_slice::<serde_json::Value>(problem.body());
+    body.is_ok_and(|body| body.get("max_operations").is_some())
 }
 
 /// White space between the parts of a JSON text does not count: an export does not keep all of it.
