@@ -78,6 +78,26 @@ fn text_has_conflicts_and_refusals_unless_the_filter_says_otherwise() {
     assert_eq!(requests(&log(&[], &[])), 0, "nobody asked");
 }
 
+/// Those beneath it tell of each frame of each connection.
+#[cfg(unix)]
+#[test]
+fn a_level_alone_is_of_what_this_crate_logs() {
+    for (filter, tells_of_others) in [("debug", false), ("debug,h2=debug", true)] {
+        let process = Process::start_with(&["--log", "json"], &[("IFMATCH_LOG", filter)]);
+        let uri = format!("http://{}/healthz", process.address);
+        assert_eq!(crate::support::http2(process.address, &uri), 200);
+        process.signal("TERM");
+        let (_, _, err) = process.ended();
+        let targets: Vec<String> = err
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["target"].to_string())
+            .collect();
+        assert!(targets.contains(&"\"ifmatch::request\"".to_owned()), "{err}");
+        let ours = targets.iter().filter(|target| target.starts_with("\"ifmatch")).count();
+        assert_eq!(ours < targets.len(), tells_of_others, "{filter}: {targets:?}");
+    }
+}
+
 #[test]
 fn an_unknown_form_is_one_line() {
     let line = fails(&["serve", "--log", "xml"]);

@@ -42,6 +42,11 @@ impl Log {
     }
 }
 
+/// A level alone is of what this crate logs: from `info` on, those beneath it log each frame of each connection. Of these
+/// warnings are told, unless a filter names them.
 fn parse(filter: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::builder().parse(filter)
+    match filter.trim().to_ascii_lowercase().as_str() {
+        level @ ("trace" | "debug" | "info") => Ok(EnvFilter::new(format!("warn,ifmatch={level}"))),
+        _ => EnvFilter::builder().parse(filter),
+    }
 }
