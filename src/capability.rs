@@ -39,8 +39,8 @@ impl fmt::Display for Capability {
             Self::History => "the history of a key",
             Self::Past => "the state at a past revision",
             Self::Watch => "watching",
-            Self::EmptyRange => "conditions that a range is empty",
-            Self::UnchangedRange => "conditions that a range is unchanged",
+            Self::EmptyRange => "the condition that this range is empty",
+            Self::UnchangedRange => "the condition that this range is unchanged",
             Self::AnyKey => "keys of any bytes",
         })
     }

@@ -50,7 +50,8 @@ pub enum CommitError<K, V> {
         /// What was not committed.
         txn: Box<Txn<K, V>>,
     },
-    /// The log failed while the transaction was on its way: all of it or nothing may be there after a restart.
+    /// All of the transaction or nothing of it may be there: the log failed while it was on its way, and it may be there
+    /// after a restart; or a store elsewhere did not answer, and it may be there now.
     OutcomeUnknown(OutcomeUnknown),
 }
 

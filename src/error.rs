@@ -1,8 +1,9 @@
 //! Why a write did not take place, and why a store did not open.
 //!
 //! A failed write is one of three things, and callers handle them differently: the race was lost
-//! ([`Conflict`]: merge and try again), the store refused ([`Refused`]: nothing was written), or the log
-//! failed while the write was on its way ([`OutcomeUnknown`]: read after a restart).
+//! ([`Conflict`]: merge and try again), the store refused ([`Refused`]: nothing was written), or nobody knows what
+//! became of it ([`OutcomeUnknown`]: the log failed while it was on its way: read after a restart; or a store elsewhere did
+//! not answer: read now).
 
 use std::error::Error;
 use std::fmt;
@@ -25,7 +26,8 @@ pub enum WriteError<K, V> {
     Conflict(Conflict<K, V>),
     /// The store could not take the write; nothing was written.
     Refused(Refused<V>),
-    /// The log failed while the write was on its way: it may or may not be there after a restart.
+    /// The write may or may not have taken place: the log failed while it was on its way, and it may be there after a
+    /// restart; or a store elsewhere did not answer, and it may be there now.
     OutcomeUnknown(OutcomeUnknown),
 }
 
@@ -171,7 +173,8 @@ pub enum Reason {
         /// The place of the other.
         second: usize,
     },
-    /// The transaction has more preconditions and writes than a transaction may have.
+    /// The transaction has more preconditions and writes than a transaction may have. A backend that is elsewhere may count
+    /// otherwise: a range that is to be unchanged as each of its keys, for example.
     #[error("the transaction has {operations} operations, the limit is {max}")]
     TooManyOperations {
         /// How many it has.
@@ -208,14 +211,18 @@ pub enum Reason {
     #[error("the store is closed")]
     Closed,
     /// A backend cannot do this.
-    #[error("the backend has no {0}")]
+    #[error("the backend does not support {0}")]
     Unsupported(Capability),
-    /// A backend that is elsewhere has no room. Deletes still work.
+    /// A backend that is elsewhere has no room. Transactions that only delete, and deletes of one key, still work.
     #[error("the backend has no room")]
     Full(#[source] Cause),
     /// A backend that is elsewhere could not be reached, or answered that it takes no writes now.
     #[error("the backend is not available")]
     Unavailable(#[source] Cause),
+    /// A backend that is elsewhere does not let this in: a name or a password is wrong, or a permission is missing. It is no
+    /// different the next time, until somebody changes that.
+    #[error("the backend does not allow it")]
+    Denied(#[source] Cause),
 }
 
 /// Whether the write took place cannot be known now.
@@ -284,11 +291,15 @@ pub enum ReadError {
     #[error(transparent)]
     Revision(#[from] HistoryError),
     /// The backend cannot do this.
-    #[error("the backend has no {0}")]
+    #[error("the backend does not support {0}")]
     Unsupported(Capability),
     /// The backend could not be reached, or answered that it cannot be read now.
     #[error("the backend is not available")]
     Unavailable(#[source] Cause),
+    /// The backend does not let this in: a name or a password is wrong, or a permission is missing. It is no different the
+    /// next time, until somebody changes that.
+    #[error("the backend does not allow it")]
+    Denied(#[source] Cause),
     /// What is stored is not of the types that a `Typed` backend was told.
     #[error("what is stored is not of the backend's types")]
     Undecodable(#[source] CodecError),

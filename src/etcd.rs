@@ -76,7 +76,9 @@
 //!
 //! `etcdctl snapshot restore` takes revisions back. Restore into a cluster with another token
 //! (`--initial-cluster-token`), or delete `ifmatch.identity`: then it is another store, and no old revision or `ETag`
-//! matches. Who was connected before has to connect again: an [`Etcd`] asks once which store it is.
+//! matches. Who was connected before has to connect again. [`status`](crate::Backend::status), and so `/readyz`, looks
+//! whether it is still the same store; if it is not, that is [`Unavailable`](crate::ReadError::Unavailable), and from then on
+//! every write is refused. What was written before somebody looked went into the new store.
 
 mod backend;
 mod builder;
@@ -103,7 +105,7 @@ use etcd_client::proto::PbResponseHeader;
 
 use crate::identity::Identity;
 use crate::revision::Revision;
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
 pub use self::builder::Builder;
 #[cfg(feature = "tls")]
@@ -134,6 +136,8 @@ struct Shared {
     seen: AtomicU64,
     /// The most operations in a transaction, once they are known; 0 before.
     max_operations: AtomicU64,
+    /// Whether etcd has another store in its place, as far as was seen.
+    is_replaced: AtomicBool,
 }
 
 impl Etcd {
@@ -174,7 +178,16 @@ impl Etcd {
     ) -> Result<Self, ConnectError> {
         let identity = identity::find(&members, &namespace).await?;
         let (seen, max_operations) = (AtomicU64::new(Revision::MIN.get()), AtomicU64::new(0));
-        let shared = Shared { members, namespace, identity, reconnect_for, seen, max_operations };
+        let is_replaced = AtomicBool::new(false);
+        let shared = Shared {
+            members,
+            namespace,
+            identity,
+            reconnect_for,
+            seen,
+            max_operations,
+            is_replaced,
+        };
         let etcd = Self { shared: Arc::new(shared) };
         etcd.newest().await?;
         Ok(etcd)

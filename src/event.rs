@@ -197,11 +197,14 @@ pub enum WatchError {
     #[error("the watch was cancelled")]
     Cancelled,
     /// A backend cannot do this.
-    #[error("the backend has no {0}")]
+    #[error("the backend does not support {0}")]
     Unsupported(Capability),
     /// A backend that is elsewhere could not be reached; another watch may be opened since the position of this one.
     #[error("the backend is not available")]
     Unavailable(#[source] Cause),
+    /// A backend that is elsewhere does not let this in: a name or a password is wrong, or a permission is missing.
+    #[error("the backend does not allow it")]
+    Denied(#[source] Cause),
     /// The next commit is not of the types that a `Typed` backend was told. The watch goes on after it.
     #[error("a commit is not of the backend's types")]
     Undecodable(#[source] CodecError),
@@ -245,6 +248,7 @@ impl WatchError {
                 | Self::Cancelled
                 | Self::Unsupported(_)
                 | Self::Unavailable(_)
+                | Self::Denied(_)
         )
     }
 }

@@ -38,7 +38,10 @@ impl Backend for Etcd {
     }
 
     async fn status(&self) -> Result<BackendStatus, ReadError> {
-        self.how_it_is().await.map_err(|fault| ReadError::Unavailable(fault.into_cause()))
+        match self.how_it_is().await {
+            Ok(status) => Ok(status),
+            Err(fault) => Err(self.read_error(fault).await),
+        }
     }
 
     async fn get(&self, key: &Bytes) -> Result<Option<Versioned<Bytes>>, ReadError> {

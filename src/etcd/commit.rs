@@ -23,6 +23,14 @@ type Error = CommitError<Bytes, Bytes>;
 impl Etcd {
     pub(super) async fn commit_all(&self, txn: Txn<Bytes, Bytes>) -> Result<Revision, Error> {
         if let Err(reason) = txn.check() {
+            let reason = match reason {
+                // What is told is what would pass here.
+                Reason::TooManyOperations { operations, .. } => Reason::TooManyOperations {
+                    operations,
+                    max: self.max_operations(operations).await,
+                },
+                other => other,
+            };
             return Err(CommitError::refused(reason, txn));
         }
         let mut lists = Vec::with_capacity(txn.requirements().len());

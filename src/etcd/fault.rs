@@ -5,6 +5,7 @@
 //! which are the same in 3.4, 3.5 and 3.6 (`api/v3rpc/rpctypes/error.go`); the codes alone are shared by many.
 
 use std::error::Error;
+use std::fmt;
 
 use tonic::{Code, ConnectError, Status};
 
@@ -32,9 +33,21 @@ pub(super) enum Fault {
     NoSpace(Cause),
     /// The token is older than the last change of etcd's users, as one that is a JWT can be: with another it may be let in.
     TokenIsOld(Cause),
+    /// etcd does not let this user do it, or nobody without a name.
+    Denied(Cause),
     /// Any other refusal: nothing was written, and it will not be different elsewhere.
     Refused(Cause),
 }
+
+/// What etcd says of who asks, under codes that it uses for other things, too.
+const DENIALS: [&str; 6] = [
+    "user name is empty",
+    "user name not found",
+    "authentication failed",
+    "authentication is not enabled",
+    "invalid auth token",
+    "permission denied",
+];
 
 impl Fault {
     pub(super) fn of(error: etcd_client::Error) -> Self {
@@ -59,7 +72,7 @@ impl Fault {
 
     fn of_status(status: Status) -> Self {
         if was_never_sent(&status) {
-            return Self::Elsewhere(Cause::new(status));
+            return Self::Elsewhere(cause(status));
         }
         // An error that has a source was found here, not told by etcd.
         let is_told = status.source().is_none();
@@ -68,9 +81,9 @@ impl Fault {
             Code::OutOfRange if message.contains("has been compacted") => Self::Compacted,
             Code::OutOfRange if message.contains("is a future revision") => Self::Future,
             Code::OutOfRange if message.contains("decoded message length too large") => {
-                Self::ResponseTooLarge(Cause::new(status))
+                Self::ResponseTooLarge(cause(status))
             }
-            _ if !is_told => Self::Unclear(Cause::new(status)),
+            _ if !is_told => Self::Unclear(cause(status)),
             Code::InvalidArgument if message.contains("too many operations") => {
                 Self::TooManyOperations
             }
@@ -81,23 +94,32 @@ impl Fault {
             Code::ResourceExhausted
                 if message.contains("trying to send message larger than max") =>
             {
-                Self::ResponseTooLarge(Cause::new(status))
+                Self::ResponseTooLarge(cause(status))
             }
             Code::ResourceExhausted if message.contains("received message larger than max") => {
                 Self::RequestTooLarge
             }
             Code::ResourceExhausted if message.contains("database space exceeded") => {
-                Self::NoSpace(Cause::new(status))
+                Self::NoSpace(cause(status))
             }
             Code::ResourceExhausted if message.contains("too many requests") => {
-                Self::Elsewhere(Cause::new(status))
+                Self::Elsewhere(cause(status))
             }
             // Said before a request is looked at; that of a leader that went away in between has another text.
             Code::Unavailable if message == "etcdserver: no leader" => {
-                Self::Elsewhere(Cause::new(status))
+                Self::Elsewhere(cause(status))
             }
             Code::InvalidArgument if message.contains("revision of auth store is old") => {
-                Self::TokenIsOld(Cause::new(status))
+                Self::TokenIsOld(cause(status))
+            }
+            Code::InvalidArgument
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::FailedPrecondition
+                if message.starts_with("etcdserver: ")
+                    && DENIALS.iter().any(|text| message.contains(text)) =>
+            {
+                Self::Denied(cause(status))
             }
             Code::InvalidArgument
             | Code::PermissionDenied
@@ -106,9 +128,9 @@ impl Fault {
             | Code::Unimplemented
                 if message.starts_with("etcdserver: ") =>
             {
-                Self::Refused(Cause::new(status))
+                Self::Refused(cause(status))
             }
-            _ => Self::Unclear(Cause::new(status)),
+            _ => Self::Unclear(cause(status)),
         }
     }
 
@@ -120,6 +142,7 @@ impl Fault {
             | Self::ResponseTooLarge(cause)
             | Self::NoSpace(cause)
             | Self::TokenIsOld(cause)
+            | Self::Denied(cause)
             | Self::Refused(cause) => cause,
             Self::Compacted => Cause::new("the revision has been compacted"),
             Self::Future => Cause::new("the revision is of the future"),
@@ -128,10 +151,84 @@ impl Fault {
         }
     }
 
+    /// With the member that it is of.
+    pub(super) fn at(self, member: &str) -> Self {
+        let at = |cause| Cause::new(At { member: member.to_owned(), cause });
+        match self {
+            Self::Elsewhere(cause) => Self::Elsewhere(at(cause)),
+            Self::Unclear(cause) => Self::Unclear(at(cause)),
+            other => other,
+        }
+    }
+
     /// Whether it is of the member that was asked, so that the next request goes to another.
     pub(super) fn is_of_the_member(&self) -> bool {
         matches!(self, Self::Elsewhere(_) | Self::Unclear(_))
     }
+}
+
+/// A cause, and the member that it is of.
+#[derive(Debug)]
+struct At {
+    member: String,
+    cause: Cause,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.member, self.cause)
+    }
+}
+
+impl Error for At {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+/// What etcd answered, or what kept it from answering, as people read it: `Status` prints how it is made.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", text_of(.0))]
+struct Said(Status, #[source] Option<Hint>);
+
+/// What to look at.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Hint(&'static str);
+
+fn cause(status: Status) -> Cause {
+    let text = text_of(&status);
+    let hint = HINTS.iter().find(|(sign, _)| text.contains(sign)).map(|(_, hint)| Hint(hint));
+    Cause::new(Said(status, hint))
+}
+
+/// What is not etcd shows itself by these.
+const HINTS: [(&str, &str); 2] = [
+    (
+        "tls handshake eof",
+        "does the endpoint speak TLS? etcd:// and http:// are without, etcds:// and https:// with",
+    ),
+    (
+        "invalid compression flag",
+        "does the endpoint speak gRPC, as etcd does? It looks like a server of HTTP",
+    ),
+];
+
+/// The message, and what is behind it.
+fn text_of(status: &Status) -> String {
+    let mut text = match status.message() {
+        "" => status.code().description().to_owned(),
+        message => message.to_owned(),
+    };
+    let mut source = status.source();
+    while let Some(error) = source {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = error.source();
+    }
+    text
 }
 
 /// Whether no connection was made to send it on.
@@ -186,8 +283,21 @@ mod tests {
             of(Code::InvalidArgument, "etcdserver: revision of auth store is old"),
             Fault::TokenIsOld(_)
         ));
+        for (code, message) in [
+            (Code::PermissionDenied, "etcdserver: permission denied"),
+            (Code::InvalidArgument, "etcdserver: user name is empty"),
+            (Code::FailedPrecondition, "etcdserver: user name not found"),
+            (Code::Unauthenticated, "etcdserver: invalid auth token"),
+            (
+                Code::InvalidArgument,
+                "etcdserver: authentication failed, invalid user ID or password",
+            ),
+            (Code::FailedPrecondition, "etcdserver: authentication is not enabled"),
+        ] {
+            assert!(matches!(of(code, message), Fault::Denied(_)), "{message}");
+        }
         assert!(matches!(
-            of(Code::PermissionDenied, "etcdserver: permission denied"),
+            of(Code::InvalidArgument, "etcdserver: duplicate key given in txn request"),
             Fault::Refused(_)
         ));
         let open = [

@@ -27,6 +27,11 @@ pub(super) async fn find(
     Ok(of(stored, members.cluster()))
 }
 
+/// Whether what is stored now says that it is still the store `known`.
+pub(super) fn is_still(known: Identity, stored: Option<&[u8]>, members: &Members) -> bool {
+    stored.and_then(digits).is_some_and(|stored| of(stored, members.cluster()) == known)
+}
+
 async fn read(members: &Members, key: &str) -> Result<Option<Vec<u8>>, Fault> {
     let found = members.ask(Request::Read, |clients| {
         let mut kv = clients.kv.clone();

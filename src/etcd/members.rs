@@ -139,7 +139,10 @@ impl Members {
         F: Future<Output = Result<T, etcd_client::Error>>,
     {
         let turn = self.turn.load(Ordering::Relaxed);
-        let asked = match self.clients(turn).await {
+        let Some(member) = self.member(turn) else {
+            return (turn, Err(Fault::Refused(Cause::new("there is no member"))));
+        };
+        let asked = match member.clients.get_or_try_init(|| self.connect(&member.url)).await {
             Ok(clients) => clients.ask(ask).await,
             Err(fault) => {
                 // Also one that is no member, or of another cluster: it would be asked for ever.
@@ -147,7 +150,7 @@ impl Members {
                 Err(fault)
             }
         };
-        (turn, asked)
+        (turn, asked.map_err(|fault| fault.at(&member.url)))
     }
 
     /// The next member is asked from now on, unless that was decided already.
@@ -157,14 +160,9 @@ impl Members {
         let _passed = self.turn.compare_exchange(turn, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    async fn clients(&self, turn: u64) -> Result<&Clients, Fault> {
-        let count = u64::try_from(self.members.len()).unwrap_or(1);
-        let index = usize::try_from(turn % count).unwrap_or(0);
-        let member = self
-            .members
-            .get(index)
-            .ok_or_else(|| Fault::Refused(Cause::new("there is no member")))?;
-        member.clients.get_or_try_init(|| self.connect(&member.url)).await
+    fn member(&self, turn: u64) -> Option<&Member> {
+        let count = u64::try_from(self.members.len()).unwrap_or(1).max(1);
+        self.members.get(usize::try_from(turn % count).unwrap_or(0))
     }
 
     /// Connects, and makes sure that it is the cluster of the others.

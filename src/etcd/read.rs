@@ -12,12 +12,17 @@ use crate::cause::Cause;
 use crate::error::ReadError;
 use crate::history::HistoryError;
 use crate::revision::Revision;
+use crate::sync::Ordering;
 use crate::versioned::Versioned;
 
 use super::Etcd;
 use super::entry::{entry, number, revision, revision_of};
 use super::fault::Fault;
+use super::identity;
 use super::members::Request;
+
+/// Revisions and tags of the store that was there may match what they were never of.
+pub(super) const REPLACED: &str = "it is another store than the one that was connected to: its identity in etcd has changed, or is gone. Connect again";
 
 /// etcd looks for watches that are behind ten times a second.
 const COMPACTION_IS_TOLD: Duration = Duration::from_secs(3);
@@ -92,12 +97,21 @@ impl Etcd {
         };
         match told {
             Ok(error) => error.into(),
+            Err(Fault::Denied(cause)) => ReadError::Denied(cause),
             Err(fault) => ReadError::Unavailable(fault.into_cause()),
         }
     }
 
     pub(super) async fn how_it_is(&self) -> Result<BackendStatus, Fault> {
-        let revision = self.newest().await?;
+        let identity = self.shared.namespace.identity_key();
+        let found = self.range(identity.into(), GetOptions::new()).await?;
+        let revision = revision_of(found.header.as_ref())?;
+        let stored = found.kvs.first().map(|found| &*found.value);
+        if !identity::is_still(self.shared.identity, stored, &self.shared.members) {
+            self.shared.is_replaced.store(true, Ordering::Relaxed);
+            return Err(Fault::Refused(Cause::new(REPLACED)));
+        }
+        self.shared.is_replaced.store(false, Ordering::Relaxed);
         let status = self.shared.members.ask(Request::Read, |clients| {
             let mut maintenance = clients.maintenance.clone();
             async move { Ok(maintenance.status().await?.0) }
@@ -105,7 +119,7 @@ impl Etcd {
         // Where it is not for every user to know, a write will tell.
         let writable = match status.await {
             Ok(status) => !status.errors.iter().any(|alarm| alarm.contains("NOSPACE")),
-            Err(Fault::Refused(_)) => true,
+            Err(Fault::Refused(_) | Fault::Denied(_)) => true,
             Err(fault) => return Err(fault),
         };
         Ok(BackendStatus::new(revision, writable))

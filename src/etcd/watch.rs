@@ -89,7 +89,15 @@ impl Etcd {
             Fault::Future => self.newest().await.map(WatchError::future),
             other => Err(other),
         };
-        told.unwrap_or_else(|fault| WatchError::Unavailable(fault.into_cause()))
+        told.unwrap_or_else(ended)
+    }
+}
+
+/// Why nothing more comes.
+fn ended(fault: Fault) -> WatchError {
+    match fault {
+        Fault::Denied(cause) => WatchError::Denied(cause),
+        other => WatchError::Unavailable(other.into_cause()),
     }
 }
 
@@ -122,7 +130,7 @@ impl Stream for EtcdWatch {
                     self.position = self.position.max(resume);
                     WatchError::lagged(resume)
                 }
-                Some(Told::End(cause)) => WatchError::Unavailable(cause),
+                Some(Told::End(fault)) => ended(fault),
                 None => WatchError::Unavailable(Cause::new("the runtime of the watch has ended")),
             };
             self.is_over = error.is_final();

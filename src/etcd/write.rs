@@ -10,12 +10,14 @@ use crate::error::{OutcomeUnknown, Reason, Refused, WriteError};
 use crate::precondition::Precondition;
 use crate::revision::Revision;
 use crate::store::{Deleted, Written};
+use crate::sync::Ordering;
 
 use super::Etcd;
 use super::condition::compare;
 use super::entry::{entry, revision, revision_of};
 use super::fault::Fault;
 use super::members::Request;
+use super::read::REPLACED;
 use super::settle::Put;
 
 type Error = WriteError<Bytes, Bytes>;
@@ -34,6 +36,9 @@ impl Etcd {
         request: Request,
         txn: EtcdTxn,
     ) -> Result<PbTxnResponse, Fault> {
+        if request == Request::Write && self.shared.is_replaced.load(Ordering::Relaxed) {
+            return Err(Fault::Refused(Cause::new(REPLACED)));
+        }
         let answer = self.shared.members.ask(request, move |clients| {
             let (mut kv, txn) = (clients.kv.clone(), txn.clone());
             async move { Ok(kv.txn(txn).await?.0) }
@@ -169,6 +174,7 @@ impl Etcd {
             Fault::TooManyOperations => {
                 Reason::TooManyOperations { operations, max: self.max_operations(operations).await }
             }
+            Fault::Denied(cause) => Reason::Denied(cause),
             other => Reason::Unavailable(other.into_cause()),
         }
     }

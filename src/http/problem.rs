@@ -7,6 +7,7 @@ mod kind;
 mod of;
 pub(super) mod pages;
 mod unmet;
+mod why;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +23,7 @@ pub use self::kind::ProblemKind;
 pub(super) use self::of::RETRY_UNAVAILABLE;
 pub use self::pages::problem_pages;
 pub(super) use self::unmet::Unmet;
+pub(super) use self::why::Why;
 use super::etag::ETag;
 
 /// An error as a response: an `application/problem+json` document (RFC 9457) with its status.
@@ -53,6 +55,7 @@ struct Details {
     links: Vec<(&'static str, String)>,
     members: Vec<(&'static str, Box<RawValue>)>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    why: Option<Why>,
 }
 
 /// What a conflict says about the resource.
@@ -76,6 +79,7 @@ impl Problem {
             links: Vec::new(),
             members: Vec::new(),
             headers: Vec::new(),
+            why: None,
         }))
     }
 
@@ -146,6 +150,12 @@ impl Problem {
         self
     }
 
+    /// With what is behind `error`, for the log.
+    pub(super) fn because(mut self, error: &dyn std::error::Error) -> Self {
+        self.0.why = Why::of(error);
+        self
+    }
+
     pub(super) fn with_state(mut self, state: State) -> Self {
         self.0.state = Some(state);
         self
@@ -154,6 +164,12 @@ impl Problem {
     /// Says in which part of the request it is.
     pub(super) fn within(mut self, part: impl fmt::Display) -> Self {
         self.0.detail = format!("{part}: {}", self.0.detail);
+        self
+    }
+
+    /// Says more about it.
+    pub(super) fn with_more(mut self, more: impl fmt::Display) -> Self {
+        self.0.detail = format!("{}: {more}", self.0.detail);
         self
     }
 
@@ -229,10 +245,9 @@ impl State {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&*self.0).expect("text and numbers always serialize");
-        let Details { kind, status, state, headers, .. } = *self.0;
+        let Details { kind, status, state, headers, why, .. } = *self.0;
         let current = state.and_then(|state| state.current);
         let mut response = (status, body).into_response();
-        response.extensions_mut().insert(kind);
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -244,6 +259,9 @@ impl IntoResponse for Problem {
         fields.extend(headers);
         // For whoever counts or logs it.
         response.extensions_mut().insert(kind);
+        if let Some(why) = why {
+            response.extensions_mut().insert(why);
+        }
         response
     }
 }

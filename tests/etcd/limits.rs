@@ -32,6 +32,10 @@ async fn a_transaction_may_have_as_many_operations_as_etcd_takes() {
         etcd.commit(puts(max)).await.unwrap();
         let error = etcd.commit(puts(max + 1)).await.unwrap_err();
         assert_eq!(too_many(error), (max + 1, max));
+        // Nor is the limit of this crate told where etcd's is lower.
+        let most = Transaction::MAX_OPERATIONS;
+        let error = etcd.commit(puts(most + 1)).await.unwrap_err();
+        assert_eq!(too_many(error), (most + 1, max));
         // Preconditions count for themselves.
         let demands = |count| {
             (0..count).fold(puts(max), |txn, _| txn.require(key("0"), Precondition::Present))

@@ -17,6 +17,8 @@ mod proxy;
 mod remote;
 #[cfg(feature = "cli")]
 mod serve;
+#[cfg(feature = "cli")]
+mod served;
 mod server;
 mod support;
 #[path = "../conformance/table.rs"]

@@ -66,6 +66,70 @@ async fn a_store_is_the_same_for_all_who_connect_and_no_other() {
     assert_ne!(connect(&server.url).await.identity(), identities[0]);
 }
 
+/// Its revisions begin anew, and what was read before would match what it was never of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_made_anew_under_who_is_connected_is_noticed() {
+    let mut place = Place { is_kept: true, ..Place::alone(&[]) };
+    let server = place.start();
+    let etcd = connect(&server.url).await;
+    put(&etcd, "a", "1").await;
+    etcd.status().await.unwrap();
+    drop(server);
+    std::fs::remove_dir_all(place.directory.join("data")).unwrap();
+    place.is_kept = false;
+    let server = place.start();
+    let other = connect(&server.url).await;
+    let error = crate::support::at_last(async || match etcd.status().await {
+        Err(error) if chain(&error).contains("another store") => Ok(error),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    assert!(matches!(error, ifmatch::ReadError::Unavailable(_)), "{error}");
+    let refused = etcd.put_if(key("b"), key("1"), Precondition::Any).await.unwrap_err();
+    assert!(chain(&refused).contains("another store"), "{refused}");
+    let refused = etcd.commit(Txn::new().delete(key("b"))).await.unwrap_err();
+    assert!(chain(&refused).contains("another store"), "{refused}");
+    assert_eq!(refused.into_txn().unwrap().changes().len(), 1);
+    assert!(other.get(&key("b")).await.unwrap().is_none());
+    put(&other, "b", "2").await;
+
+    // As if it had been restored, and was meant to be another store.
+    etcdctl(&server.url, &["del", "ifmatch.identity"]);
+    assert!(chain(&other.status().await.unwrap_err()).contains("another store"));
+    assert!(connect(&server.url).await.status().await.unwrap().writable);
+}
+
+/// An error with all that is behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_be_reached_is_named_in_words() {
+    let [free] = crate::server::free_ports();
+    let nobody = format!("http://127.0.0.1:{free}");
+    let quick = |url: &str| Etcd::builder([url]).retry_for(Duration::from_millis(300)).connect();
+    let said = chain(&quick(&nobody).await.unwrap_err());
+    assert!(said.contains(&nobody) && said.to_lowercase().contains("refused"), "{said}");
+    assert!(!said.contains("code:") && !said.contains("Error("), "{said}");
+
+    // A server of HTTP that is no etcd.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let app = axum::Router::new().fallback(|| async { "{}" });
+        axum::serve(listener, app).await
+    });
+    let said = chain(&quick(&format!("http://{address}")).await.unwrap_err());
+    assert!(said.contains("does the endpoint speak gRPC"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_identity_is_not_overwritten() {
     let server = Server::start(&[]);
@@ -164,7 +228,7 @@ async fn a_token_that_is_older_than_the_last_change_of_the_users_is_renewed() {
     etcdctl(url, &["--user=root:secret", "user", "delete", "ann"]);
     let put = etcd.put_if(key("a"), key("1"), Precondition::Any).await.unwrap_err();
     let ifmatch::WriteError::Refused(refused) = put else { panic!("{put}") };
-    assert!(matches!(refused.reason(), ifmatch::Reason::Unavailable(_)), "{refused}");
+    assert!(matches!(refused.reason(), ifmatch::Reason::Denied(_)), "{refused}");
 }
 
 /// Nothing but the watch itself is there to find that its token is too old.
@@ -188,7 +252,7 @@ async fn a_watch_goes_on_though_its_token_is_older_than_the_last_change_of_the_u
     etcdctl(url, &["--user=root:secret", "user", "delete", "ann"]);
     proxy.cut();
     let told = crate::support::next(&mut watch).await;
-    assert!(matches!(told, Some(Err(ifmatch::WatchError::Unavailable(_)))), "{told:?}");
+    assert!(matches!(told, Some(Err(ifmatch::WatchError::Denied(_)))), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +277,7 @@ async fn ann(url: &str) -> Etcd {
 }
 
 /// From then on etcd asks who one is; ann may use the store.
-fn let_ann_in(url: &str) {
+pub(crate) fn let_ann_in(url: &str) {
     let own = ["role", "grant-permission", "blue", "readwrite", "ifmatch/", "ifmatch0"];
     let identity = ["role", "grant-permission", "blue", "readwrite", "ifmatch.identity"];
     for arguments in [
@@ -264,6 +328,14 @@ async fn tls_is_spoken_with_whom_is_trusted() {
     let quick = |tls| {
         Etcd::builder([&url]).tls(tls).retry_for(std::time::Duration::from_millis(300)).connect()
     };
+    let plain = Server::start(&[]);
+    let plain = plain.url.replace("http://", "https://");
+    let tls_to_nobody = Etcd::builder([&plain])
+        .tls(ours())
+        .retry_for(std::time::Duration::from_millis(300))
+        .connect();
+    let said = chain(&tls_to_nobody.await.unwrap_err());
+    assert!(said.contains("does the endpoint speak TLS?"), "{said}");
     for (what, tls) in
         [("a stranger", Tls::trusting_pem(client_cert.cert.pem())), ("who shows nothing", ours())]
     {

@@ -30,6 +30,7 @@ fn reason(error: ClientError, bytes: usize) -> Reason {
         return Reason::Unavailable(Cause::new(error));
     };
     match (problem.status(), problem.slug()) {
+        (401 | 403, _) => Reason::Denied(Cause::new(error)),
         (413, _) => Reason::RequestTooLarge { bytes: u64::try_from(bytes).unwrap_or(u64::MAX) },
         (507, _) => Reason::Full(Cause::new(error)),
         (_, "contended") => Reason::Contended,
@@ -66,7 +67,12 @@ pub(super) fn of_failed_read(error: ClientError) -> ReadError {
     {
         return HistoryError::from(TooManySnapshots::new(max)).into();
     }
-    unavailable(error)
+    match &error {
+        ClientError::Problem(problem) if matches!(problem.status(), 401 | 403) => {
+            ReadError::Denied(Cause::new(error))
+        }
+        _ => unavailable(error),
+    }
 }
 
 pub(super) fn unavailable(error: ClientError) -> ReadError {

@@ -31,9 +31,21 @@ pub(super) struct Readiness {
 
 impl Readiness {
     pub(super) async fn of(client: &Client) -> Result<Self, ClientError> {
-        // One that takes no writes asks to come again.
+        // One that takes no writes asks to come again, and says all that is to be known here.
         let call = Call::new(Method::GET, "/readyz".to_owned()).impatient();
-        let answer = client.0.call(call).await?;
+        let retries = client.0.settings.retries;
+        let mut attempt = 1;
+        let answer = loop {
+            let answer = client.0.call(call.clone()).await?;
+            // A server does not wait for long for its store.
+            let is_late = answer.status == StatusCode::SERVICE_UNAVAILABLE
+                && answer.json::<WireReadiness>().is_err();
+            if !is_late || attempt >= retries.attempts() {
+                break answer;
+            }
+            tokio::time::sleep(retries.delay(attempt - 1)).await;
+            attempt += 1;
+        };
         let is_writable = answer.status == StatusCode::OK;
         if !is_writable && answer.status != StatusCode::SERVICE_UNAVAILABLE {
             return Err(answer.into_error());

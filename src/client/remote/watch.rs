@@ -108,6 +108,9 @@ fn refused(error: ClientError, since: Option<Revision>) -> WatchError {
         (ClientError::Problem(problem), _) if problem.slug() == "unsupported" => {
             WatchError::Unsupported(Capability::Watch)
         }
+        (ClientError::Problem(problem), _) if matches!(problem.status(), 401 | 403) => {
+            WatchError::Denied(Cause::new(error))
+        }
         _ => WatchError::Unavailable(Cause::new(error)),
     }
 }

@@ -38,7 +38,7 @@ pub(super) enum Told {
     /// Commits up to this revision are compacted, and were not told.
     Missed { resume: Revision },
     /// Nothing more comes.
-    End(Cause),
+    End(Fault),
 }
 
 /// Why a member is not listened to any more.
@@ -50,9 +50,9 @@ enum Left {
     /// etcd dropped what comes next: it is at this revision.
     Compacted(Revision),
     /// Nobody will tell us.
-    Refused(Cause),
+    Refused(Fault),
     /// The member is gone, or has nobody to follow.
-    Lost(Cause),
+    Lost(Fault),
 }
 
 pub(super) struct Feed {
@@ -81,15 +81,15 @@ impl Feed {
                         return;
                     }
                 }
-                Left::Refused(cause) => {
-                    let _told = self.out.send(Told::End(cause)).await;
+                Left::Refused(fault) => {
+                    let _told = self.out.send(Told::End(fault)).await;
                     return;
                 }
-                Left::Lost(cause) => {
+                Left::Lost(fault) => {
                     attempt = if self.lost.is_some() { attempt + 1 } else { 0 };
                     let since = *self.lost.get_or_insert_with(Instant::now);
                     if since.elapsed() > self.etcd.shared.reconnect_for {
-                        let _told = self.out.send(Told::End(cause)).await;
+                        let _told = self.out.send(Told::End(fault)).await;
                         return;
                     }
                     sleep(pause(attempt)).await;
@@ -122,7 +122,7 @@ impl Feed {
         let left = match opened {
             // It would say nothing until it has come there again.
             Ok((now, _)) if revision_of(now.as_ref()).is_ok_and(|now| now < self.told) => {
-                Left::Refused(Cause::new("etcd is at an older revision than it was"))
+                Left::Refused(because("etcd is at an older revision than it was"))
             }
             Ok((_, stream)) => self.hear(stream).await,
             Err(fault) => of_fault(fault),
@@ -138,13 +138,13 @@ impl Feed {
         loop {
             let heard = match stream.message().await {
                 Ok(Some(heard)) => heard.0,
-                Ok(None) => return Left::Lost(Cause::new("the member ended the watch")),
+                Ok(None) => return Left::Lost(because("the member ended the watch")),
                 Err(error) => return of_fault(Fault::of(error)),
             };
             if heard.compact_revision > 0 {
                 return match revision(heard.compact_revision) {
                     Ok(oldest) => Left::Compacted(oldest),
-                    Err(fault) => Left::Refused(fault.into_cause()),
+                    Err(fault) => Left::Refused(fault),
                 };
             }
             if heard.canceled {
@@ -171,7 +171,7 @@ impl Feed {
             let commits = match group.take(heard.events, heard.fragment, namespace) {
                 Ok(commits) => commits,
                 // What cannot be told, because of its revision, will not be told elsewhere.
-                Err(fault) => return Left::Refused(fault.into_cause()),
+                Err(fault) => return Left::Refused(fault),
             };
             let mut batches = batches(commits).into_iter();
             while let Some((at, batch)) = batches.next() {
@@ -215,9 +215,13 @@ fn batches(mut commits: Vec<Commit<Bytes, Bytes>>) -> Vec<(Revision, Told)> {
 
 fn of_fault(fault: Fault) -> Left {
     match fault {
-        Fault::Elsewhere(cause) | Fault::Unclear(cause) => Left::Lost(cause),
-        other => Left::Refused(other.into_cause()),
+        Fault::Elsewhere(_) | Fault::Unclear(_) => Left::Lost(fault),
+        other => Left::Refused(other),
     }
+}
+
+fn because(what: &'static str) -> Fault {
+    Fault::Unclear(Cause::new(what))
 }
 
 /// Why etcd ended the watch, if it was no compaction.
@@ -226,5 +230,5 @@ fn of_reason(reason: String) -> Left {
         .iter()
         .any(|text| reason.contains(text));
     let cause = Cause::new(format!("etcd ended the watch: {reason}"));
-    if is_final { Left::Refused(cause) } else { Left::Lost(cause) }
+    if is_final { Left::Refused(Fault::Denied(cause)) } else { Left::Lost(Fault::Unclear(cause)) }
 }

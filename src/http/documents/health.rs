@@ -1,5 +1,7 @@
 //! How the server is, for those who run it: alive, ready, and in figures.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +14,7 @@ use crate::revision::Revision;
 use super::list::json;
 use super::shared::Shared;
 use crate::http::front::metrics::{Figure, Metrics};
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::problem::{Problem, ProblemKind, RETRY_UNAVAILABLE};
 use crate::http::query;
 
 #[derive(Serialize)]
@@ -34,6 +36,15 @@ pub(super) async fn alive(uri: Uri) -> Result<Response, Problem> {
     Ok(json(&Alive { status: "ok" }))
 }
 
+/// Who asks whether it is ready does not wait for long; a store that takes longer is of no use now.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
+fn late() -> Problem {
+    let detail = format!("the store did not answer within {} seconds", READY_WITHIN.as_secs());
+    Problem::new(ProblemKind::Unavailable, detail)
+        .with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE)
+}
+
 /// `GET /readyz`: whether it can do its work: the store is there and takes writes.
 pub(super) async fn ready<B: Backend>(
     State(shared): State<Shared<B>>,
@@ -41,17 +52,23 @@ pub(super) async fn ready<B: Backend>(
 ) -> Result<Response, Problem> {
     query::allow_only(uri.query(), &[])?;
     let backend = shared.backend();
-    let BackendStatus { revision, writable, .. } = backend.status().await?;
+    let asked = tokio::time::timeout(READY_WITHIN, backend.status()).await;
+    let BackendStatus { revision, writable, stats, .. } = asked.map_err(|_| late())??;
     let identity = backend.identity().to_string();
     let supports = NAMED.iter().filter(|(capability, _)| backend.supports(*capability));
     let supports: Vec<&str> = supports.map(|(_, name)| *name).collect();
     if !writable {
-        let detail = "the store takes no writes: its log failed, or it has no room";
+        let detail = match stats {
+            Some(_) => "the store takes no writes, because its log failed; it can be read",
+            None => {
+                "the backend takes no writes, because it has no room; it can be read, and deletes pass"
+            }
+        };
         return Err(Problem::new(ProblemKind::Unavailable, detail)
             .with_member("revision", &revision)
             .with_member("identity", &identity)
             .with_member("supports", &supports)
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("10")));
+            .with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE));
     }
     Ok(json(&Ready { status: "ready", revision, identity, supports }))
 }

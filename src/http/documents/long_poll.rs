@@ -108,14 +108,15 @@ fn compacted(after: Revision, oldest: Revision) -> Problem {
     Problem::new(ProblemKind::Compacted, detail)
 }
 
-/// A watch that did not open, as a problem: 410, 501 or 503.
+/// A watch that did not open, as a problem: 410, 500, 501 or 503.
 pub(super) fn of_watch(error: WatchError) -> Problem {
-    let kind = match error {
+    let kind = match &error {
         WatchError::Compacted { .. } | WatchError::Future { .. } => ProblemKind::Compacted,
         WatchError::Unsupported(_) => ProblemKind::Unsupported,
+        WatchError::Denied(_) => ProblemKind::Internal,
         _ => ProblemKind::Unavailable,
     };
-    let problem = Problem::new(kind, error.to_string());
+    let problem = Problem::new(kind, error.to_string()).because(&error);
     match kind {
         ProblemKind::Unavailable => problem.with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE),
         _ => problem,

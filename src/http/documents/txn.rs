@@ -159,7 +159,11 @@ fn is_guarded(txn: &Txn<Bytes, Bytes>) -> bool {
 fn refused(reason: &Reason) -> Problem {
     match reason {
         Reason::TooManyOperations { operations, max } => {
-            body::limited(reason.to_string(), *operations, *max)
+            let detail = format!(
+                "{reason}, as the store counts them: an Idempotency-Key counts as two, and a prefix that is to be unchanged \
+                 may count as all its keys"
+            );
+            body::limited(detail, *operations, *max)
         }
         Reason::DuplicateKey { .. } => Problem::new(ProblemKind::InvalidBody, reason.to_string()),
         reason => Problem::refused(reason),

@@ -14,7 +14,7 @@ use tracing::{debug, error, info};
 use super::metrics::Metrics;
 use crate::http::around::Around;
 use crate::http::caller::Caller;
-use crate::http::problem::ProblemKind;
+use crate::http::problem::{ProblemKind, Why};
 
 /// A layer that counts requests in `metrics` and logs them to `tracing`, with the target `ifmatch::request`:
 /// `middleware::from_fn_with_state(metrics, observe)`.
@@ -26,7 +26,8 @@ use crate::http::problem::ProblemKind;
 /// | all else | debug |
 ///
 /// Fields: `method`, `path`, `status`, `elapsed_us` (microseconds until the head of the answer), `problem` (the kind, if it is one),
-/// `caller` (the first 32 bits of the SHA-256 of the credential). A request whose client went away before it was answered
+/// `caller` (the first 32 bits of the SHA-256 of the credential), `cause` of a 5xx that has one: what the store says failed, which
+/// the client is not told. A request whose client went away before it was answered
 /// counts, and logs, as status 499.
 pub async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     Observe(metrics).around(request, next).await
@@ -49,6 +50,7 @@ impl Around for Observe {
             metrics: self.0.clone(),
             started: Instant::now(),
             answer: None,
+            why: None,
         })
     }
 
@@ -56,6 +58,9 @@ impl Around for Observe {
         let extensions = response.extensions();
         observed.answer =
             Some((response.status(), extensions.get().copied(), extensions.get().copied()));
+        if response.status().is_server_error() {
+            observed.why = extensions.get().cloned();
+        }
     }
 }
 
@@ -67,6 +72,7 @@ pub(super) struct Observed {
     route: Option<MatchedPath>,
     started: Instant,
     answer: Option<(StatusCode, Option<ProblemKind>, Option<Caller>)>,
+    why: Option<Why>,
 }
 
 impl Drop for Observed {
@@ -82,16 +88,17 @@ impl Drop for Observed {
         let (method, path) = (self.method.as_str(), self.uri.path());
         let problem = problem.map(ProblemKind::slug);
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        let cause = self.why.as_ref().map(Why::as_str);
         macro_rules! tell {
-            ($level:ident) => {
+            ($level:ident $(, $more:ident)?) => {
                 $level!(
                     target: "ifmatch::request",
-                    method, path, status = status.as_u16(), elapsed_us, problem, %caller, "request"
+                    method, path, status = status.as_u16(), elapsed_us, problem, %caller, $($more,)? "request"
                 )
             };
         }
         match status.as_u16() {
-            500.. => tell!(error),
+            500.. => tell!(error, cause),
             401 | 403 | 409 | 412 | 428 | 429 => tell!(info),
             _ => tell!(debug),
         }

@@ -87,10 +87,14 @@ impl ProblemKind {
             Self::TooManyRequests => "1024 lists have a next page already",
             Self::TargetTooLong => "the target has 9000 bytes, and may have 8192",
             Self::Unsupported => "the backend keeps no history",
-            Self::Internal => "the stored value is not a document, or of a later version",
+            Self::Internal => {
+                "\"users/42\" at revision 7: the stored value begins like a document and is none, or is of a later version"
+            }
             Self::Contended => "100 other writes came between, one after the other",
             Self::Unavailable => "the store is closed",
-            Self::OutcomeUnknown => "the log failed: the outcome of the write is unknown",
+            Self::OutcomeUnknown => {
+                "the backend did not say what came of it: the outcome of the write is unknown"
+            }
             Self::StorageFull => "the store has 1000000 keys, which is its limit",
         }
     }

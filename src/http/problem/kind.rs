@@ -58,9 +58,9 @@ pub enum ProblemKind {
     Internal,
     /// The write lost to too many others in a row; nothing was written.
     Contended,
-    /// The server does not take writes now; nothing was written.
+    /// The store behind the server cannot be used now; nothing was written.
     Unavailable,
-    /// The write may or may not survive.
+    /// The write may or may not have taken place.
     OutcomeUnknown,
     /// There is no room for the write; nothing was written.
     StorageFull,
@@ -208,7 +208,7 @@ impl ProblemKind {
             Self::Unsupported => "The backend cannot do this",
             Self::Internal => "Something went wrong in the server",
             Self::Contended => "Too many others write the resource",
-            Self::Unavailable => "The server takes no writes",
+            Self::Unavailable => "The store is not available",
             Self::OutcomeUnknown => "The outcome of the write is unknown",
             Self::StorageFull => "There is no room for the write",
         }
@@ -303,21 +303,33 @@ impl ProblemKind {
             Self::Unsupported => {
                 "The store behind the server cannot do what was asked. Nothing was written."
             }
-            Self::Internal => "Nothing was written.",
+            Self::Internal => {
+                "Nothing was written, and the same request would fail again. Whoever runs the server has to look at it: its \
+                 log says more. If the detail says that the backend does not allow it, the server's own name, password or \
+                 permission is wrong there, and not the client's. If it names a key, what is stored there is no document: \
+                 it can be replaced or deleted."
+            }
             Self::Contended => {
                 "The preconditions held each time that they were checked, but others wrote in between, too often in \
                  a row. Nothing was written. Repeat the request after the time in Retry-After."
             }
             Self::Unavailable => {
-                "The store is closed, or read-only because its log failed. Nothing was written. Repeat the request \
-                 after the time in Retry-After."
+                "The store behind the server cannot be used now. It is closed; or its log failed, and until a restart it can \
+                 be read only; or it is elsewhere, and is not reached or does not answer in time. The detail says which. \
+                 Nothing was written. Repeat the request after the time in Retry-After."
             }
             Self::OutcomeUnknown => {
-                "The log failed while the write was on its way: it may or may not be there after a restart. Read the \
-                 resource after that, before you write it again."
+                "The write may or may not have taken place. If the detail says that the log failed, it is not shown now, and \
+                 may be there after a restart of the server: read the resource after that. If it says that the backend did \
+                 not say what came of it, the store is elsewhere: read the resource now. Do not write it again before you \
+                 have. A repeat with the same Idempotency-Key is told what came of it."
             }
             Self::StorageFull => {
-                "A limit of the store or its disk is reached. Nothing was written. Deleting documents may help."
+                "A limit of the store, its disk, or the backend behind the server is reached. The detail says which. Nothing \
+                 was written. If the store has as many keys as it may, deleting documents helps. A backend such as etcd \
+                 goes on only when whoever runs it has made room (etcd: compact, defrag, alarm disarm), whatever is deleted. \
+                 A disk has to have room again. A delete that is refused because its Idempotency-Key cannot be recorded \
+                 passes without one."
             }
         }
     }

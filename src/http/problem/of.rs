@@ -1,18 +1,20 @@
 //! What the store's errors are as problems.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::fmt::Display;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::cause::Cause;
 use crate::commit_error::{CommitError, TransactError};
 use crate::conflict::Conflict;
-use crate::error::{OutcomeUnknown, ReadError, Reason, WriteError};
+use crate::error::{LogFailure, OutcomeUnknown, ReadError, Reason, WriteError};
 use crate::history::HistoryError;
 use crate::precondition::Precondition;
 
 use super::unmet::Unmet;
+use super::why::Why;
 use super::{Problem, ProblemKind, State};
 use crate::http::etag::ETag;
 
@@ -37,9 +39,11 @@ impl Problem {
             | Reason::TooManyOperations { .. }
             | Reason::Encode(_)
             | Reason::Unreadable(_)
-            | Reason::Undecodable(_) => ProblemKind::Internal,
+            | Reason::Undecodable(_)
+            // It is the server that is not let in, and not its client, who would ask in vain again.
+            | Reason::Denied(_) => ProblemKind::Internal,
         };
-        let problem = Self::new(kind, reason.to_string());
+        let problem = Self::new(kind, reason.to_string()).because(reason);
         match kind {
             ProblemKind::Unavailable => problem.with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE),
             _ => problem,
@@ -50,18 +54,20 @@ impl Problem {
     /// blindly.
     pub(in crate::http) fn unknown(unknown: &OutcomeUnknown) -> Self {
         // The client is not told, and whoever runs the server has to know why, even if it is killed next.
-        let mut why = String::new();
-        let mut cause = unknown.source();
-        while let Some(error) = cause {
-            why = if why.is_empty() { error.to_string() } else { format!("{why}: {error}") };
-            cause = error.source();
-        }
-        tracing::error!(cause = why, "the outcome of a write is unknown");
-        Self::new(ProblemKind::OutcomeUnknown, unknown.to_string())
+        let why = Why::of(unknown);
+        tracing::error!(cause = why.as_ref().map(Why::as_str), "the outcome of a write is unknown");
+        let cause = unknown.source().and_then(<dyn Error>::downcast_ref::<Cause>);
+        let is_of_the_log = cause.is_some_and(|cause| cause.get_ref().is::<LogFailure>());
+        let detail = if is_of_the_log {
+            format!("the log failed: {unknown}")
+        } else {
+            format!("the backend did not say what came of it: {unknown}")
+        };
+        Self::new(ProblemKind::OutcomeUnknown, detail)
     }
 }
 
-/// Why something could not be read, as a problem: 410, 501 or 503.
+/// Why something could not be read, as a problem: 410, 500, 501 or 503.
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         let known = match &error {
@@ -81,9 +87,9 @@ impl From<ReadError> for Problem {
             ReadError::Revision(_) => ProblemKind::Compacted,
             ReadError::Unsupported(_) => ProblemKind::Unsupported,
             ReadError::Unavailable(_) => ProblemKind::Unavailable,
-            ReadError::Undecodable(_) => ProblemKind::Internal,
+            ReadError::Undecodable(_) | ReadError::Denied(_) => ProblemKind::Internal,
         };
-        let mut problem = Self::new(kind, error.to_string());
+        let mut problem = Self::new(kind, error.to_string()).because(&error);
         if let Some((name, number)) = known {
             problem = problem.with_member(name, &number);
         }
@@ -213,10 +219,10 @@ mod tests {
 
     use super::*;
     use crate::codec::CodecError;
-    use crate::error::{LogFailure, OutcomeUnknown, Refused};
+    use crate::error::Refused;
     use crate::revision::Revision;
 
-    type Error = WriteError<String, u32>;
+    type Failed = WriteError<String, u32>;
 
     fn failure() -> LogFailure {
         LogFailure::new("the sync", io::Error::other("the disk is gone"))
@@ -236,10 +242,41 @@ mod tests {
         ];
         for (reason, status, retry) in cases {
             let name = reason.to_string();
-            let error = Error::Refused(Refused::new(reason, Some(1)));
+            let error = Failed::Refused(Refused::new(reason, Some(1)));
             let response = error.into_response();
             assert_eq!(response.status(), status, "{name}");
             assert_eq!(response.headers().contains_key(header::RETRY_AFTER), retry, "{name}");
+        }
+    }
+
+    /// Clients are not told: it may name what is behind the server.
+    #[test]
+    fn what_is_behind_a_failure_is_there_for_the_log_only() {
+        let problems = [
+            Problem::refused(&Reason::Poisoned(failure())),
+            ReadError::Unavailable(Cause::new(failure())).into(),
+            ReadError::Denied(Cause::new(failure())).into(),
+        ];
+        for problem in problems {
+            let text = serde_json::to_string(&*problem.0).unwrap();
+            let response = problem.into_response();
+            let why = response.extensions().get::<Why>().map(Why::as_str);
+            assert!(why.is_some_and(|why| why.ends_with("the disk is gone")), "{why:?}");
+            assert!(!text.contains("the disk is gone"), "{text}");
+        }
+        let none = Problem::refused(&Reason::Closed).into_response();
+        assert!(none.extensions().get::<Why>().is_none());
+    }
+
+    #[test]
+    fn who_is_not_let_in_is_not_asked_to_come_again() {
+        let denied = || Cause::new("permission denied");
+        for problem in
+            [Problem::refused(&Reason::Denied(denied())), ReadError::Denied(denied()).into()]
+        {
+            let response = problem.into_response();
+            assert_eq!(response.status(), 500);
+            assert!(!response.headers().contains_key(header::RETRY_AFTER));
         }
     }
 
@@ -247,12 +284,19 @@ mod tests {
     fn an_unknown_outcome_says_so_and_does_not_ask_for_a_retry() {
         let revision = Revision::try_from(7).unwrap();
         let problem =
-            Problem::from(Error::OutcomeUnknown(OutcomeUnknown::new(Some(revision), failure())));
+            Problem::from(Failed::OutcomeUnknown(OutcomeUnknown::new(Some(revision), failure())));
         assert_eq!(problem.kind(), ProblemKind::OutcomeUnknown);
-        assert!(problem.detail().contains("unknown"));
+        assert!(
+            problem.detail().contains("the log failed") && problem.detail().contains("unknown")
+        );
         let response = problem.into_response();
         assert_eq!(response.status(), 503);
         assert!(!response.headers().contains_key(header::RETRY_AFTER));
         assert!(!response.headers().contains_key(header::ETAG));
+
+        // Elsewhere there is no restart to wait for.
+        let elsewhere = OutcomeUnknown::new(None, "the connection was lost");
+        let problem = Problem::from(Failed::OutcomeUnknown(elsewhere));
+        assert!(problem.detail().starts_with("the backend did not say"), "{problem}");
     }
 }
