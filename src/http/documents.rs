@@ -6,7 +6,8 @@
 //!   [`watch`], [`health`], [`page`];
 //! - what is stored: [`document`] under a [`DocumentKey`](crate::http::DocumentKey), in the [`keyspace`] beside what the server remembers;
 //!   [`entry`] is a document with its revisions, as an answer;
-//! - [`document_write`] is the one way in which a document is written; [`idempotency`] makes it repeatable, [`turns`] fair,
+//! - [`document_write`] is the one way in which a document is written, on top of what is [`found`]; [`idempotency`] makes it
+//!   repeatable, [`turns`] fair,
 //!   and [`heavy`] keeps large patches from being in the way;
 //! - [`new_document`], [`json_patch`] and [`prefer`] read requests; [`cursor`] and [`pins`] keep a list at one revision;
 //! - [`shared`] is what all handlers have.
@@ -17,6 +18,7 @@ mod cursor;
 mod document;
 mod document_write;
 pub(super) mod entry;
+mod found;
 mod health;
 mod heavy;
 mod history;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ifmatch::Revision;
 use ifmatch::client::{Client, ClientCommit, ClientError, ClientEvent, ClientTxn, Watch};
 use ifmatch::http::{Options, documents, router};
@@ -48,6 +49,31 @@ async fn a_watch_tells_every_commit_whole_and_in_order() {
         assert!(matches!(&second.events()[0], ClientEvent::Delete { key, revision }
             if key == "n/a" && *revision == second.revision()));
     }
+}
+
+/// It would come back without end, and never be told more.
+#[tokio::test]
+async fn a_commit_that_the_server_cannot_tell_is_an_error_and_the_next_comes() {
+    let store = documents().build();
+    let server = Server::over(store.clone(), Options::default()).await;
+    let client = server.client();
+    let mut watch = client.watch::<u64>("");
+    watch.open().await.unwrap();
+    client.put("a", &1).await.unwrap();
+    let revision =
+        store.put(Bytes::from("b"), Bytes::from(&b"\xff\x02of a later version"[..])).unwrap();
+    client.put("a", &2).await.unwrap();
+    assert_eq!(commit(&mut watch).await.events().len(), 1);
+    match next(&mut watch).await {
+        Some(Err(ClientError::Decode(error))) => {
+            assert_eq!(error.key(), Some("b"));
+            assert!(error.to_string().contains(&format!("revision {revision} ")), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(watch.position(), Some(revision));
+    let told = commit(&mut watch).await;
+    assert_eq!(told.events()[0].entry().map(|entry| *entry.value()), Some(2));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `ifmatch serve --backend etcd://..`: many servers are one service, and the contract is that of any other.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,12 +29,22 @@ impl Front {
 
     /// With these variables.
     fn serve_in(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::serve_to(arguments, variables, Stdio::inherit())
+    }
+
+    /// With its log there.
+    pub(crate) fn serve_to(
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        log: impl Into<Stdio>,
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ifmatch"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -240,4 +250,42 @@ async fn an_old_tag_matches_nothing_in_a_new_cluster() {
     etcdctl(&server.url, &["put", "ifmatch/z", "x"]);
     etcdctl(&server.url, &["put", "ifmatch/b", "y"]);
     conflict(front.client().put_if("b", &3_u64, &etag).await);
+}
+
+/// Of an image that `etcdctl` wrote the first bytes look like a document's; what `etcdctl` writes is anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_etcdctl_wrote_is_octets_or_named_and_never_in_the_way_unseen() {
+    let server = Server::start(&[]);
+    let front = Front::start(&backend(&server));
+    let client = front.client();
+    let mut watch = client.watch::<Document>("");
+    watch.open().await.unwrap();
+    etcdctl_put(&server.url, "ifmatch/img/b.jpg", b"\xff\xd8\xff\xe0JFIF");
+    let told = watch.next().await.unwrap().unwrap();
+    let image = told.events()[0].entry().unwrap();
+    assert_eq!(&image.document().body()[..], b"\xff\xd8\xff\xe0JFIF");
+    assert_eq!(client.page::<Document>("", None, None).await.unwrap().entries().len(), 1);
+
+    etcdctl_put(&server.url, "ifmatch/img/c", b"\xff\x02of a later version");
+    client.put("d", &1_u64).await.unwrap();
+    let Some(Err(ClientError::Decode(error))) = watch.next().await else { panic!("it is told") };
+    assert_eq!(error.key(), Some("img/c"));
+    assert_eq!(watch.next().await.unwrap().unwrap().events()[0].key(), "d");
+    let error = client.page::<Document>("", None, None).await.unwrap_err();
+    assert!(error.to_string().contains("\"img/c\""), "{error}");
+    client.delete("img/c").await.unwrap().unwrap();
+    assert_eq!(client.page::<Document>("", None, None).await.unwrap().entries().len(), 2);
+}
+
+/// As `etcdctl put KEY < FILE`.
+fn etcdctl_put(url: &str, key: &str, value: &[u8]) {
+    let mut put = Command::new("etcdctl")
+        .arg(format!("--endpoints={url}"))
+        .args(["put", key])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    put.stdin.take().unwrap().write_all(value).unwrap();
+    assert!(put.wait().unwrap().success());
 }

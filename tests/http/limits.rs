@@ -81,6 +81,43 @@ fn a_body_that_does_not_arrive_in_time_is_408() {
     raw(server.address(), request).problem(408, "request-timeout");
 }
 
+/// It was once reset while it sent, and seven of thirteen clients never saw the answer.
+#[test]
+fn who_sends_far_too_much_at_once_has_its_answer() {
+    let server = Server::over(documents().build(), Options::default().max_body(1_000));
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let body = vec![b'1'; 32 << 20];
+        let head =
+            format!("PUT /v1/kv/a HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains("/problems/too-large"), "{answer}");
+    }
+}
+
+/// The record of the key needs the room that the delete itself does not.
+#[test]
+fn a_delete_with_an_idempotency_key_that_has_no_room_says_what_has() {
+    let server = Server::over(documents().max_keys(1).build(), Options::default());
+    let client = server.client();
+    client.put("/v1/kv/a", &[], "1").expect(201);
+    let repeatable = [("idempotency-key", "k")];
+    let problem = client.delete("/v1/kv/a", &repeatable).problem(507, "storage-full");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("a delete without one needs none"), "{detail}");
+    // For a write there is none without it, either.
+    let problem = client.put("/v1/kv/b", &repeatable, "1").problem(507, "storage-full");
+    assert!(!problem["detail"].as_str().unwrap().contains("delete"), "{problem}");
+    client.get("/v1/kv/a", &[]).expect(200);
+    client.delete("/v1/kv/a", &[]).expect(204);
+}
+
 #[test]
 fn a_full_store_is_507_and_still_takes_updates_and_deletes() {
     let server = Server::over(documents().max_keys(1).build(), Options::default());

@@ -42,6 +42,7 @@ mod strict;
 mod tags;
 mod tls;
 mod txn;
+mod unreadable;
 mod users;
 mod versions;
 mod watch;

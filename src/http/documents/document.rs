@@ -13,14 +13,17 @@ use crate::http::etag::Origin;
 ///
 /// | bytes | what |
 /// | --- | --- |
-/// | 2 | `FF 01`: a document in this form. No UTF-8 text begins with them |
+/// | 2 | `FF 01`: a document in this form |
 /// | 8 | when it was written, in milliseconds since 1970, big-endian |
 /// | 6 | a random number, for its `ETag` |
 /// | 1 | the length of the content type |
 /// | as many | the content type |
 /// | the rest | the body |
 ///
-/// A value that does not begin with `FF`, because something else wrote it, is read as `application/octet-stream`.
+/// Every other value, because something else wrote it, is read as `application/octet-stream`, its bytes as they are: a text,
+/// an image, nothing at all. Only what begins with `FF` and a byte from `02` to `0F` is not: these are kept for later
+/// versions of the form, and it is [`UnreadableDocument`], as what begins with `FF 01` and does not go on in this form is.
+/// No UTF-8 text begins with `FF`, and of the usual kinds of file none goes on with such a byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     content_type: ContentType,
@@ -65,11 +68,14 @@ pub struct InvalidJson(#[source] serde_json::Error);
 
 /// A stored value that begins like a document, and is none; or one of a later version of the crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stored value is not a document, or of a later version")]
+#[error("the stored value begins like a document and is none, or is of a later version")]
 pub struct UnreadableDocument;
 
 /// How a stored document begins; the second byte is the version of the form.
 const MAGIC: [u8; 2] = [0xff, 1];
+
+/// The versions that there may be.
+const VERSIONS: std::ops::RangeInclusive<u8> = 0x01..=0x0f;
 
 impl Document {
     /// A document of `body`, kept verbatim. If it says that it is JSON, it has to be: UTF-8, and one JSON text.
@@ -137,7 +143,9 @@ impl Document {
     /// # Errors
     /// [`UnreadableDocument`].
     pub fn from_stored(stored: &Bytes) -> Result<Self, UnreadableDocument> {
-        if stored.first() != Some(&MAGIC[0]) {
+        let is_ours = matches!(**stored, [first, version, ..]
+            if first == MAGIC[0] && VERSIONS.contains(&version));
+        if !is_ours {
             let (content_type, body) = (ContentType::OCTET_STREAM, stored.clone());
             return Ok(Self { content_type, stamp: None, body });
         }
@@ -209,8 +217,24 @@ mod tests {
         assert_eq!(foreign.content_type(), &ContentType::OCTET_STREAM);
         assert_eq!((foreign.body().as_ref(), foreign.stamp()), (&b"{}"[..], None));
         assert!(Document::from_stored(&Bytes::new()).unwrap().body().is_empty());
-        let cases: [&[u8]; 6] = [
+        // An image, a text in UTF-16, a sound; and what is too short to be ours.
+        let foreign: [&[u8]; 6] = [
+            b"\xff\xd8\xff\xe0JFIF",
+            b"\xff\xfea\0",
+            b"\xff\xfb\x90",
             b"\xff",
+            b"\xff\0",
+            b"\xff\x10",
+        ];
+        for stored in foreign {
+            let read = Document::from_stored(&Bytes::copy_from_slice(stored)).unwrap();
+            assert_eq!(read.content_type(), &ContentType::OCTET_STREAM, "{stored:?}");
+            assert_eq!((&read.body()[..], read.stamp()), (stored, None));
+        }
+        let cases: [&[u8]; 8] = [
+            b"\xff\x01",
+            b"\xff\x0f",
+            b"\xff\x0fof a later version",
             b"\xff\x02\0\0\0\0\0\0\0\0origin\x03a/b",
             b"\xff\x01\0\0\0\0\0\0\0",
             b"\xff\x01\0\0\0\0\0\0\0\0origin",

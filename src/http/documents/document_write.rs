@@ -12,13 +12,14 @@ use bytes::Bytes;
 use crate::backend::Backend;
 use crate::commit_error::CommitError;
 use crate::conflict::Conflict;
-use crate::error::WriteError;
+use crate::error::{Reason, WriteError};
 use crate::precondition::Precondition;
 use crate::txn::Txn;
 use crate::versioned::Versioned;
 
 use super::document::{Document, Stamp};
 use super::entry::Entry;
+use super::found::Found;
 use super::idempotency::{Done, Effect, Known, Repeatable};
 use super::json_patch::Patch;
 use super::keyspace::Prefix;
@@ -214,16 +215,18 @@ impl DocumentWrite<'_> {
         current: Option<&Versioned<Bytes>>,
         record: Precondition,
     ) -> Result<Outcome, Failed> {
-        let entry = current.map(|stored| shared.entry(self.key, stored.clone())).transpose()?;
-        if entry.is_none() && !matches!(self.change, Change::Put(_)) {
+        let found = current.map(|stored| Found::of(shared, self.key, stored));
+        if found.is_none() && !matches!(self.change, Change::Put(_)) {
             return Err(Problem::not_found(self.key).into());
         }
-        if let Err(problem) = self.guard.check_write(entry.as_ref().map(Entry::current)) {
-            return Err(Lost { problem: problem.with_key(self.key), current: entry }.into());
+        if let Err(problem) = self.guard.check_write(found.as_ref().map(Found::current)) {
+            let current = found.and_then(Found::into_entry);
+            return Err(Lost { problem: problem.with_key(self.key), current }.into());
         }
-        let document = match (&self.change, &entry) {
+        let document = match (&self.change, &found) {
             (Change::Put(document), _) => Some(document.clone()),
-            (Change::Patch(patch, max), Some(entry)) => {
+            (Change::Patch(patch, max), Some(found)) => {
+                let entry = found.entry()?;
                 match Box::pin(patched(shared, patch, entry, *max)).await {
                     Ok(document) => Some(document),
                     Err(problem) => {
@@ -241,7 +244,7 @@ impl DocumentWrite<'_> {
             Some(document) if self.is_single() => self.put(shared, key, document, exactly).await,
             None if self.is_single() => self.delete(shared, key, exactly).await,
             // What is less common is boxed, so that the future of what is common is small.
-            document => Box::pin(self.transact(shared, (exactly, entry), document, record)).await,
+            document => Box::pin(self.transact(shared, (exactly, found), document, record)).await,
         }
     }
 
@@ -300,15 +303,15 @@ impl DocumentWrite<'_> {
     async fn transact<B: Backend>(
         &self,
         shared: &Shared<B>,
-        (exactly, entry): (Precondition, Option<Entry>),
+        (exactly, found): (Precondition, Option<Found>),
         document: Option<Document>,
         record: Precondition,
     ) -> Result<Outcome, Failed> {
         let stamp = Stamp::now();
-        let effect = match (&document, &entry) {
+        let effect = match (&document, &found) {
             (None, _) => Effect::Other,
             (Some(_), None) => Effect::Created,
-            (Some(_), Some(entry)) => Effect::Changed(entry.life().goes_on()),
+            (Some(_), Some(found)) => Effect::Changed(found.life().goes_on()),
         };
         let origin = match &document {
             Some(_) => stamp.origin(),
@@ -340,10 +343,11 @@ impl DocumentWrite<'_> {
                 })
             }
             Err(CommitError::Conflicts { conflicts, .. }) => {
-                Err(self.conflicting(entry, conflicts))
+                Err(self.conflicting(found, conflicts))
             }
             Err(CommitError::Refused { reason, .. }) => {
-                Err(Problem::refused(&reason).with_key(self.key).into())
+                let problem = Problem::refused(&reason).with_key(self.key);
+                Err(self.with_what_has_room(problem, &reason, document.is_none()).into())
             }
             Err(CommitError::OutcomeUnknown(unknown)) => {
                 Err(Problem::unknown(&unknown).with_key(self.key).into())
@@ -353,8 +357,20 @@ impl DocumentWrite<'_> {
         }
     }
 
+    /// The record of a delete may have no room where the delete itself needs none. It is not left out: the same request
+    /// again would not be known.
+    fn with_what_has_room(&self, problem: Problem, reason: &Reason, deletes: bool) -> Problem {
+        let is_of_the_record = matches!(reason, Reason::Full(_) | Reason::TooManyKeys { .. });
+        if !(deletes && is_of_the_record && self.repeatable.is_some()) {
+            return problem;
+        }
+        problem.with_more(
+            "the record of the Idempotency-Key has no room; a delete without one needs none",
+        )
+    }
+
     /// Who was first: itself; another; or somebody under the prefix.
-    fn conflicting(&self, entry: Option<Entry>, conflicts: Vec<Conflict<Bytes, Bytes>>) -> Failed {
+    fn conflicting(&self, found: Option<Found>, conflicts: Vec<Conflict<Bytes, Bytes>>) -> Failed {
         let record = self.repeatable.map(Repeatable::record);
         if conflicts.iter().any(|conflict| Some(conflict.key()) == record.as_ref()) {
             return Failed::Again(Again::Recorded);
@@ -368,9 +384,9 @@ impl DocumentWrite<'_> {
         }
         match self.unless {
             Some(prefix) if !in_the_way.is_empty() => {
-                let state = State { expected: None, current: entry.as_ref().map(Entry::etag) };
+                let state = State { expected: None, current: found.as_ref().map(Found::etag) };
                 let problem = self.in_use(prefix, &in_the_way).with_state(state);
-                Lost { problem, current: entry }.into()
+                Lost { problem, current: found.and_then(Found::into_entry) }.into()
             }
             _ => Problem::new(ProblemKind::Internal, "a conflict without a reason").into(),
         }

@@ -39,8 +39,14 @@ impl Entry {
         key: &DocumentKey,
         stored: Versioned<Bytes>,
     ) -> Result<Self, Problem> {
-        Self::read(identity, key, stored)
-            .map_err(|error| Problem::new(ProblemKind::Internal, error.to_string()).with_key(key))
+        let revision = stored.revision();
+        Self::read(identity, key, stored).map_err(|error| {
+            // Of a list or a history the client cannot know which it is.
+            let detail = format!("{:?} at revision {revision}: {error}", key.as_str());
+            Problem::new(ProblemKind::Internal, detail)
+                .with_key(key)
+                .with_member("revision", &revision)
+        })
     }
 
     /// # Errors

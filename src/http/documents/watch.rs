@@ -3,6 +3,9 @@
 //! The first thing that is sent is the revision from where it begins, as an `id` without data, so that whoever is cut off
 //! before the first commit resumes without a gap, too; it is sent again while nothing happens that concerns the watch, so
 //! that its revision does not become too old to resume from.
+//!
+//! A watch that cannot go on says why before it ends, and without an `id`, so that nobody goes on past what they were not
+//! told: `compacted` if what came next is not kept, `unreadable` if it has a value that this version cannot read.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -29,7 +32,7 @@ use super::long_poll::of_watch;
 use super::shared::Shared;
 use crate::document_key::DocumentKey;
 use crate::http::front::metrics::Watcher;
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::problem::{Problem, ProblemKind, Why};
 use crate::http::query;
 use crate::http::serve::shutdown::Shutdown;
 
@@ -38,8 +41,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// For how long a client waits before it connects again, in milliseconds.
 const RETRY_MS: u32 = 1_000;
 
-/// The same, for one whose revision is not kept any more.
-const RETRY_COMPACTED_MS: u32 = 30_000;
+/// The same, for one that will be told the same again.
+const RETRY_LATER_MS: u32 = 30_000;
 
 /// `GET`.
 pub(super) async fn watch<B: Backend>(
@@ -90,8 +93,16 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
 /// nobody goes on past what they were not told; an `EventSource` that does not listen to it, and comes back with the same
 /// revision, does so seldom.
 fn compacted(oldest: Revision) -> Bytes {
-    let retry = RETRY_COMPACTED_MS;
+    let retry = RETRY_LATER_MS;
     format!("retry: {retry}\nevent: compacted\ndata: {{\"oldest_revision\": {oldest}}}\n\n").into()
+}
+
+/// The commit at `revision` cannot be told. Whoever has looked at the key goes on since that revision.
+fn unreadable(revision: Revision, key: &DocumentKey, error: UnreadableDocument) -> Bytes {
+    let retry = RETRY_LATER_MS;
+    let detail = format!("{:?}: {error}", key.as_str());
+    let data = serde_json::json!({ "revision": revision, "key": key, "detail": detail });
+    format!("retry: {retry}\nevent: unreadable\ndata: {data}\n\n").into()
 }
 
 /// The commits of a watch as messages.
@@ -135,19 +146,36 @@ impl<W: BackendWatch> Messages<W> {
     fn message(&mut self, next: Option<Result<Commit<Bytes, Bytes>, WatchError>>) -> Option<Bytes> {
         match next {
             Some(Ok(commit)) => {
-                self.watcher.sent(commit.revision());
-                // What cannot be read is not passed over, which would be a gap: the watch ends before it.
-                message(self.identity, &commit).unwrap_or_else(|UnreadableDocument| {
-                    self.ended = true;
-                    None
-                })
+                let revision = commit.revision();
+                match message(self.identity, &commit) {
+                    Ok(message) => {
+                        self.watcher.sent(revision);
+                        message
+                    }
+                    // It is not passed over, which would be a gap: the watch ends before it.
+                    Err((key, error)) => {
+                        self.ended = true;
+                        tracing::error!(
+                            key = key.as_str(), revision = revision.get(), cause = %error,
+                            "a watch ended: a commit cannot be told"
+                        );
+                        Some(unreadable(revision, &key, error))
+                    }
+                }
             }
             Some(Err(WatchError::Lagged { resume })) => {
                 self.watcher.lagged();
                 self.ended = true;
                 Some(compacted(resume))
             }
-            Some(Err(_)) | None => {
+            Some(Err(error)) => {
+                self.ended = true;
+                if let Some(why) = Why::of(&error) {
+                    tracing::error!(cause = why.as_str(), "a watch ended: {error}");
+                }
+                None
+            }
+            None => {
                 self.ended = true;
                 None
             }
@@ -185,11 +213,11 @@ impl<W: BackendWatch> Stream for Messages<W> {
     }
 }
 
+/// A document that cannot be read.
+type Unreadable = (DocumentKey, UnreadableDocument);
+
 /// One message for one commit; `None` if none of its changes is of a document.
-fn message(
-    identity: Identity,
-    commit: &Commit<Bytes, Bytes>,
-) -> Result<Option<Bytes>, UnreadableDocument> {
+fn message(identity: Identity, commit: &Commit<Bytes, Bytes>) -> Result<Option<Bytes>, Unreadable> {
     let changes = commit.events().iter().filter_map(|event| Change::of(identity, event));
     let events: Vec<Change> = changes.collect::<Result<_, _>>()?;
     if events.is_empty() {
@@ -222,13 +250,12 @@ enum Change {
 
 impl Change {
     /// `None` if it is no document's.
-    fn of(
-        identity: Identity,
-        event: &Event<Bytes, Bytes>,
-    ) -> Option<Result<Self, UnreadableDocument>> {
+    fn of(identity: Identity, event: &Event<Bytes, Bytes>) -> Option<Result<Self, Unreadable>> {
         let key = DocumentKey::from_stored(event.key()).ok()?;
         Some(match event.entry() {
-            Some(stored) => Entry::read(identity, &key, stored.clone()).map(Self::Put),
+            Some(stored) => Entry::read(identity, &key, stored.clone())
+                .map(Self::Put)
+                .map_err(|error| (key, error)),
             None => Ok(Self::Delete(key, event.revision())),
         })
     }
