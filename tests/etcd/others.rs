@@ -123,7 +123,7 @@ async fn who_cannot_be_reached_is_named_in_words() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        let app = axum::Router::new().fallback(|| async { "{}" });
+        let app = axum::Router::new().fallback(|| async { "{\"health\": \"true\"}" });
         axum::serve(listener, app).await
     });
     let said = chain(&quick(&format!("http://{address}")).await.unwrap_err());
