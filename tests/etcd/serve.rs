@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ifmatch::Precondition;
-use ifmatch::client::{Client, ClientConflict, ClientError, ConflictKind, Document};
+use ifmatch::client::{
+    Client, ClientCommit, ClientConflict, ClientError, ConflictKind, Document, Watch,
+};
 use tokio::task::JoinSet;
 
 use crate::others::etcdctl;
@@ -261,20 +263,28 @@ async fn what_etcdctl_wrote_is_octets_or_named_and_never_in_the_way_unseen() {
     let mut watch = client.watch::<Document>("");
     watch.open().await.unwrap();
     etcdctl_put(&server.url, "ifmatch/img/b.jpg", b"\xff\xd8\xff\xe0JFIF");
-    let told = watch.next().await.unwrap().unwrap();
+    let told = next(&mut watch).await.unwrap().unwrap();
     let image = told.events()[0].entry().unwrap();
     assert_eq!(&image.document().body()[..], b"\xff\xd8\xff\xe0JFIF");
     assert_eq!(client.page::<Document>("", None, None).await.unwrap().entries().len(), 1);
 
     etcdctl_put(&server.url, "ifmatch/img/c", b"\xff\x02of a later version");
     client.put("d", &1_u64).await.unwrap();
-    let Some(Err(ClientError::Decode(error))) = watch.next().await else { panic!("it is told") };
+    let Some(Err(ClientError::Decode(error))) = next(&mut watch).await else {
+        panic!("it is told")
+    };
     assert_eq!(error.key(), Some("img/c"));
-    assert_eq!(watch.next().await.unwrap().unwrap().events()[0].key(), "d");
+    assert_eq!(next(&mut watch).await.unwrap().unwrap().events()[0].key(), "d");
     let error = client.page::<Document>("", None, None).await.unwrap_err();
     assert!(error.to_string().contains("\"img/c\""), "{error}");
     client.delete("img/c").await.unwrap().unwrap();
     assert_eq!(client.page::<Document>("", None, None).await.unwrap().entries().len(), 2);
+}
+
+/// What a watch says next, which must be something.
+async fn next(watch: &mut Watch<Document>) -> Option<Result<ClientCommit<Document>, ClientError>> {
+    let said = tokio::time::timeout(std::time::Duration::from_secs(60), watch.next());
+    said.await.expect("the watch says something")
 }
 
 /// As `etcdctl put KEY < FILE`.
