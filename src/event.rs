@@ -205,8 +205,9 @@ pub enum WatchError {
     /// A backend that is elsewhere does not let this in: a name or a password is wrong, or a permission is missing.
     #[error("the backend does not allow it")]
     Denied(#[source] Cause),
-    /// The next commit is not of the types that a `Typed` backend was told. The watch goes on after it.
-    #[error("a commit is not of the backend's types")]
+    /// The next commit is not of the types that a `Typed` backend was told, or has a document that the server of a
+    /// `client::Remote` cannot read. The watch goes on after it.
+    #[error("a commit cannot be read")]
     Undecodable(#[source] CodecError),
     /// There was nothing to tell for so long.
     #[error("nothing came in time")]

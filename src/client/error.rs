@@ -208,36 +208,47 @@ impl fmt::Display for UnexpectedAnswer {
 pub struct DecodeError {
     what: String,
     key: Option<String>,
+    keys: Vec<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl DecodeError {
     pub(super) fn value(key: &str, source: impl Error + Send + Sync + 'static) -> Self {
         let what = format!("what is stored under {key:?} does not fit the type: {source}");
-        Self { what, key: Some(key.to_owned()), source: Some(Box::new(source)) }
+        Self { what, key: Some(key.to_owned()), keys: Vec::new(), source: Some(Box::new(source)) }
     }
 
-    /// The commit at `revision` has a value of `key` that the server cannot read.
-    pub(super) fn untold(revision: Revision, key: String, detail: &str) -> Self {
+    /// The commit at `revision`, of `keys`, has a value of `key` that the server cannot read.
+    pub(super) fn untold(
+        revision: Revision,
+        (key, keys): (String, Vec<String>),
+        detail: &str,
+    ) -> Self {
         let what = format!(
             "the commit at revision {revision} cannot be told, only what came since: {detail}"
         );
-        Self { what, key: Some(key), source: None }
+        Self { what, key: Some(key), keys, source: None }
     }
 
     pub(super) fn unencodable(source: impl Error + Send + Sync + 'static) -> Self {
         let what = format!("the value cannot be written as JSON: {source}");
-        Self { what, key: None, source: Some(Box::new(source)) }
+        Self { what, key: None, keys: Vec::new(), source: Some(Box::new(source)) }
     }
 
     pub(super) fn answer(what: impl Into<String>) -> Self {
-        Self { what: what.into(), key: None, source: None }
+        Self { what: what.into(), key: None, keys: Vec::new(), source: None }
     }
 
     /// The key whose value it is about, if it is about one.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
+    }
+
+    /// All keys of the commit that a [`Watch`](super::Watch) cannot tell because of it; none if they are not known.
+    #[must_use]
+    pub fn keys(&self) -> &[String] {
+        &self.keys
     }
 }
 

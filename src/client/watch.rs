@@ -431,11 +431,11 @@ impl<T: ReadValue> Follower<T> {
     /// A commit that the server cannot tell. Returns its revision.
     fn take_unreadable(&mut self, data: &str) -> Result<Revision, ClientError> {
         let unreadable: WireUnreadable = serde_json::from_str(data).map_err(unexpected)?;
-        let WireUnreadable { revision, key, detail } = unreadable;
+        let WireUnreadable { revision, key, keys, detail } = unreadable;
         if self.is_after_what_was_seen(revision) {
             self.failures = 0;
             self.seen = Some(revision);
-            let error = DecodeError::untold(revision, key, &detail).into();
+            let error = DecodeError::untold(revision, (key, keys), &detail).into();
             self.items.push_back(Item::Unreadable(revision, error));
         }
         Ok(revision)

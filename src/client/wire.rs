@@ -184,6 +184,8 @@ pub(super) struct WireCommit {
 pub(super) struct WireUnreadable {
     pub(super) revision: Revision,
     pub(super) key: String,
+    #[serde(default)]
+    pub(super) keys: Vec<String>,
     pub(super) detail: String,
 }
 

@@ -242,7 +242,7 @@ impl Client {
         let mut answer = self.0.call(call.clone()).await?;
         // What has no room may be the record of the key only. It was refused, and no attempt is under way that could still
         // take place.
-        let is_refused = answer.status == StatusCode::INSUFFICIENT_STORAGE && !answer.after_unknown;
+        let is_refused = answer.is_full() && !answer.after_unknown;
         if is_refused && self.0.settings.idempotency_keys {
             answer = self.0.call(call.once_only()).await?;
         }

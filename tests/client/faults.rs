@@ -320,3 +320,17 @@ async fn a_delete_whose_answer_was_lost_is_not_sent_without_its_key() {
     assert_eq!(seen.len(), 2);
     assert!(seen.iter().all(|head| head.contains("idempotency-key: ")), "{seen:?}");
 }
+
+/// Of another's 507 nobody knows whether the delete took place before it.
+#[tokio::test]
+async fn a_delete_is_not_sent_again_because_somebody_on_the_way_has_no_room() {
+    let server = Scripted::new(|_| {
+        std::future::ready(
+            b"HTTP/1.1 507 Insufficient Storage\r\ncontent-length: 0\r\n\r\n".to_vec(),
+        )
+    })
+    .await;
+    let error = server.client().delete("a").await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "{error}");
+    assert!(server.seen.lock().unwrap().iter().all(|head| head.contains("idempotency-key: ")));
+}

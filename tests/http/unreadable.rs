@@ -1,6 +1,7 @@
 //! What another program stored under a document's key, be it something or nothing that this version can read.
 
 use bytes::Bytes;
+use ifmatch::Txn;
 use ifmatch::http::{DocumentStore, Options, documents};
 
 use crate::support::{Client, Server};
@@ -60,7 +61,10 @@ fn who_asks_for_many_is_told_which_cannot_be_read() {
 fn a_watch_says_which_commit_it_cannot_tell_and_another_goes_on_since_it() {
     let (_server, client, backend) = server();
     let before = client.put("/v1/kv/a", &[], "1").expect(201).revision();
-    let revision = store(&backend, "b/c", UNREADABLE);
+    let txn = Txn::new()
+        .put(Bytes::from("b/a"), Bytes::from("1"))
+        .put(Bytes::from("b/c"), Bytes::from(UNREADABLE));
+    let revision = backend.commit(txn).unwrap().get();
     client.put("/v1/kv/b/d", &[], "2").expect(201);
     client.delete("/v1/kv/b/c", &[]).expect(204);
     for _ in 0..2 {
@@ -72,6 +76,7 @@ fn a_watch_says_which_commit_it_cannot_tell_and_another_goes_on_since_it() {
         assert_eq!(message.id, None);
         let data = message.json();
         assert_eq!((&data["revision"], &data["key"]), (&revision.into(), &"b/c".into()));
+        assert_eq!(data["keys"], serde_json::json!(["b/a", "b/c"]), "all of the commit");
         assert!(data["detail"].as_str().unwrap().contains("b/c"), "{data}");
         assert_eq!(events.next(), None, "it is the last");
     }
@@ -110,6 +115,13 @@ fn what_cannot_be_read_is_replaced_and_deleted_in_every_way() {
     assert_eq!(lost.problem(409, "stale-revision")["current_revision"], revision);
     let healed = [("if-match", lost.etag()), ("idempotency-key", "heal")];
     client.put("/v1/kv/a", &healed, "2").expect(204);
+
+    // Whether it was written since is not known, and what is not known does not hold.
+    store(&backend, "a", UNREADABLE);
+    let since = [("if-unmodified-since", "Fri, 31 Dec 1999 23:59:59 GMT")];
+    client.put("/v1/kv/a", &since, "1").problem(409, "stale-revision");
+    client.delete("/v1/kv/a", &since).problem(409, "stale-revision");
+    client.put("/v1/kv/a", &[("if-none-match", "*")], "1").problem(409, "already-exists");
 
     // There is nothing that a patch could be applied to.
     store(&backend, "a", UNREADABLE);

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ifmatch::Revision;
-use ifmatch::client::{ClientCommit, ClientEvent, Document};
+use ifmatch::client::{ClientCommit, ClientError, ClientEvent, Document};
 use serde::Serialize;
 
 use crate::entry_line::EntryLine;
@@ -59,7 +59,15 @@ async fn follow(arguments: &Arguments, server: &ServerOptions) -> Result<(), Fai
     while left != Some(0)
         && let Some(commit) = watch.next().await
     {
-        let commit = commit.map_err(Failure::Read)?;
+        let commit = match commit {
+            Ok(commit) => commit,
+            // The watch goes on after it.
+            Err(ClientError::Decode(error)) => {
+                eprintln!("{error}; its keys: {}", error.keys().join(", "));
+                continue;
+            }
+            Err(error) => return Err(Failure::Read(error)),
+        };
         // Not kept across an await: another part of the process may print.
         let mut out = Lines::new();
         if server.json {

@@ -11,6 +11,7 @@ use futures_core::Stream;
 use crate::backend::BackendWatch;
 use crate::capability::Capability;
 use crate::cause::Cause;
+use crate::codec::CodecError;
 use crate::event::{Commit, Event, WatchError};
 use crate::range::KeyRange;
 use crate::revision::Revision;
@@ -160,6 +161,18 @@ impl Stream for RemoteWatch {
                 {
                     this.lag = Some((resume, this.lags(resume)));
                     continue;
+                }
+                // The watch behind it goes on after the commit, and so does this one.
+                Some(Err(ClientError::Decode(error))) => {
+                    this.position =
+                        this.position.max(this.watch.position().unwrap_or(this.position));
+                    let is_in_range =
+                        |key: &String| this.range.contains(&Bytes::copy_from_slice(key.as_bytes()));
+                    if !error.keys().is_empty() && !error.keys().iter().any(is_in_range) {
+                        continue;
+                    }
+                    let error = CodecError::new("document", error.to_string());
+                    return Poll::Ready(Some(Err(WatchError::Undecodable(error))));
                 }
                 Some(Err(error)) => error,
                 None => {

@@ -1,5 +1,7 @@
 //! What a write finds under its key. What cannot be read can be replaced and deleted all the same.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 
 use crate::backend::Backend;
@@ -47,7 +49,8 @@ impl Found {
     pub(super) fn current(&self) -> Current {
         match &self.read {
             Ok(entry) => entry.current(),
-            Err(_) => Current { etag: self.etag, modified: None },
+            // When it was written is not known: no condition that it was not holds.
+            Err(_) => Current { etag: self.etag, modified: Some(SystemTime::now()) },
         }
     }
 

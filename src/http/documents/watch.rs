@@ -97,11 +97,18 @@ fn compacted(oldest: Revision) -> Bytes {
     format!("retry: {retry}\nevent: compacted\ndata: {{\"oldest_revision\": {oldest}}}\n\n").into()
 }
 
-/// The commit at `revision` cannot be told. Whoever has looked at the key goes on since that revision.
-fn unreadable(revision: Revision, key: &DocumentKey, error: UnreadableDocument) -> Bytes {
-    let retry = RETRY_LATER_MS;
+/// The commit cannot be told, because of what it has under `key`. Whoever has looked at all its keys goes on since its revision.
+fn unreadable(
+    commit: &Commit<Bytes, Bytes>,
+    key: &DocumentKey,
+    error: UnreadableDocument,
+) -> Bytes {
+    let (retry, revision) = (RETRY_LATER_MS, commit.revision());
     let detail = format!("{:?}: {error}", key.as_str());
-    let data = serde_json::json!({ "revision": revision, "key": key, "detail": detail });
+    let keys = commit.events().iter().map(|event| DocumentKey::from_stored(event.key()));
+    let keys: Vec<_> = keys.flatten().collect();
+    let data =
+        serde_json::json!({ "revision": revision, "key": key, "keys": keys, "detail": detail });
     format!("retry: {retry}\nevent: unreadable\ndata: {data}\n\n").into()
 }
 
@@ -159,7 +166,7 @@ impl<W: BackendWatch> Messages<W> {
                             key = key.as_str(), revision = revision.get(), cause = %error,
                             "a watch ended: a commit cannot be told"
                         );
-                        Some(unreadable(revision, &key, error))
+                        Some(unreadable(&commit, &key, error))
                     }
                 }
             }

@@ -162,6 +162,9 @@ impl HyperService<Request<Incoming>> for Observed {
         let activity = Arc::clone(&self.activity);
         activity.requested.store(true, Ordering::Relaxed);
         if self.shutdown.is_requested() {
+            if !unread::is_told_apart(&request) {
+                self.unread.store(true, Ordering::Relaxed);
+            }
             let answer = Answer::There { answer: Some(ending()) };
             return UnderWay { answer, activity: Some(activity) };
         }

@@ -120,3 +120,22 @@ async fn a_server_that_comes_back_with_another_store_is_not_taken_for_the_same()
         server.stop().await;
     }
 }
+
+/// A commit that the server cannot read was the end of a watch once, and of the next one, which began where it had ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_the_server_cannot_read_is_said_where_it_concerns_and_the_next_comes() {
+    let store = documents().build();
+    let server = Server::over(store.clone(), options()).await;
+    let backend = remote(server.client()).await;
+    let mut of_one = backend.watch(KeyRange::only(Bytes::from("a")), None).await.unwrap();
+    let mut of_all = backend.watch(KeyRange::all(), None).await.unwrap();
+    let unreadable = store.put(Bytes::from("ab"), Bytes::from(&b"\xff\x02later"[..])).unwrap();
+    let after = put(&backend, "a", "1").await;
+    let said = next(&mut of_all).await.unwrap();
+    assert!(matches!(said, Err(WatchError::Undecodable(_))), "{said:?}");
+    assert_eq!(of_all.position(), unreadable);
+    for watch in [&mut of_one, &mut of_all] {
+        assert_eq!(next(watch).await.unwrap().unwrap().revision(), after);
+    }
+    server.stop().await;
+}

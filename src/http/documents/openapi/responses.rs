@@ -83,7 +83,8 @@ pub(super) fn event_stream() -> Value {
             {\"type\": \"delete\", \"key\": K, \"revision\": R}]}`. `event: compacted` says that the revision is not kept any \
             more, or that the client is too slow: read the state anew, and begin from there. `event: unreadable` says that the next \
             commit has a value that this version of the server cannot read, with data `{\"revision\": R, \"key\": K, \
-            \"detail\": \"...\"}`: look at that key, and begin from that revision. Each of the two is the last.",
+            \"keys\": [K, ...], \"detail\": \"...\"}`: look at all the keys of the commit, and begin from that revision. Each of the \
+            two is the last.",
         "headers": headers::some(&["Cache-Control"]),
         "content": {"text/event-stream": {}},
     })
