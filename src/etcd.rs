@@ -62,9 +62,9 @@
 //! it comes from the same transaction. Only what was certainly not carried out is tried again; a write whose answer did not
 //! come is [`OutcomeUnknown`](crate::OutcomeUnknown), and is not repeated.
 //!
-//! A member that does not answer is left for the next. While none does, a call takes up to
-//! [`retry_for`](Builder::retry_for), and as long as it takes to give up the last attempt: with the defaults 15 s while
-//! connections are refused, and some 20 s while members hang.
+//! A member that does not answer is left for the next, also if who asked gives up first, after a second or more. While none
+//! does, a call takes up to [`retry_for`](Builder::retry_for), and as long as it takes to give up the last attempt: with
+//! the defaults 15 s while connections are refused, and some 20 s while members hang.
 //!
 //! A write that etcd carried out while it ran out of space is answered as
 //! if it were refused; this module looks what is there. If the write certainly did not take place it is
@@ -76,9 +76,12 @@
 //!
 //! `etcdctl snapshot restore` takes revisions back. Restore into a cluster with another token
 //! (`--initial-cluster-token`), or delete `ifmatch.identity`: then it is another store, and no old revision or `ETag`
-//! matches. Who was connected before has to connect again. [`status`](crate::Backend::status), and so `/readyz`, looks
-//! whether it is still the same store; if it is not, that is [`Unavailable`](crate::ReadError::Unavailable), and from then on
-//! every write is refused. What was written before somebody looked went into the new store.
+//! matches. Who was connected before has to connect again, and is told so: every answer says of which cluster it is, and
+//! [`status`](crate::Backend::status), and so `/readyz`, reads `ifmatch.identity`. From the first answer on that is of another
+//! store, reads, writes and new watches are [`Unavailable`](crate::ReadError::Unavailable), for ever; of another cluster, open
+//! watches, too, as soon as they hear of it. The write to which that was the answer went into the new store, and is
+//! [`OutcomeUnknown`](crate::OutcomeUnknown). A cluster that is made anew at the same place with the same token has the same
+//! number: it is noticed when somebody asks for the status, and what was written before that went into the new store.
 
 mod backend;
 mod builder;
@@ -103,6 +106,7 @@ use std::time::Duration;
 
 use etcd_client::proto::PbResponseHeader;
 
+use crate::cause::Cause;
 use crate::identity::Identity;
 use crate::revision::Revision;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
@@ -115,6 +119,7 @@ pub use self::namespace::InvalidNamespace;
 pub use self::snapshot::EtcdSnapshot;
 pub use self::watch::EtcdWatch;
 
+use self::fault::Fault;
 use self::members::Members;
 use self::namespace::Namespace;
 
@@ -136,7 +141,7 @@ struct Shared {
     seen: AtomicU64,
     /// The most operations in a transaction, once they are known; 0 before.
     max_operations: AtomicU64,
-    /// Whether etcd has another store in its place, as far as was seen.
+    /// Whether etcd was seen to have another store in its place. It stays so: what was read of that one is not of this.
     is_replaced: AtomicBool,
 }
 
@@ -194,16 +199,38 @@ impl Etcd {
     }
 }
 
+const REPLACED: &str = "it is another store than the one that was connected to: the cluster or its identity in etcd has changed, or is gone. Connect again";
+
 impl Shared {
     /// A revision that etcd has come to.
     fn seen(&self) -> Revision {
         Revision::try_from(self.seen.load(Ordering::Relaxed)).unwrap_or(Revision::MIN)
     }
 
-    fn has_come_to(&self, header: Option<&PbResponseHeader>) {
+    /// What every answer is looked at for: the revision that etcd has come to, and whether it is another cluster.
+    ///
+    /// # Errors
+    /// If it is another: what it says is not of this store.
+    fn hear(&self, header: Option<&PbResponseHeader>) -> Result<(), Fault> {
+        if header.is_some_and(|header| self.members.is_foreign(header.cluster_id)) {
+            return Err(self.replaced());
+        }
         if let Ok(at) = entry::revision_of(header) {
             self.seen.fetch_max(at.get(), Ordering::Relaxed);
         }
+        Ok(())
+    }
+
+    /// # Errors
+    /// If etcd was seen to have another store in its place.
+    fn check_is_there(&self) -> Result<(), Fault> {
+        if self.is_replaced.load(Ordering::Relaxed) { Err(self.replaced()) } else { Ok(()) }
+    }
+
+    /// Revisions and tags of the store that was there may match what they were never of.
+    fn replaced(&self) -> Fault {
+        self.is_replaced.store(true, Ordering::Relaxed);
+        Fault::Refused(Cause::new(REPLACED))
     }
 }
 

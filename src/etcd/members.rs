@@ -1,8 +1,9 @@
 //! The members of the cluster that may be asked, and which of them is.
 //!
-//! One is asked until it fails, then the next: a member that hangs is left after one request, where a balancer would go on to
-//! give it its share. A connection is made when it is needed first. What etcd says was not done is tried again elsewhere
-//! until [`retry_for`](super::Builder::retry_for) is over; so is a read, whatever happened to it.
+//! One is asked until it fails, then the next: a member that hangs is left after one request, where a balancer would go on
+//! to give it its share. Who gives up waiting for it leaves it, too. A connection is made when it is needed first. What
+//! etcd says was not done is tried again elsewhere until [`retry_for`](super::Builder::retry_for) is over; so is a read,
+//! whatever happened to it.
 
 use std::future::Future;
 use std::time::Duration;
@@ -96,6 +97,12 @@ impl Members {
         self.cluster.load(Ordering::Relaxed)
     }
 
+    /// Whether it is the number of another cluster than the one that answered first. Some proxies say 0.
+    pub(super) fn is_foreign(&self, cluster: u64) -> bool {
+        let known = self.cluster();
+        cluster != 0 && known != 0 && cluster != known
+    }
+
     /// Asks a member, and others if that is of use.
     pub(super) async fn ask<T, F>(
         &self,
@@ -142,6 +149,7 @@ impl Members {
         let Some(member) = self.member(turn) else {
             return (turn, Err(Fault::Refused(Cause::new("there is no member"))));
         };
+        let mut waiting = Waiting { members: self, turn, since: Instant::now(), is_over: false };
         let asked = match member.clients.get_or_try_init(|| self.connect(&member.url)).await {
             Ok(clients) => clients.ask(ask).await,
             Err(fault) => {
@@ -150,6 +158,7 @@ impl Members {
                 Err(fault)
             }
         };
+        waiting.is_over = true;
         (turn, asked.map_err(|fault| fault.at(&member.url)))
     }
 
@@ -189,8 +198,59 @@ impl Members {
     }
 }
 
+/// Who gives up sooner says nothing of the member, as somebody does who goes away.
+const IN_VAIN: Duration = Duration::from_secs(1);
+
+/// Somebody waits for a member, and may give up: the next is asked from then on.
+struct Waiting<'a> {
+    members: &'a Members,
+    turn: u64,
+    since: Instant,
+    /// It said something, or is known to be gone.
+    is_over: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.is_over && self.since.elapsed() >= IN_VAIN {
+            self.members.pass_on(self.turn);
+        }
+    }
+}
+
 impl std::fmt::Debug for Members {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.members.iter().map(|member| &member.url)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// As one that was stopped: its kernel accepts connections, and nobody answers on them.
+    #[tokio::test]
+    async fn a_member_that_was_waited_for_in_vain_is_left_and_one_that_was_not_given_time_is_not() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let long = IN_VAIN * 60;
+        let options = ConnectOptions::new().with_timeout(long).with_connect_timeout(long);
+        let members = Members::new(vec![url.clone(), url], options, long, 1 << 20);
+        let turn = || members.turn.load(Ordering::Relaxed);
+        let ask = || members.ask(Request::Read, |_| async { Ok(()) });
+        assert!(timeout(IN_VAIN / 100, ask()).await.is_err());
+        assert_eq!(turn(), 0);
+        assert!(timeout(IN_VAIN * 2, ask()).await.is_err());
+        assert_eq!(turn(), 1);
+    }
+
+    #[test]
+    fn who_does_not_say_which_cluster_it_is_of_is_not_foreign() {
+        let members = Members::new(Vec::new(), ConnectOptions::new(), Duration::ZERO, 0);
+        assert!(!members.is_foreign(7), "nobody has answered yet");
+        members.cluster.store(7, Ordering::Relaxed);
+        assert!(!members.is_foreign(7) && !members.is_foreign(0) && members.is_foreign(8));
     }
 }

@@ -12,7 +12,6 @@ use crate::cause::Cause;
 use crate::error::ReadError;
 use crate::history::HistoryError;
 use crate::revision::Revision;
-use crate::sync::Ordering;
 use crate::versioned::Versioned;
 
 use super::Etcd;
@@ -20,9 +19,6 @@ use super::entry::{entry, number, revision, revision_of};
 use super::fault::Fault;
 use super::identity;
 use super::members::Request;
-
-/// Revisions and tags of the store that was there may match what they were never of.
-pub(super) const REPLACED: &str = "it is another store than the one that was connected to: its identity in etcd has changed, or is gone. Connect again";
 
 /// etcd looks for watches that are behind ten times a second.
 const COMPACTION_IS_TOLD: Duration = Duration::from_secs(3);
@@ -34,12 +30,13 @@ impl Etcd {
         start: Vec<u8>,
         options: GetOptions,
     ) -> Result<PbRangeResponse, Fault> {
+        self.shared.check_is_there()?;
         let found = self.shared.members.ask(Request::Read, move |clients| {
             let (mut kv, start, options) = (clients.kv.clone(), start.clone(), options.clone());
             async move { Ok(kv.get(start, Some(options)).await?.0) }
         });
         let found = found.await?;
-        self.shared.has_come_to(found.header.as_ref());
+        self.shared.hear(found.header.as_ref())?;
         Ok(found)
     }
 
@@ -108,10 +105,8 @@ impl Etcd {
         let revision = revision_of(found.header.as_ref())?;
         let stored = found.kvs.first().map(|found| &*found.value);
         if !identity::is_still(self.shared.identity, stored, &self.shared.members) {
-            self.shared.is_replaced.store(true, Ordering::Relaxed);
-            return Err(Fault::Refused(Cause::new(REPLACED)));
+            return Err(self.shared.replaced());
         }
-        self.shared.is_replaced.store(false, Ordering::Relaxed);
         let status = self.shared.members.ask(Request::Read, |clients| {
             let mut maintenance = clients.maintenance.clone();
             async move { Ok(maintenance.status().await?.0) }

@@ -33,7 +33,6 @@ impl Etcd {
     async fn try_settle(&self, put: &Put) -> Result<bool, Fault> {
         let options = etcd_client::GetOptions::new().with_keys_only();
         let now = self.range(put.key.clone(), options.clone()).await?;
-        self.shared.has_come_to(now.header.as_ref());
         if let Some(there) = now.kvs.first() {
             let at = super::entry::revision(there.mod_revision)?;
             // A key that is still at the revision that the write replaces was not written.

@@ -10,14 +10,12 @@ use crate::error::{OutcomeUnknown, Reason, Refused, WriteError};
 use crate::precondition::Precondition;
 use crate::revision::Revision;
 use crate::store::{Deleted, Written};
-use crate::sync::Ordering;
 
 use super::Etcd;
 use super::condition::compare;
 use super::entry::{entry, revision, revision_of};
 use super::fault::Fault;
 use super::members::Request;
-use super::read::REPLACED;
 use super::settle::Put;
 
 type Error = WriteError<Bytes, Bytes>;
@@ -36,16 +34,17 @@ impl Etcd {
         request: Request,
         txn: EtcdTxn,
     ) -> Result<PbTxnResponse, Fault> {
-        if request == Request::Write && self.shared.is_replaced.load(Ordering::Relaxed) {
-            return Err(Fault::Refused(Cause::new(REPLACED)));
-        }
+        self.shared.check_is_there()?;
         let answer = self.shared.members.ask(request, move |clients| {
             let (mut kv, txn) = (clients.kv.clone(), txn.clone());
             async move { Ok(kv.txn(txn).await?.0) }
         });
         let answer = answer.await?;
-        self.shared.has_come_to(answer.header.as_ref());
-        Ok(answer)
+        match self.shared.hear(answer.header.as_ref()) {
+            // It was, but not in this store.
+            Err(fault) if answer.succeeded => Err(Fault::Unclear(fault.into_cause())),
+            heard => heard.map(|()| answer),
+        }
     }
 
     pub(super) async fn put_one(

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use ifmatch::etcd::{ConnectError, Etcd};
-use ifmatch::{Backend, Precondition, Txn};
+use ifmatch::{Backend, KeyRange, Precondition, Txn};
 
 use crate::proxy::Proxy;
 use crate::server::{Place, Server};
@@ -94,9 +94,67 @@ async fn a_store_that_is_made_anew_under_who_is_connected_is_noticed() {
     put(&other, "b", "2").await;
 
     // As if it had been restored, and was meant to be another store.
+    let identity = etcdctl(&server.url, &["get", "ifmatch.identity", "--print-value-only"]);
     etcdctl(&server.url, &["del", "ifmatch.identity"]);
     assert!(chain(&other.status().await.unwrap_err()).contains("another store"));
+    assert!(chain(&other.get(&key("b")).await.unwrap_err()).contains("another store"));
+    // Once noticed, it is not taken back: what was read meanwhile is not of this store.
+    etcdctl(&server.url, &["put", "ifmatch.identity", identity.trim()]);
+    assert!(chain(&other.status().await.unwrap_err()).contains("another store"));
+    etcdctl(&server.url, &["del", "ifmatch.identity"]);
     assert!(connect(&server.url).await.status().await.unwrap().writable);
+}
+
+/// Restored with another token, the store has the identity that it had, and the cluster at its address another number.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_restored_under_who_is_connected_is_noticed_by_whatever_is_asked() {
+    let place = Place { is_kept: true, ..Place::alone(&[]) };
+    let server = place.start();
+    let (writes, reads) = (connect(&server.url).await, connect(&server.url).await);
+    let commits = connect(&server.url).await;
+    let watches = connect(&server.url).await;
+    put(&writes, "a", "1").await;
+    let mut watch = crate::support::watch(&watches, None).await;
+    let server = place.restored(server, "other");
+    raw(&server.url).await;
+
+    let lost = noticed(async || writes.put_if(key("b"), key("1"), Precondition::Any).await).await;
+    assert!(matches!(lost, ifmatch::WriteError::OutcomeUnknown(_)), "{lost}");
+    let refused = writes.put_if(key("c"), key("1"), Precondition::Any).await.unwrap_err();
+    assert!(refused.into_rejected().is_some());
+    noticed(async || reads.get(&key("a")).await).await;
+    let refused = reads.delete_if(key("a"), Precondition::Any).await.unwrap_err();
+    assert!(matches!(refused, ifmatch::WriteError::Refused(_)), "{refused}");
+    // Nothing would have been written.
+    let absent = || Txn::new().require(key("a"), Precondition::Absent).put(key("a"), key("2"));
+    let refused = noticed(async || commits.commit(absent()).await).await;
+    assert!(matches!(refused, ifmatch::CommitError::Refused { .. }), "{refused}");
+    let ended = crate::support::next(&mut watch).await.unwrap().unwrap_err();
+    assert!(matches!(ended, ifmatch::WatchError::Unavailable(_)), "{ended}");
+    assert!(chain(&ended).contains("another store"), "{ended}");
+    assert!(watches.watch(KeyRange::all(), None).await.is_err());
+
+    let other = connect(&server.url).await;
+    assert_ne!(other.identity(), writes.identity());
+    assert_eq!(other.get(&key("a")).await.unwrap().unwrap().value(), "1");
+    assert!(other.get(&key("c")).await.unwrap().is_none());
+    for old in [writes, reads, commits, watches] {
+        assert!(chain(&old.status().await.unwrap_err()).contains("another store"));
+    }
+    drop(server);
+    std::fs::remove_dir_all(&place.directory).unwrap();
+}
+
+/// Asks until it is noticed that it is another store: a connection may be lost first.
+async fn noticed<T: std::fmt::Debug, E: std::error::Error>(
+    mut ask: impl AsyncFnMut() -> Result<T, E>,
+) -> E {
+    crate::support::at_last(async || match ask().await {
+        Err(error) if chain(&error).contains("another store") => Ok(error),
+        Err(error) => Err(chain(&error)),
+        Ok(answer) => panic!("{answer:?} is of another store"),
+    })
+    .await
 }
 
 /// An error with all that is behind it.

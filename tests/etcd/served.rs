@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use ifmatch::client::{Client, ClientError, ProblemDocument};
 use rustix::process::Signal;
 
+use crate::cluster::Cluster;
 use crate::others::etcdctl;
 use crate::serve::{Front, backend};
-use crate::server::Server;
+use crate::server::{Place, Server};
 
 /// A server whose log can be read.
 struct Logged {
@@ -41,13 +42,24 @@ fn once(front: &Front) -> Client {
     Client::builder(&front.url).retries(ifmatch::client::Backoff::none()).build().unwrap()
 }
 
-/// What a server says that is not ready.
-fn not_ready(front: &Front) -> String {
+/// Whether it is ready, and what it says.
+fn asked(front: &Front) -> (u16, String) {
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
     let mut answer = agent.get(format!("{}/readyz", front.url)).call().unwrap();
-    assert_eq!(answer.status(), 503);
-    assert!(answer.headers().contains_key("retry-after"));
-    answer.body_mut().read_to_string().unwrap()
+    let status = answer.status().as_u16();
+    assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
+    (status, answer.body_mut().read_to_string().unwrap())
+}
+
+fn ready(front: &Front) -> u16 {
+    asked(front).0
+}
+
+/// What a server says that is not ready.
+fn not_ready(front: &Front) -> String {
+    let (status, said) = asked(front);
+    assert_eq!(status, 503, "{said}");
+    said
 }
 
 #[track_caller]
@@ -98,6 +110,52 @@ async fn a_server_whose_etcd_hangs_says_soon_that_it_is_not_ready() {
     server.signal(Signal::CONT);
 }
 
+/// Nobody else asks: a server that is not ready is left alone by whoever balances the load.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_member_hangs_is_ready_by_another_one() {
+    let cluster = Cluster::start();
+    let leader = cluster.leader().await;
+    let urls = cluster.urls();
+    let asked: Vec<_> =
+        (1..=3).map(|next| urls[(leader + next) % 3].replace("http://", "")).collect();
+    let front = Front::start(&format!("etcd://{}", asked.join(",")));
+    assert_eq!(ready(&front), 200);
+    cluster.signal((leader + 1) % 3, Signal::STOP);
+    not_ready(&front);
+    // A connection that nobody answers on is found out later than that.
+    let probes: Vec<u16> = (0..3).map(|_| ready(&front)).collect();
+    cluster.signal((leader + 1) % 3, Signal::CONT);
+    assert!(probes.contains(&200), "{probes:?}");
+}
+
+/// As operators are told to do it: the cluster has another token, and the store in it the same identity.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_etcd_was_restored_under_it_is_not_ready_and_writes_nothing() {
+    let place = Place { is_kept: true, ..Place::alone(&[]) };
+    let server = place.start();
+    let logged = Logged::start(&["--backend", &backend(&server)], &[]);
+    let front = &logged.front;
+    let client = once(front);
+    client.put("a", &1).await.unwrap();
+    let server = place.restored(server, "other");
+    crate::support::raw(&server.url).await;
+    crate::support::at_last(async || {
+        let said = asked(front);
+        let log = std::fs::read_to_string(&logged.log).unwrap();
+        if log.contains("another store") { Ok(()) } else { Err(format!("{said:?}, {log}")) }
+    })
+    .await;
+    assert_eq!(ready(front), 503);
+    let refused = problem(client.put("b", &1).await);
+    assert_eq!((refused.status(), refused.slug()), (503, "unavailable"), "{refused}");
+    assert_eq!(etcdctl(&server.url, &["get", "ifmatch/b"]), "");
+    // Another server finds what was restored.
+    assert_eq!(ready(&Front::start(&backend(&server))), 200);
+    assert_eq!(ready(front), 503, "for ever");
+    drop(server);
+    std::fs::remove_dir_all(&place.directory).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_etcd_does_not_answer_is_not_titled_as_a_write_and_the_log_names_the_member() {
     let server = Server::start(&[]);
@@ -133,5 +191,5 @@ async fn deletes_pass_though_etcd_is_full() {
     assert!(client.delete("blob/0").await.unwrap().is_some());
     assert!(client.delete("blob/0").await.unwrap().is_none());
     let said = not_ready(&front);
-    assert!(said.contains("it has no room; it can be read, and deletes pass"), "{said}");
+    assert!(said.contains("it has no room (then deletes pass), or its log failed"), "{said}");
 }

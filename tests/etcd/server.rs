@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::others::etcdctl;
+
 /// How to start etcd, if it is not called so.
 const PROGRAM: &str = "IFMATCH_ETCD";
 
@@ -87,6 +89,23 @@ impl Place {
             scheme: "http",
             options: options.iter().map(|&option| option.to_owned()).collect(),
         }
+    }
+
+    /// Saves what is there, and starts it again from that, as a cluster with this token.
+    pub(crate) fn restored(&self, server: Server, token: &str) -> Server {
+        let saved = self.directory.join("saved.db");
+        let data = self.directory.join("data");
+        let (saved, data_text) = (saved.to_str().unwrap(), data.to_str().unwrap());
+        etcdctl(&server.url, &["snapshot", "save", saved]);
+        drop(server);
+        std::fs::remove_dir_all(&data).unwrap();
+        let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        let place = ["--data-dir", data_text, "--name", &self.name];
+        let cluster = ["--initial-cluster", &self.cluster, "--initial-advertise-peer-urls", &peer];
+        let restore = ["snapshot", "restore", saved, "--initial-cluster-token", token];
+        etcdctl("", &[&restore[..], &place, &cluster].concat());
+        std::fs::remove_file(saved).unwrap();
+        self.start()
     }
 
     pub(crate) fn start(&self) -> Server {

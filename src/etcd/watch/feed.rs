@@ -100,6 +100,9 @@ impl Feed {
 
     /// Listens to a member for as long as it goes well.
     async fn listen(&mut self) -> Left {
+        if let Err(fault) = self.etcd.shared.check_is_there() {
+            return Left::Refused(fault);
+        }
         let members = &self.etcd.shared.members;
         let Span { start, end } = &self.span;
         let options = WatchOptions::new()
@@ -119,7 +122,11 @@ impl Feed {
                 }
             })
             .await;
-        let left = match opened {
+        let heard = opened.and_then(|(now, stream)| {
+            self.etcd.shared.hear(now.as_ref())?;
+            Ok((now, stream))
+        });
+        let left = match heard {
             // It would say nothing until it has come there again.
             Ok((now, _)) if revision_of(now.as_ref()).is_ok_and(|now| now < self.told) => {
                 Left::Refused(because("etcd is at an older revision than it was"))
@@ -141,6 +148,9 @@ impl Feed {
                 Ok(None) => return Left::Lost(because("the member ended the watch")),
                 Err(error) => return of_fault(Fault::of(error)),
             };
+            if let Err(fault) = self.etcd.shared.hear(heard.header.as_ref()) {
+                return Left::Refused(fault);
+            }
             if heard.compact_revision > 0 {
                 return match revision(heard.compact_revision) {
                     Ok(oldest) => Left::Compacted(oldest),

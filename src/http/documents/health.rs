@@ -61,7 +61,7 @@ pub(super) async fn ready<B: Backend>(
         let detail = match stats {
             Some(_) => "the store takes no writes, because its log failed; it can be read",
             None => {
-                "the backend takes no writes, because it has no room; it can be read, and deletes pass"
+                "the backend takes no writes: it has no room (then deletes pass), or its log failed; it can be read"
             }
         };
         return Err(Problem::new(ProblemKind::Unavailable, detail)
