@@ -1,6 +1,5 @@
 //! What happens exactly between two steps of a request.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
@@ -17,14 +16,14 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 
 type Interruption = Box<dyn FnOnce() + Send>;
 
-/// A store that, once, does something else before or after it reads the document `a`.
+/// A store that, once, does something else before or after it reads the document `a`, or before a commit.
 #[derive(Clone)]
 struct Interrupted {
     store: DocumentStore,
     before: Arc<Mutex<Option<Interruption>>>,
     after: Arc<Mutex<Option<Interruption>>>,
-    /// Whether nothing but `a` can be read.
-    hides_records: Arc<AtomicBool>,
+    /// Whether nothing but `a` can be read, and why.
+    hides_records: Arc<Mutex<Option<ReadError>>>,
 }
 
 fn run(interruption: &Mutex<Option<Interruption>>) {
@@ -52,10 +51,11 @@ impl Backend for Interrupted {
 
     async fn get(&self, key: &Bytes) -> Result<Option<Versioned<Bytes>>, ReadError> {
         if key != "a" {
-            if self.hides_records.load(Ordering::SeqCst) {
-                return Err(ReadError::Unavailable(Cause::new("it is away")));
-            }
-            return Backend::get(&self.store, key).await;
+            let hidden = self.hides_records.lock().unwrap().clone();
+            return match hidden {
+                Some(error) => Err(error),
+                None => Backend::get(&self.store, key).await,
+            };
         }
         run(&self.before);
         let got = Backend::get(&self.store, key).await;
@@ -101,6 +101,7 @@ impl Backend for Interrupted {
     }
 
     async fn commit(&self, txn: Txn<Bytes, Bytes>) -> Result<Revision, CommitError<Bytes, Bytes>> {
+        run(&self.before);
         Backend::commit(&self.store, txn).await
     }
 
@@ -212,25 +213,51 @@ fn a_request_that_loses_against_its_own_repeat_is_answered_as_that() {
     }
 }
 
-/// Whether it lost against itself cannot be known while the record of that cannot be read: it is asked to come again, and not
-/// told that somebody else was first.
+/// Whether it lost against itself cannot be known while the record of that cannot be read: its outcome is unknown, and it is
+/// asked to come again. It is neither told that somebody else was first, nor that nothing was written.
 #[test]
-fn a_request_that_may_have_lost_against_its_own_repeat_is_not_told_of_a_conflict() {
-    let servers = Servers::new();
-    let tag = servers.first.client().get("/v1/kv/a", &[]).etag().to_owned();
-    let put = move |client: &Client| {
-        let key = ("idempotency-key", "k");
-        client.put("/v1/kv/a", &[JSON, key, ("if-match", &tag)], r#"{"list": []}"#)
-    };
+fn a_request_that_may_have_lost_against_its_own_repeat_is_of_unknown_outcome() {
+    let away = || ReadError::Unavailable(Cause::new("it is away"));
+    let denied = || ReadError::Denied(Cause::new("permission denied"));
+    for error in [away(), denied()] {
+        let servers = Servers::new();
+        let tag = servers.first.client().get("/v1/kv/a", &[]).etag().to_owned();
+        let key = ("idempotency-key", "put");
+        let put = move |client: &Client| {
+            client.put("/v1/kv/a", &[JSON, key, ("if-match", &tag)], r#"{"list": []}"#)
+        };
+        is_undecided(&servers, &error, true, put, 204);
+        // What it wants to write has not changed, but its record is there.
+        let key = ("idempotency-key", "late");
+        let put = move |client: &Client| client.put("/v1/kv/a", &[JSON, key], r#"{"list": []}"#);
+        is_undecided(&servers, &error, false, put, 204);
+        let key = ("idempotency-key", "delete");
+        let delete = move |client: &Client| client.delete("/v1/kv/a", &[key]);
+        is_undecided(&servers, &error, true, delete, 204);
+        let key = ("idempotency-key", "txn");
+        let body = r#"{"operations": [{"put": "t", "value": 1}]}"#;
+        let post = move |client: &Client| client.post_with("/v1/txn", &[JSON, key], body);
+        is_undecided(&servers, &error, true, post, 200);
+    }
+}
+
+fn is_undecided(
+    servers: &Servers,
+    error: &ReadError,
+    is_before: bool,
+    ask: impl Fn(&Client) -> Answer + Clone + Send + 'static,
+    status: u16,
+) {
     let hides_records = Arc::clone(&servers.interrupted.hides_records);
-    let repeat = put.clone();
-    let [first, repeat] = servers.race(true, &put, move |client| {
+    let (error, repeat) = (error.clone(), ask.clone());
+    let [first, repeat] = servers.race(is_before, &ask, move |client| {
         let answer = repeat(client);
-        hides_records.store(true, Ordering::SeqCst);
+        *hides_records.lock().unwrap() = Some(error);
         answer
     });
-    repeat.expect(204);
-    first.problem(503, "unavailable");
-    servers.interrupted.hides_records.store(false, Ordering::SeqCst);
-    put(&servers.first.client()).expect(204);
+    repeat.expect(status);
+    assert!(first.header("retry-after").is_some());
+    first.problem(503, "outcome-unknown");
+    *servers.interrupted.hides_records.lock().unwrap() = None;
+    ask(&servers.first.client()).expect(status);
 }

@@ -79,9 +79,13 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    /// Whether the state disagrees: 409 or, for a header, 412.
+    /// Whether the state disagrees: 409 or, for a header, 412; 404 if nothing is there.
     fn is_of_the_state(&self) -> bool {
-        matches!(self.problem.status(), StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED)
+        let status = self.problem.status();
+        matches!(
+            status,
+            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND
+        )
     }
 }
 
@@ -147,7 +151,7 @@ impl DocumentWrite<'_> {
         match self.known(shared).await {
             Ok(Known::Done(done)) => Ok(done.into()),
             // Whether it was itself is not known now. The client is to ask again, and not to take it for a lost race.
-            Err(problem) if lost.is_of_the_state() => Err(problem.into()),
+            Err(problem) if lost.is_of_the_state() => Err(problem.undecided().into()),
             _ => Err(lost),
         }
     }
@@ -172,10 +176,12 @@ impl DocumentWrite<'_> {
                 Ok(outcome) => return Ok(outcome),
                 Err(Failed::Lost(lost)) => return Err(*lost),
                 Err(Failed::Again(Again::Changed(now))) => current = now,
-                Err(Failed::Again(Again::Recorded)) => match self.known(shared).await? {
-                    Known::Done(done) => return Ok(done.into()),
-                    Known::New(precondition) => record = precondition,
-                },
+                Err(Failed::Again(Again::Recorded)) => {
+                    match self.known(shared).await.map_err(Problem::undecided)? {
+                        Known::Done(done) => return Ok(done.into()),
+                        Known::New(precondition) => record = precondition,
+                    }
+                }
             }
         }
         Err(contended(self.key).into())

@@ -116,8 +116,13 @@ async fn repeat<B: Backend>(
     repeatable: &Repeatable,
 ) -> Result<Revision, Failed> {
     let origin = origin_of(shared.identity());
+    let mut was_recorded = false;
     for _ in 0..ATTEMPTS {
-        let record = match repeatable.find(shared.backend()).await? {
+        let known = match repeatable.find(shared.backend()).await {
+            Err(problem) if was_recorded => return Err(problem.undecided().into()),
+            known => known?,
+        };
+        let record = match known {
             Known::Done(done) => return Ok(done.etag.revision()),
             Known::New(record) => record,
         };
@@ -132,12 +137,15 @@ async fn repeat<B: Backend>(
                 if error
                     .conflicts()
                     .iter()
-                    .any(|conflict| *conflict.key() == repeatable.record()) => {}
+                    .any(|conflict| *conflict.key() == repeatable.record()) =>
+            {
+                was_recorded = true;
+            }
             Err(error) => match repeatable.find(shared.backend()).await {
                 // It was undecided only because it took place meanwhile.
                 Ok(Known::Done(done)) => return Ok(done.etag.revision()),
                 // Whether it did is not known now. The client is to ask again, and not to take it for a lost race.
-                Err(problem) if error.is_of_the_state() => return Err(problem.into()),
+                Err(problem) if error.is_of_the_state() => return Err(problem.undecided().into()),
                 _ => return Err(error),
             },
         }

@@ -322,7 +322,8 @@ impl ProblemKind {
                 "The write may or may not have taken place. If the detail says that the log failed, it is not shown now, and \
                  may be there after a restart of the server: read the resource after that. If it says that the backend did \
                  not say what came of it, the store is elsewhere: read the resource now. Do not write it again before you \
-                 have. A repeat with the same Idempotency-Key is told what came of it."
+                 have. A repeat with the same Idempotency-Key is told what came of it; if there is a Retry-After, that is \
+                 asked for."
             }
             Self::StorageFull => {
                 "A limit of the store, its disk, or the backend behind the server is reached. The detail says which. Nothing \

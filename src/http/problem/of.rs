@@ -65,6 +65,24 @@ impl Problem {
         };
         Self::new(ProblemKind::OutcomeUnknown, detail)
     }
+
+    /// What to say of a write that lost, maybe against itself, if this is why its record could not be read: that nobody knows
+    /// whether it took place, whatever the reason is. With Retry-After: it has an `Idempotency-Key`, so it may be repeated.
+    pub(in crate::http) fn undecided(mut self) -> Self {
+        // That was read: it is another request.
+        if self.kind() == ProblemKind::IdempotencyKeyReused {
+            return self;
+        }
+        let detail = format!(
+            "whether the request took place before is not known, because its record could not be read: {}",
+            self.detail()
+        );
+        let why = self.0.why.take();
+        let mut problem = Self::new(ProblemKind::OutcomeUnknown, detail)
+            .with_header(header::RETRY_AFTER, RETRY_UNAVAILABLE);
+        problem.0.why = why;
+        problem
+    }
 }
 
 /// Why something could not be read, as a problem: 410, 500, 501 or 503.
