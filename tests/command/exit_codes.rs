@@ -46,6 +46,19 @@ fn wrong_arguments_are_2() {
     }
 }
 
+/// Of a server that is not there it would be 6.
+#[test]
+fn an_export_that_cannot_be_is_refused_before_the_server_is_asked() {
+    let mut server = Server::start(&[]);
+    server.kill();
+    let state = r#"{"server": "", "prefix": "a/", "revision": 1, "bytes": 0, "entries": 0}"#;
+    fs::write(server.path("out"), "").unwrap();
+    fs::write(server.path("out.ifmatch-export"), state).unwrap();
+    server.run(&["export", "--resume"]).fails(2);
+    server.run(&["export", "b/", "out", "--resume"]).fails(2);
+    assert!(server.run(&["export", "", "out"]).fails(1).contains("exists"));
+}
+
 #[test]
 fn conflicts_are_3_in_both_modes_of_the_server() {
     for status in ["409", "412"] {

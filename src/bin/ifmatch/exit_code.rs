@@ -14,7 +14,7 @@ pub(crate) const TABLE: &str = "\
 Exit codes:
   0  done
   1  failed otherwise
-  2  wrong arguments; nothing was sent
+  2  wrong arguments; nothing was sent (with --resume only the question which store it is)
   3  conflict: the state disagrees (409, 412); what is there now is said, and was not written over (an import has written
      the lines before it)
   4  no such key

@@ -49,9 +49,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result<(), Failure> {
+    let begun = begun(arguments)?;
     let client = server.client()?;
     let origin = Origin::of(server, &client).await?;
-    let mut target = Target::of(arguments, origin)?;
+    let mut target = Target::of(arguments, origin, begun)?;
     let progress = Progress::new(server, None);
     let prefix = arguments.prefix.as_str();
     loop {
@@ -93,31 +94,41 @@ enum Sink {
     File(File),
 }
 
+/// The export to be gone on with, if one is. What can be wrong without a server is found before it is asked for anything.
+fn begun(arguments: &Arguments) -> Result<Option<State>, Failure> {
+    let path = arguments.file.as_path();
+    let is_stdout = path == Path::new("-");
+    if arguments.resume {
+        if is_stdout {
+            let what = "--resume needs a file: what went to stdout is gone";
+            return Err(Failure::Usage(what.into()));
+        }
+        let state = State::read(path)?;
+        state.check_prefix(&arguments.prefix)?;
+        return Ok(Some(state));
+    }
+    if !is_stdout && path.exists() && !arguments.force {
+        let what = format!(
+            "{} exists: --resume goes on with an export, --force replaces it",
+            path.display()
+        );
+        return Err(Failure::other(what));
+    }
+    Ok(None)
+}
+
 impl<'a> Target<'a> {
-    fn of(arguments: &'a Arguments, origin: Origin) -> Result<Self, Failure> {
+    fn of(arguments: &'a Arguments, origin: Origin, begun: Option<State>) -> Result<Self, Failure> {
         let path = arguments.file.as_path();
-        let (sink, done) = if path == Path::new("-") {
-            if arguments.resume {
-                return Err(Failure::Usage(
-                    "--resume needs a file: what went to stdout is gone".into(),
-                ));
+        let sink = match &begun {
+            Some(state) => {
+                state.check_origin(&origin)?;
+                Sink::File(reopen(path, state)?)
             }
-            (Sink::Stdout, None)
-        } else if arguments.resume {
-            let state = State::read(path)?;
-            state.check(&arguments.prefix, &origin)?;
-            (Sink::File(reopen(path, &state)?), Some(state))
-        } else {
-            if path.exists() && !arguments.force {
-                let what = format!(
-                    "{} exists: --resume goes on with an export, --force replaces it",
-                    path.display()
-                );
-                return Err(Failure::other(what));
-            }
-            (Sink::Absent, None)
+            None if path == Path::new("-") => Sink::Stdout,
+            None => Sink::Absent,
         };
-        Ok(Self { arguments, origin, sink, done })
+        Ok(Self { arguments, origin, sink, done: begun })
     }
 
     /// What ended it, with how to go on if that is not by `--resume`.

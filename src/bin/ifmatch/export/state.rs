@@ -41,13 +41,19 @@ impl State {
     }
 
     /// # Errors
-    /// If the export was another.
-    pub(super) fn check(&self, prefix: &str, origin: &Origin) -> Result<(), Failure> {
+    /// If the export was of another prefix.
+    pub(super) fn check_prefix(&self, prefix: &str) -> Result<(), Failure> {
         if self.prefix != prefix {
             let was = &self.prefix;
             let what = format!("--resume: the prefix of the export was {was:?}, not {prefix:?}");
             return Err(Failure::Usage(what));
         }
+        Ok(())
+    }
+
+    /// # Errors
+    /// If the export was of another store.
+    pub(super) fn check_origin(&self, origin: &Origin) -> Result<(), Failure> {
         if !self.origin.is_same(origin) {
             let was = &self.origin;
             return Err(Failure::Usage(format!(
