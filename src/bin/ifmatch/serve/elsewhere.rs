@@ -36,8 +36,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", requires = "backend", default_value = "10s", value_parser = duration)]
     backend_request_timeout: Duration,
 
-    /// For how long a request that was certainly not carried out is tried again. While the backend is down, /readyz and
-    /// requests are answered after that, and a start fails
+    /// For how long a request that was certainly not carried out is tried again. While the backend is down, requests are
+    /// answered after that, and a start fails; /readyz is answered within 2s
     #[arg(long, value_name = "TIME", requires = "backend", default_value = "15s", value_parser = duration)]
     backend_retry_for: Duration,
 }
