@@ -393,7 +393,11 @@ async fn tls_is_spoken_with_whom_is_trusted() {
         .retry_for(std::time::Duration::from_millis(300))
         .connect();
     let said = chain(&tls_to_nobody.await.unwrap_err());
-    assert!(said.contains("does the endpoint speak TLS?"), "{said}");
+    // Who does not understand may also reset the connection.
+    assert!(
+        ["does the endpoint speak TLS?", "reset"].iter().any(|text| said.contains(text)),
+        "{said}"
+    );
     for (what, tls) in
         [("a stranger", Tls::trusting_pem(client_cert.cert.pem())), ("who shows nothing", ours())]
     {
