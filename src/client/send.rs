@@ -218,13 +218,13 @@ impl Answer {
         }
     }
 
-    /// Whether it says that nothing is stored under the key, and not only that the URL of the server is wrong.
-    /// Whether the server itself says so, and not somebody on the way.
+    /// Whether the server itself says that it has no room, and not somebody on the way.
     pub(super) fn is_full(&self) -> bool {
         self.status == StatusCode::INSUFFICIENT_STORAGE
             && self.problem().is_some_and(|problem| problem.slug() == "storage-full")
     }
 
+    /// Whether it says that nothing is stored under the key, and not only that the URL of the server is wrong.
     pub(super) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
             && self.problem().is_some_and(|problem| problem.slug() == "not-found")

@@ -63,7 +63,9 @@ async fn follow(arguments: &Arguments, server: &ServerOptions) -> Result<(), Fai
             Ok(commit) => commit,
             // The watch goes on after it.
             Err(ClientError::Decode(error)) => {
-                eprintln!("{error}; its keys: {}", error.keys().join(", "));
+                let keys = error.keys().join(", ");
+                let keys = if keys.is_empty() { keys } else { format!("; its keys: {keys}") };
+                eprintln!("{error}{keys}");
                 continue;
             }
             Err(error) => return Err(Failure::Read(error)),
