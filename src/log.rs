@@ -56,7 +56,7 @@ pub(crate) use self::group::{Follow, RoomRefused};
 pub use self::inspect::{Beyond, CheckpointFile, Damage, Inspection};
 pub(crate) use self::inspect::{Found, InspectError, Place, Stopped, Visitor, inspect};
 pub(crate) use self::names::{BACKUP, is_log_file};
-pub(crate) use self::record::{Operation, Record, RecordBuilder, operations};
+pub(crate) use self::record::{Operation, Record, RecordBuilder};
 pub use self::recovery::{Cut, Recovery};
 pub(crate) use self::scan::{Apply, Codec, Item};
 pub(crate) use self::tail::{Shortage, Superseded, Tail};

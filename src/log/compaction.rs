@@ -17,7 +17,7 @@ use crate::storage::{Directory, File, write_all_at};
 use crate::sync::{self, Arc, Mutex, Weak};
 
 use super::checkpoint::Blocks;
-use super::group::{Aftermath, Ending, Group, Led, Request, Shared};
+use super::group::{Aftermath, Ending, Group, Request, Shared};
 use super::header::{self, Header, Kind};
 use super::names;
 use super::survey::replaced;
@@ -110,8 +110,15 @@ impl Shared {
     /// Starts the next segment, unless the open one is empty. Returns the open one's number and epoch.
     fn start_segment(&self) -> Result<(u64, u64), CompactError> {
         let writer = self.take_writer().ok_or_else(|| ended(&self.group.lock()))?;
-        let Led { refusal, open } =
-            self.lead_here(writer, Request { rotate: true, ..Request::default() });
+        let mut aftermath = Aftermath::default();
+        let mut open = (0, 0);
+        let refusal = self.lead_by(writer, &mut aftermath, |writer, aftermath| {
+            let request = Request { rotate: true, ..Request::default() };
+            let refusal = self.try_lead(writer, request, aftermath)?;
+            open = (writer.number(), self.tail.lock().position().epoch);
+            Ok(refusal)
+        });
+        self.settle(aftermath);
         if let Some(refusal) = refusal {
             return Err(CompactError::Io(io::Error::new(refusal.kind(), refusal)));
         }

@@ -50,8 +50,8 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 pub(super) struct Group {
-    /// Absent while somebody leads, and after the log was closed.
-    pub(super) writer: Option<Writer>,
+    /// Absent while somebody leads, and after the log was closed. Boxed, because it is handed over with each batch.
+    pub(super) writer: Option<Box<Writer>>,
     pub(super) ending: Ending,
     /// The newest revision that was submitted as a future, and is to become durable whether or not it is awaited.
     pub(super) submitted: u64,
@@ -123,14 +123,6 @@ impl Request {
     }
 }
 
-/// What came of leading.
-pub(super) struct Led {
-    /// Why room could not be made, or no segment started, if that was asked for.
-    pub(super) refusal: Option<NoSpace>,
-    /// The number of the open segment, and its epoch.
-    pub(super) open: (u64, u64),
-}
-
 /// There is no room, and the file system does not give any.
 pub(crate) type NoSpace = Arc<io::Error>;
 
@@ -157,7 +149,7 @@ impl Shared {
             has_threads,
             follow,
             housekeeping,
-            group: Mutex::new(Group { writer: Some(writer), ..Group::default() }),
+            group: Mutex::new(Group { writer: Some(Box::new(writer)), ..Group::default() }),
             is_led: AtomicBool::new(false),
             ready: Condvar::new(),
             work: Condvar::new(),
@@ -208,7 +200,7 @@ impl Shared {
     }
 
     /// Leadership, if it is free.
-    pub(super) fn take_leadership(&self, group: &mut Group) -> Option<Writer> {
+    pub(super) fn take_leadership(&self, group: &mut Group) -> Option<Box<Writer>> {
         let writer = group.writer.take()?;
         self.is_led.store(true, Ordering::Relaxed);
         Some(writer)
@@ -218,7 +210,7 @@ impl Shared {
     pub(super) fn make_room(&self, payload_len: usize) -> Result<(), RoomRefused> {
         let writer = self.take_writer().ok_or(RoomRefused::Ended)?;
         let request = Request { room: Some(payload_len), ..Request::default() };
-        match self.lead_here(writer, request).refusal {
+        match self.lead_here(writer, request) {
             Some(refusal) => Err(RoomRefused::NoSpace(refusal)),
             None => Ok(()),
         }
@@ -237,7 +229,7 @@ impl Shared {
     }
 
     /// Leadership, as soon as it is free; `None` if the log has ended.
-    pub(super) fn take_writer(&self) -> Option<Writer> {
+    pub(super) fn take_writer(&self) -> Option<Box<Writer>> {
         let mut group = self.group.lock();
         loop {
             if !matches!(group.ending, Ending::NotYet) {
@@ -250,16 +242,22 @@ impl Shared {
         }
     }
 
-    /// Leads once on the caller's own thread, aftermath included.
-    pub(super) fn lead_here(&self, writer: Writer, request: Request) -> Led {
+    /// Leads once on the caller's own thread, aftermath included. Tells why room could not be made, or no segment started, if
+    /// that was asked for.
+    pub(super) fn lead_here(&self, writer: Box<Writer>, request: Request) -> Option<NoSpace> {
         let mut aftermath = Aftermath::default();
-        let led = self.lead(writer, request, &mut aftermath);
+        let refusal = self.lead(writer, request, &mut aftermath);
         self.settle(aftermath);
-        led
+        refusal
     }
 
     /// Leads once and gives leadership up.
-    pub(super) fn lead(&self, writer: Writer, request: Request, aftermath: &mut Aftermath) -> Led {
+    pub(super) fn lead(
+        &self,
+        writer: Box<Writer>,
+        request: Request,
+        aftermath: &mut Aftermath,
+    ) -> Option<NoSpace> {
         self.lead_by(writer, aftermath, |writer, aftermath| {
             self.try_lead(writer, request, aftermath)
         })
@@ -268,12 +266,11 @@ impl Shared {
     /// Does some work as the leader, and gives leadership up. If it fails, so has the log.
     pub(super) fn lead_by(
         &self,
-        mut writer: Writer,
+        mut writer: Box<Writer>,
         aftermath: &mut Aftermath,
         work: impl FnOnce(&mut Writer, &mut Aftermath) -> Result<Option<NoSpace>, LogFailure>,
-    ) -> Led {
+    ) -> Option<NoSpace> {
         let led = or_bug(|| work(&mut writer, aftermath));
-        let open = (writer.number(), self.tail.lock().position().epoch);
         let mut group = self.group.lock();
         group.writer = Some(writer);
         self.is_led.store(false, Ordering::Relaxed);
@@ -305,10 +302,10 @@ impl Shared {
             next.unpark();
         }
         aftermath.wake_threads();
-        Led { refusal, open }
+        refusal
     }
 
-    fn try_lead(
+    pub(super) fn try_lead(
         &self,
         writer: &mut Writer,
         request: Request,

@@ -109,7 +109,7 @@ impl Operation<'_> {
 pub(crate) type Operations<'a> = SmallVec<[Operation<'a>; 1]>;
 
 /// The operations of a payload; `None` if it is not one.
-pub(crate) fn operations(mut payload: &[u8]) -> Option<Operations<'_>> {
+pub(super) fn operations(mut payload: &[u8]) -> Option<Operations<'_>> {
     let mut operations = Operations::new();
     while let Some((&tag, rest)) = payload.split_first() {
         let (key, rest) = take_field(rest)?;

@@ -161,7 +161,7 @@ impl Shared {
         while let Some((writer, room)) = self.next_work() {
             let mut aftermath = Aftermath::default();
             let request = Request { room, ..Request::default() };
-            let refusal = self.lead(writer, request, &mut aftermath).refusal;
+            let refusal = self.lead(writer, request, &mut aftermath);
             let mut group = self.group.lock();
             if room.is_some() {
                 group.rooms.served += 1;
@@ -177,7 +177,7 @@ impl Shared {
         self.notices.notify_all();
     }
 
-    fn next_work(&self) -> Option<(Writer, Option<usize>)> {
+    fn next_work(&self) -> Option<(Box<Writer>, Option<usize>)> {
         let mut group = self.group.lock();
         loop {
             if !matches!(group.ending, Ending::NotYet) {

@@ -44,7 +44,12 @@ pub(crate) struct Hint {
 }
 
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Retention {
+    /// Every version that was superseded after this revision is kept, so that all is known from here; but for `unseen`.
+    floor: u64,
+    /// How many superseded versions, and tombstones of keys, there are.
+    kept: u64,
     bounds: Bounds,
     /// Revisions that snapshots see.
     pins: BTreeMap<u64, Pin>,
@@ -55,13 +60,9 @@ pub(super) struct Retention {
     deleted: BTreeSet<(u64, u64)>,
     /// The history by count of keys that were deleted up to here is given up.
     forgotten: u64,
-    /// Every version that was superseded after this revision is kept, so that all is known from here; but for `unseen`.
-    floor: u64,
     /// Versions that were replaced before they could be shown, in the batches of the log that are not yet durable: the
     /// newest of each batch. They raise the floor once they would be shown. At most one batch is being written.
     unseen: Vec<u64>,
-    /// How many superseded versions, and tombstones of keys, there are.
-    kept: u64,
 }
 
 #[derive(Debug, Default)]

@@ -25,12 +25,8 @@ use super::versions::Span;
 use super::window::{Changes, Evicted, Gone, Recent, Window};
 
 /// Alone on its cache lines, because every writer goes through it.
-#[repr(align(128))]
+#[repr(C, align(128))]
 pub(super) struct Sequencer<K, V> {
-    state: Mutex<State<K, V>>,
-    visible: AtomicU64,
-    /// How many keys are live at `visible`.
-    live: AtomicU64,
     max_keys: u64,
     /// The revision that the store was opened at: nothing before is known.
     opened: u64,
@@ -38,9 +34,19 @@ pub(super) struct Sequencer<K, V> {
     keeps: AtomicU64,
     /// How far the log is; absent in memory.
     frontier: Option<Arc<Frontier>>,
+    order: Order<K, V>,
+}
+
+#[repr(C, align(128))]
+struct Order<K, V> {
+    visible: AtomicU64,
+    /// How many keys are live at `visible`.
+    live: AtomicU64,
+    state: Mutex<State<K, V>>,
 }
 
 /// What changes only within the sequencer.
+#[repr(C)]
 pub(super) struct State<K, V> {
     pub(super) window: Window<K, V>,
     pub(super) retention: Retention,
@@ -144,15 +150,17 @@ impl<K, V> Sequencer<K, V> {
     ) -> Self {
         Self {
             keeps: AtomicU64::new(u64::from(bounds.keeps_history() || frontier.is_some())),
-            state: Mutex::new(State {
-                window,
-                retention: Retention::new(bounds, newest),
-                sleepers: Sleepers::new(),
-                watches: 0,
-                ended: false,
-            }),
-            visible: AtomicU64::new(newest),
-            live: AtomicU64::new(live),
+            order: Order {
+                state: Mutex::new(State {
+                    window,
+                    retention: Retention::new(bounds, newest),
+                    sleepers: Sleepers::new(),
+                    watches: 0,
+                    ended: false,
+                }),
+                visible: AtomicU64::new(newest),
+                live: AtomicU64::new(live),
+            },
             max_keys,
             opened: newest,
             frontier,
@@ -165,11 +173,11 @@ impl<K, V> Sequencer<K, V> {
     }
 
     pub(super) fn visible(&self) -> u64 {
-        self.visible.load(Ordering::Acquire)
+        self.order.visible.load(Ordering::Acquire)
     }
 
     pub(super) fn live(&self) -> u64 {
-        self.live.load(Ordering::Acquire)
+        self.order.live.load(Ordering::Acquire)
     }
 
     /// The newest revision that is shown.
@@ -204,7 +212,7 @@ impl<K, V> Sequencer<K, V> {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<K, V>> {
-        self.state.lock()
+        self.order.state.lock()
     }
 
     /// Takes the turn for a commit of `changes` changes, with everything else prepared. Whatever can still be refused is
@@ -216,13 +224,14 @@ impl<K, V> Sequencer<K, V> {
         changes: usize,
         aftermath: &'a mut Aftermath<K, V>,
     ) -> Result<Turn<'a, K, V>, NoTurn> {
-        let mut state = self.state.lock();
-        let visible = self.visible.load(Ordering::Relaxed);
+        let mut state = self.order.state.lock();
+        let visible = self.order.visible.load(Ordering::Relaxed);
         let newest = Revision::try_from(visible).ok();
         let next = visible + 1;
         let revision = Revision::try_from(next)
             .map_err(|_| NoTurn::Refused(Reason::RevisionsExhausted, newest))?;
-        let live = self.live.load(Ordering::Relaxed) + population.created - population.deleted;
+        let live =
+            self.order.live.load(Ordering::Relaxed) + population.created - population.deleted;
         if population.created > population.deleted && live > self.max_keys {
             return Err(NoTurn::Refused(Reason::TooManyKeys { max: self.max_keys }, newest));
         }
@@ -249,13 +258,13 @@ impl<K, V> Sequencer<K, V> {
         end: u64,
         changes: usize,
     ) -> Result<Vec<Recent<K, V>>, Gone> {
-        self.state.lock().window.some_after(position, end, changes)
+        self.order.state.lock().window.some_after(position, end, changes)
     }
 
     /// Pins the newest revision that is shown, or that is visible; returns it, and how many keys are live at it. `None`
     /// if there are too many snapshots.
     pub(super) fn pin(&self, view: View) -> Option<(u64, u64)> {
-        let mut state = self.state.lock();
+        let mut state = self.order.state.lock();
         let (revision, live) = match view {
             View::Shown | View::Durable => self.shown_live(),
             View::Tellable if self.has_failed() => self.shown_live(),
@@ -273,13 +282,13 @@ impl<K, V> Sequencer<K, V> {
 
     /// From this revision on all is known.
     pub(super) fn floor(&self) -> u64 {
-        let state = self.state.lock();
+        let state = self.order.state.lock();
         state.retention.floor(self.shown())
     }
 
     /// Pins a revision of the past.
     pub(super) fn pin_at(&self, revision: u64) -> Result<bool, Span> {
-        let mut state = self.state.lock();
+        let mut state = self.order.state.lock();
         let shown = self.shown();
         let known = Span { from: state.retention.floor(shown), until: shown + 1 };
         if revision < known.from || revision >= known.until {
@@ -296,13 +305,13 @@ impl<K, V> Sequencer<K, V> {
     /// Takes a pin back. Returns what is to be visited.
     pub(super) fn unpin(&self, revision: u64, counted: bool) -> Visits {
         let chunks = {
-            let mut state = self.state.lock();
+            let mut state = self.order.state.lock();
             self.keeps.fetch_sub(1, Ordering::Relaxed);
             state.retention.unpin(revision, counted)
         };
         let mut visits = Visits::new();
         for chunk in chunks {
-            let mut state = self.state.lock();
+            let mut state = self.order.state.lock();
             let shown = self.shown();
             for hint in chunk {
                 state.retention.move_on(hint, shown, &mut visits);
@@ -314,18 +323,15 @@ impl<K, V> Sequencer<K, V> {
     /// A batch of the log became durable, which superseded versions as `hints` say.
     pub(super) fn follow(&self, hints: &[LoggedHint]) -> Aftermath<K, V> {
         let mut aftermath = Aftermath::default();
-        for chunk in hints.chunks(CHUNK) {
-            let mut state = self.state.lock();
+        let mut chunks = hints.chunks(CHUNK);
+        loop {
+            let state = &mut *self.lock();
             let shown = self.shown();
-            for &LoggedHint { hash, from, until } in chunk {
+            for &LoggedHint { hash, from, until } in chunks.next().unwrap_or_default() {
                 let hint = Hint { hash, span: Span { from, until } };
                 state.retention.move_on(hint, shown, &mut aftermath.visits);
             }
-        }
-        loop {
-            let state = &mut *self.state.lock();
-            let all_aged = state.retention.age(self.shown(), &mut aftermath.visits);
-            if all_aged {
+            if chunks.len() == 0 && state.retention.age(shown, &mut aftermath.visits) {
                 if !state.sleepers.is_empty() {
                     aftermath.sleepers = Some(std::mem::take(&mut state.sleepers));
                 }
@@ -337,7 +343,7 @@ impl<K, V> Sequencer<K, V> {
     /// There will be no more commits. Returns who is to be told.
     pub(super) fn end(&self) -> Vec<Waker> {
         let sleepers = {
-            let mut state = self.state.lock();
+            let mut state = self.order.state.lock();
             state.ended = true;
             std::mem::take(&mut state.sleepers)
         };
@@ -346,14 +352,14 @@ impl<K, V> Sequencer<K, V> {
 
     /// Whether a watch can begin after a position, and the newest revision that is shown, where it begins without one.
     pub(super) fn watchable(&self, position: Option<u64>) -> (Result<(), Gone>, u64) {
-        let state = self.state.lock();
+        let state = self.order.state.lock();
         let shown = self.shown();
         (state.window.check(position.unwrap_or(shown)), shown)
     }
 
     /// A number for a watch.
     pub(super) fn number_watch(&self) -> u64 {
-        let mut state = self.state.lock();
+        let mut state = self.order.state.lock();
         state.watches += 1;
         state.watches
     }
@@ -367,7 +373,7 @@ impl<K, V> Sequencer<K, V> {
         sleeper: &mut Option<Sleeper>,
         cancelled: &AtomicU64,
     ) -> Awaited<K, V> {
-        let mut state = self.state.lock();
+        let mut state = self.order.state.lock();
         // Read before what is shown, because nothing more is shown after it.
         let log_ended = self.frontier.as_ref().and_then(|frontier| frontier.ended());
         match state.window.some_after(position, self.shown(), changes) {
@@ -393,7 +399,7 @@ impl<K, V> Sequencer<K, V> {
 
     /// A watch does not want to be woken any more. Its waker is returned, to be woken or dropped under no lock.
     pub(super) fn forget_sleeper(&self, number: u64) -> Option<Waker> {
-        self.state.lock().sleepers.remove(&number)
+        self.order.state.lock().sleepers.remove(&number)
     }
 }
 
@@ -494,8 +500,8 @@ impl<K, V> Turn<'_, K, V> {
         let in_memory = self.sequencer.frontier.is_none();
         let shown = if in_memory { revision } else { self.sequencer.shown() };
         state.window.push(revision, changes, shown, &mut self.aftermath.evicted);
-        self.sequencer.live.store(self.live, Ordering::Release);
-        self.sequencer.visible.store(revision, Ordering::Release);
+        self.sequencer.order.live.store(self.live, Ordering::Release);
+        self.sequencer.order.visible.store(revision, Ordering::Release);
         if in_memory {
             // What is too much now is left to the next commits.
             let _all = state.retention.age(revision, &mut self.aftermath.visits);

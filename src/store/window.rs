@@ -15,12 +15,11 @@ use crate::versioned::Versioned;
 /// The least that a window holds. Transactions need some.
 pub(super) const MIN_WINDOW: usize = size(64, 1);
 
+#[repr(C)]
 pub(super) struct Window<K, V> {
     commits: VecDeque<Recent<K, V>>,
     /// How many changes they have.
     changes: usize,
-    /// Commits that left it, and are not dropped yet.
-    leaving: Evicted<K, V>,
     max_changes: usize,
     /// All commits after this revision are here.
     start: u64,
@@ -59,7 +58,7 @@ pub(super) struct Change<K, V> {
 /// Commits that left the window, to be dropped under no lock.
 pub(super) type Evicted<K, V> = SmallVec<[Recent<K, V>; LEAVING + 1]>;
 
-/// So many are dropped together. Their counts are no longer in a cache; those of several commits are waited for at the same
+/// So many leave together. Their counts are no longer in a cache; those of several commits are waited for at the same
 /// time ([`Recent::touch`]). No more, because an allocator keeps about so many blocks at hand.
 const LEAVING: usize = size(8, 1);
 
@@ -109,14 +108,7 @@ impl<K, V> Window<K, V> {
     pub(super) fn new(start: u64, max_changes: usize) -> Self {
         let max_changes = max_changes.max(MIN_WINDOW);
         let lost = VecDeque::new();
-        Self {
-            commits: VecDeque::new(),
-            changes: 0,
-            leaving: Evicted::new(),
-            max_changes,
-            start,
-            lost,
-        }
+        Self { commits: VecDeque::new(), changes: 0, max_changes, start, lost }
     }
 
     /// While a log is read: what was read so far is the state at `revision`.
@@ -148,8 +140,8 @@ impl<K, V> Window<K, V> {
         }
     }
 
-    /// Adds the newest commit. For each of its changes at most two old commits leave, which are shown; they are `evicted`
-    /// once there are some, or it has many changes.
+    /// Adds the newest commit. Old ones that are shown leave once there are some to leave together, at most two for each
+    /// change, or those.
     pub(super) fn push(
         &mut self,
         revision: u64,
@@ -161,15 +153,9 @@ impl<K, V> Window<K, V> {
         let added = commit.changes().len();
         self.changes += added;
         self.commits.push_back(commit);
-        for _ in 0..2 * added {
-            match self.pop(shown) {
-                Some(oldest) if added == 1 => self.leaving.push(oldest),
-                Some(oldest) => evicted.push(oldest),
-                None => break,
-            }
-        }
-        if added > 1 || self.leaving.len() >= LEAVING {
-            evicted.append(&mut self.leaving);
+        if self.changes >= self.max_changes + LEAVING {
+            let most = LEAVING.max(2 * added);
+            evicted.extend(std::iter::from_fn(|| self.pop(shown)).take(most));
         }
     }
 
