@@ -283,7 +283,7 @@ impl LogFailure {
     }
 }
 
-/// Why something could not be read from a [backend](crate::Backend).
+/// Why something could not be read from a [backend](https://docs.rs/ifmatch/latest/ifmatch/trait.Backend.html).
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {

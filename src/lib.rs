@@ -30,8 +30,8 @@
 //!
 //! A [`Txn`] has preconditions and writes over many keys, also "nothing exists under this prefix", and is committed whole
 //! under one revision or not at all; [`Store::transact`] is the same as a closure that reads and writes, and is
-//! serializable. Keys have an order: [`Store::range`], [`Store::prefix`]. A [`Snapshot`] is the state at one revision, taken
-//! at no cost, and [`Store::watch`] tells everything that comes after it, in order, without a gap. With
+//! serializable. Keys have an order: [`Store::range`], [`Store::prefix`]. A [`Snapshot`] is the state at one revision: taking it
+//! copies nothing, and [`Store::watch`] tells everything that comes after it, in order, without a gap. With
 //! [`Builder::history`] the past can be read.
 //!
 //! ```

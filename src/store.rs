@@ -39,6 +39,7 @@ mod sequencer;
 mod settle;
 mod shards;
 mod snapshot;
+mod table;
 mod transact;
 mod versions;
 mod watch;

@@ -167,9 +167,9 @@ impl<K, V, S, C> Builder<K, V, S, C> {
     /// How many changes of recent commits are kept, at least 64, for [watches](Store::watch) to resume from and for
     /// transactions to check ranges with. Default: 4,096.
     ///
-    /// The newest commit is kept whatever it has. What is not yet durable is kept beside, and leaves as more is written
-    /// later. What leaves is dropped by eights. It costs the memory of the values, new and old, that so many changes wrote, and a part of each write's time:
-    /// see the README.
+    /// The newest commit is kept whatever it has, and up to seven changes more, because they leave by eights. What is not yet
+    /// durable is kept beside, and leaves as more is written later. It costs the memory of the values, new and old, that so
+    /// many changes wrote, and a part of each write's time: see the README.
     #[must_use]
     pub fn watch_window(mut self, changes: usize) -> Self {
         self.settings.window = changes.max(MIN_WINDOW);

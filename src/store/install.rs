@@ -16,7 +16,7 @@ use super::examine::touches;
 use super::map::Map;
 use super::place;
 use super::sequencer::{Aftermath, NoTurn, Population, State, Turn};
-use super::shards::{self, Slot, Table};
+use super::table::{Slot, Table};
 use super::window::{Change, Changes, Recent};
 use super::write::Removed;
 
@@ -169,7 +169,7 @@ where
         }
         for (guard, slots) in self.guards.iter_mut().zip(new_slots) {
             if slots > 0 {
-                map.shards.make_room(guard.table_mut(), slots);
+                guard.table_mut().make_room(slots);
             }
         }
         false
@@ -177,7 +177,7 @@ where
 
     fn bucket(&self, guard: usize, write: &KeyWrite<K, V>) -> Option<usize> {
         let table = self.guards[guard].table();
-        table.find_bucket_index(write.hash, |slot| write.key.is_key(&slot.key))
+        table.find_bucket(write.hash, |slot| write.key.is_key(&slot.key))
     }
 
     /// Where everything goes, which nothing moves from now on; and room for superseded versions where it is likely to be
@@ -198,11 +198,11 @@ where
     }
 
     fn slot(&self, place: &Place) -> Option<&Slot<K, V>> {
-        self.guards[place.guard].table().get_bucket(place.bucket?)
+        self.guards[place.guard].table().bucket(place.bucket?)
     }
 
     fn slot_mut(&mut self, place: &Place) -> Option<&mut Slot<K, V>> {
-        self.guards[place.guard].table_mut().get_bucket_mut(place.bucket?)
+        self.guards[place.guard].table_mut().bucket_mut(place.bucket?)
     }
 
     fn is_live(&self, place: &Place) -> bool {
@@ -335,10 +335,10 @@ fn write_one<K, V>(
         let draft = write.draft.take()?;
         let key = write.new_key.take().expect("it was made before the turn");
         let (change, versions) = place::create(turn, &key, draft);
-        shards::insert(table, write.hash, Slot { key, versions });
+        table.insert(write.hash, key, versions);
         return Some(change);
     };
-    let slot = table.get_bucket_mut(bucket).expect("nothing moves within a turn");
+    let slot = table.bucket_mut(bucket).expect("nothing moves within a turn");
     let Slot { key, versions } = slot;
     if let Some(draft) = write.draft.take() {
         return Some(place::put(turn, write.hash, key, versions, draft));
@@ -348,8 +348,7 @@ fn write_one<K, V>(
         return Some(place::bury(turn, write.hash, key, versions));
     }
     let change = place::forget(turn, key, &newest);
-    let entry = table.get_bucket_entry(bucket).ok().expect("nothing moves within a turn");
-    removed.push((entry.remove().0, None));
+    removed.push((table.take_bucket(bucket).expect("nothing moves within a turn"), None));
     Some(change)
 }
 

@@ -13,7 +13,8 @@ use crate::versioned::Versioned;
 use super::index::Index;
 use super::retention::Visit;
 use super::sequencer::{Aftermath, Sequencer, State};
-use super::shards::{Several, Shards, Slot};
+use super::shards::{Several, Shards};
+use super::table::Slot;
 use super::versions::{Garbage, Left, Versions};
 
 /// Snapshots, scans and the log's threads share it with the store.

@@ -44,7 +44,7 @@ pub(super) fn create<K, V>(
     draft: Draft<V>,
 ) -> (Change<K, V>, Versions<V>) {
     let entry = draft.seal(turn.revision(), None);
-    let versions = Versions::One(entry.clone());
+    let versions = Versions::of(entry.clone());
     (Change { key: Arc::clone(key), entry: Some(entry), previous: None }, versions)
 }
 
@@ -56,7 +56,7 @@ pub(super) fn leaves_nothing<K, V>(turn: &Turn<'_, K, V>, versions: &Versions<V>
 /// Whether [`bury`] needs no more room than `versions` have.
 pub(super) fn can_bury<K, V>(turn: &Turn<'_, K, V>, versions: &Versions<V>) -> bool {
     versions.has_room()
-        || (matches!(versions, Versions::Many(_)) && !turn.keeps(versions.newest().0))
+        || (matches!(versions, Versions::Many(..)) && !turn.keeps(versions.newest().0))
 }
 
 /// Deletes a key of which something is left.

@@ -24,8 +24,9 @@ use super::retention::{Bounds, CHUNK, Hint, Retention, Visits};
 use super::versions::Span;
 use super::window::{Changes, Evicted, Gone, Recent, Window};
 
-/// Alone on its cache lines, because every writer goes through it.
-#[repr(C, align(128))]
+/// What is read before the turn stands apart from what changes within it, on other cache lines: every writer goes through
+/// here, and on the way to a lock that another has it would take the lines from that one.
+#[repr(C)]
 pub(super) struct Sequencer<K, V> {
     max_keys: u64,
     /// The revision that the store was opened at: nothing before is known.
@@ -37,6 +38,7 @@ pub(super) struct Sequencer<K, V> {
     order: Order<K, V>,
 }
 
+/// What changes within a turn, close together: what nearly every commit changes comes first.
 #[repr(C, align(128))]
 struct Order<K, V> {
     visible: AtomicU64,

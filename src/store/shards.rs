@@ -5,7 +5,6 @@
 
 use std::hash::{BuildHasher, Hasher};
 
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 use triomphe::Arc;
 
@@ -14,6 +13,7 @@ use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::versioned::Versioned;
 
+use super::table::Table;
 use super::versions::Versions;
 
 pub(super) struct Shards<K, V, S> {
@@ -24,16 +24,6 @@ pub(super) struct Shards<K, V, S> {
 /// Alone on its cache lines: two, because processors fetch them in pairs.
 #[repr(align(128))]
 struct Shard<K, V>(RwLock<Table<K, V>>);
-
-pub(super) type Table<K, V> = HashTable<Slot<K, V>>;
-
-/// A key and its versions.
-#[derive(Debug)]
-pub(super) struct Slot<K, V> {
-    /// Shared with the index and the window.
-    pub(super) key: Arc<K>,
-    pub(super) versions: Versions<V>,
-}
 
 impl<K, V, S> Shards<K, V, S> {
     /// `count` is rounded up to a power of two, and limited to [`MAX_SHARDS`].
@@ -47,9 +37,7 @@ impl<K, V, S> Shards<K, V, S> {
     #[cfg_attr(not(feature = "log"), allow(dead_code, reason = "who reads a log asks"))]
     pub(super) fn keys(&self) -> Vec<Arc<K>> {
         let tables = self.shards.iter().map(|shard| shard.0.read());
-        tables
-            .flat_map(|table| table.iter().map(|slot| Arc::clone(&slot.key)).collect::<Vec<_>>())
-            .collect()
+        tables.flat_map(|table| table.keys().map(Arc::clone).collect::<Vec<_>>()).collect()
     }
 
     fn shard(&self, hash: u64) -> &RwLock<Table<K, V>> {
@@ -61,8 +49,7 @@ impl<K, V, S> Shards<K, V, S> {
     }
 
     /// The number of the shard of this hash; shards are locked in the order of their numbers. The table's own bits are
-    /// the lowest (the place) and the highest seven (the tag): the shard is picked by others, so that the keys of one
-    /// shard still spread over its table.
+    /// the lower half (`table.rs`): the shard is picked by others, so that the keys of one shard still spread over its table.
     pub(super) fn number(&self, hash: u64) -> usize {
         let bits = usize::try_from((hash >> 40) & 0xffff).unwrap_or(0);
         bits & (self.shards.len() - 1)
@@ -144,27 +131,7 @@ impl<K: AsKey<K>, V, S: BuildHasher> Shards<K, V, S> {
         let each = entries / self.shards.len();
         let each = each + 2 * each.isqrt();
         if each > 0 {
-            self.shards.iter().for_each(|shard| self.make_room(&mut shard.0.write(), each));
+            self.shards.iter().for_each(|shard| shard.0.write().make_room(each));
         }
     }
-
-    /// Makes sure that so many more slots fit. A full table is replaced by a larger one only after every key's hash is
-    /// known, so that a panic in K's `Hash` loses nothing.
-    pub(super) fn make_room(&self, table: &mut Table<K, V>, slots: usize) {
-        let needed = table.len() + slots;
-        if needed <= table.capacity() {
-            return;
-        }
-        let hashes: Vec<u64> = table.iter().map(|slot| self.hash(&*slot.key)).collect();
-        let mut larger = Table::with_capacity((table.len() * 2).max(needed).max(4));
-        for (slot, hash) in table.drain().zip(hashes) {
-            larger.insert_unique(hash, slot, |_| unreachable!("the table is large enough"));
-        }
-        *table = larger;
-    }
-}
-
-/// Inserts a slot whose key is not there, into a table with room for it.
-pub(super) fn insert<K, V>(table: &mut Table<K, V>, hash: u64, slot: Slot<K, V>) {
-    table.insert_unique(hash, slot, |_| unreachable!("room was made"));
 }

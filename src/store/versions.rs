@@ -20,10 +20,13 @@ use crate::versioned::Versioned;
 
 #[derive(Debug)]
 pub(super) enum Versions<V> {
-    One(Versioned<V>),
+    One(Note, Versioned<V>),
     /// Oldest first; never empty.
-    Many(Box<Chain<V>>),
+    Many(Note, Box<Chain<V>>),
 }
+
+/// What whoever keeps the versions notes beside: there is room for it next to the pointer.
+type Note = u32;
 
 /// What goes is nearly always near the front, however long history is.
 pub(super) type Chain<V> = VecDeque<Node<V>>;
@@ -88,11 +91,35 @@ pub(super) enum At<'a, V> {
 }
 
 impl<V> Versions<V> {
+    /// A first version.
+    pub(super) fn of(entry: Versioned<V>) -> Self {
+        Self::One(0, entry)
+    }
+
+    pub(super) fn note(&self) -> Note {
+        match self {
+            Self::One(note, _) | Self::Many(note, _) => *note,
+        }
+    }
+
+    /// Notes something, which stays.
+    pub(super) fn set_note(&mut self, new: Note) {
+        match self {
+            Self::One(note, _) | Self::Many(note, _) => *note = new,
+        }
+    }
+
+    /// Puts `entry` in the place of all versions.
+    #[cfg_attr(not(feature = "log"), allow(dead_code, reason = "who reads a log does"))]
+    pub(super) fn become_one(&mut self, entry: Versioned<V>) {
+        *self = Self::One(self.note(), entry);
+    }
+
     /// The newest commit on the key, and the entry unless it deleted the key.
     pub(super) fn newest(&self) -> (Revision, Option<&Versioned<V>>) {
         match self {
-            Self::One(entry) => (entry.revision(), Some(entry)),
-            Self::Many(chain) => {
+            Self::One(_, entry) => (entry.revision(), Some(entry)),
+            Self::Many(_, chain) => {
                 let newest = chain.back().expect("a chain is never empty");
                 (newest.revision, newest.live.as_ref())
             }
@@ -110,9 +137,9 @@ impl<V> Versions<V> {
     /// What the key was at any `revision`, as far as that is kept.
     pub(super) fn look(&self, revision: u64) -> At<'_, V> {
         match self {
-            Self::One(entry) if entry.revision().get() <= revision => At::Live(entry),
-            Self::One(_) => At::NotKept,
-            Self::Many(chain) => {
+            Self::One(_, entry) if entry.revision().get() <= revision => At::Live(entry),
+            Self::One(..) => At::NotKept,
+            Self::Many(_, chain) => {
                 match chain.iter().rev().find(|node| node.revision.get() <= revision) {
                     Some(node) if revision < node.until => {
                         node.live.as_ref().map_or(At::Deleted, At::Live)
@@ -126,8 +153,8 @@ impl<V> Versions<V> {
     /// All that is kept, oldest first: revision, until when, entry.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Span, Option<&Versioned<V>>)> {
         let (one, many) = match self {
-            Self::One(entry) => (Some(entry), None),
-            Self::Many(chain) => (None, Some(chain)),
+            Self::One(_, entry) => (Some(entry), None),
+            Self::Many(_, chain) => (None, Some(chain)),
         };
         let one =
             one.map(|entry| (Span { from: entry.revision().get(), until: NEVER }, Some(entry)));
@@ -140,14 +167,14 @@ impl<V> Versions<V> {
     /// How many versions there are, tombstones included.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::One(_) => 1,
-            Self::Many(chain) => chain.len(),
+            Self::One(..) => 1,
+            Self::Many(_, chain) => chain.len(),
         }
     }
 
     /// When the version with `rank` newer ones was the newest.
     pub(super) fn span(&self, rank: usize) -> Option<Span> {
-        let Self::Many(chain) = self else { return None };
+        let Self::Many(_, chain) = self else { return None };
         let node = &chain[chain.len().checked_sub(rank)?.checked_sub(1)?];
         Some(Span { from: node.revision.get(), until: node.until })
     }
@@ -155,20 +182,20 @@ impl<V> Versions<V> {
     /// Whether [`install`](Self::install) can keep the version before, without allocating.
     pub(super) fn has_room(&self) -> bool {
         match self {
-            Self::One(_) => false,
-            Self::Many(chain) => chain.len() < chain.capacity(),
+            Self::One(..) => false,
+            Self::Many(_, chain) => chain.len() < chain.capacity(),
         }
     }
 
     /// Makes sure that [`install`](Self::install) will not allocate, whatever it installs.
     pub(super) fn make_room(&mut self) {
         match self {
-            Self::One(entry) => {
+            Self::One(note, entry) => {
                 let mut chain = Chain::with_capacity(2);
                 chain.push_back(Node::live(entry.clone()));
-                *self = Self::Many(Box::new(chain));
+                *self = Self::Many(*note, Box::new(chain));
             }
-            Self::Many(chain) => chain.reserve(1),
+            Self::Many(_, chain) => chain.reserve(1),
         }
     }
 
@@ -177,17 +204,17 @@ impl<V> Versions<V> {
     pub(super) fn install(&mut self, node: Node<V>, keep: bool) -> Option<Versioned<V>> {
         debug_assert!(self.newest().0 < node.revision, "versions are installed in order");
         match self {
-            Self::One(entry) if !keep => match node.live {
+            Self::One(_, entry) if !keep => match node.live {
                 Some(live) => Some(std::mem::replace(entry, live)),
                 None => unreachable!("room was made for a tombstone"),
             },
-            Self::One(_) => unreachable!("room was made"),
-            Self::Many(chain) if keep => {
+            Self::One(..) => unreachable!("room was made"),
+            Self::Many(_, chain) if keep => {
                 chain.back_mut().expect("a chain is never empty").until = node.revision.get();
                 chain.push_back(node);
                 None
             }
-            Self::Many(chain) => {
+            Self::Many(_, chain) => {
                 let newest = chain.back_mut().expect("a chain is never empty");
                 let replaced = std::mem::replace(newest, node).live;
                 self.collapse();
@@ -198,23 +225,23 @@ impl<V> Versions<V> {
 
     /// A single live version needs no chain.
     pub(super) fn collapse(&mut self) {
-        if let Self::Many(chain) = self
+        if let Self::Many(note, chain) = self
             && chain.len() == 1
             && let Some(entry) = &chain[0].live
         {
-            *self = Self::One(entry.clone());
+            *self = Self::One(*note, entry.clone());
         }
     }
 
     /// The revision of the tombstone, if that is all there is.
     pub(super) fn lone_tombstone(&self) -> Option<Revision> {
         match self {
-            Self::Many(chain) if chain.len() == 1 => {
+            Self::Many(_, chain) if chain.len() == 1 => {
                 let Node { live, revision, .. } = &chain[0];
                 live.is_none().then_some(*revision)
             }
-            Self::Many(_) => None,
-            Self::One(_) => None,
+            Self::Many(..) => None,
+            Self::One(..) => None,
         }
     }
 
@@ -227,7 +254,7 @@ impl<V> Versions<V> {
         mut is_needed: impl FnMut(Superseded) -> bool,
         garbage: &mut Garbage<V>,
     ) -> Left {
-        let Self::Many(chain) = self else { return Left::Versions };
+        let Self::Many(_, chain) = self else { return Left::Versions };
         let Node { live, revision, .. } = chain.back().expect("a chain is never empty");
         let deleted_at = live.is_none().then(|| revision.get());
         let newest = chain.len() - 1;
@@ -268,7 +295,7 @@ mod tests {
 
     /// The example of the module's documentation.
     fn example() -> Versions<u64> {
-        let mut versions = Versions::One(entry(4));
+        let mut versions = Versions::of(entry(4));
         versions.make_room();
         versions.install(Node::deleted(revision(7)), true);
         versions.make_room();
@@ -309,7 +336,7 @@ mod tests {
             assert_eq!(versions.look(7) == At::Deleted, keeps_deleted, "{needed}");
             assert_eq!(versions.look(8), At::NotKept, "{needed}");
             assert_eq!(versions.newest().0, revision(9));
-            assert_eq!(matches!(versions, Versions::One(_)), needed == 0, "{needed}");
+            assert_eq!(matches!(versions, Versions::One(..)), needed == 0, "{needed}");
         }
     }
 
@@ -355,7 +382,7 @@ mod tests {
 
     #[test]
     fn what_is_left_of_a_deleted_key_is_its_tombstone() {
-        let mut versions = Versions::One(entry(4));
+        let mut versions = Versions::of(entry(4));
         versions.make_room();
         versions.install(Node::deleted(revision(7)), true);
         let mut garbage = Garbage::new();

@@ -22,7 +22,7 @@ use super::Inner;
 use super::place;
 use super::sequencer::{Aftermath, NoTurn, Population};
 use super::settle::{self, Operation, Outcome};
-use super::shards::{self, Slot, Table};
+use super::table::{Slot, Table};
 use super::window::{self, Changes};
 use super::written::{Deleted, Written};
 
@@ -200,7 +200,7 @@ where
         garbage: &mut Garbage<K, V>,
     ) -> Attempt<K, V> {
         let map = &store.map;
-        map.shards.make_room(table, 1);
+        table.make_room(1);
         map.index.insert(Arc::clone(&key));
         let population = Population { created: 1, deleted: 0 };
         let mut turn =
@@ -214,7 +214,7 @@ where
         turn.append();
         let (change, versions) = place::create(&turn, &key, take_draft(&mut self.change));
         let effect = self.effect_of_put(&change);
-        shards::insert(table, self.hash, Slot { key, versions });
+        table.insert(self.hash, key, versions);
         settled(effect, Some(turn.publish(Changes::One(change))))
     }
 

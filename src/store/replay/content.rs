@@ -9,7 +9,8 @@ use super::Hashed;
 use crate::key::AsKey;
 use crate::revision::Revision;
 use crate::store::index::Index;
-use crate::store::shards::{self, Shards, Slot, Table};
+use crate::store::shards::Shards;
+use crate::store::table::Table;
 use crate::store::versions::Versions;
 use crate::store::window::Change;
 use crate::versioned::{Draft, Versioned};
@@ -55,12 +56,12 @@ impl<K: AsKey<K>, V, S: BuildHasher> Content<'_, K, V, S> {
             Ok(mut slot) => {
                 let versions = &mut slot.get_mut().versions;
                 if versions.newest().0 < entry.revision() {
-                    *versions = Versions::One(entry);
+                    versions.become_one(entry);
                 }
                 true
             }
             Err(_) => {
-                insert(self.shards, &mut self.keys, &mut table, (hash, key), entry);
+                insert(&mut self.keys, &mut table, (hash, key), entry);
                 false
             }
         }
@@ -79,7 +80,7 @@ impl<K: AsKey<K>, V, S: BuildHasher> Content<'_, K, V, S> {
                 let slot = slot.get_mut();
                 let previous = slot.versions.newest().1.cloned();
                 let entry = draft.seal(revision, previous.as_ref());
-                slot.versions = Versions::One(entry.clone());
+                slot.versions.become_one(entry.clone());
                 let key = Arc::clone(&slot.key);
                 Some(Change { key, entry: Some(entry), previous })
             }
@@ -93,23 +94,22 @@ impl<K: AsKey<K>, V, S: BuildHasher> Content<'_, K, V, S> {
             (Err(_), Some(draft)) => {
                 let (key, entry) = (Arc::new(key), draft.seal(revision, None));
                 let own = (hash, Arc::clone(&key));
-                insert(self.shards, &mut self.keys, &mut table, own, entry.clone());
+                insert(&mut self.keys, &mut table, own, entry.clone());
                 Some(Change { key, entry: Some(entry), previous: None })
             }
         }
     }
 }
 
-fn insert<K: AsKey<K>, V, S: BuildHasher>(
-    shards: &Shards<K, V, S>,
+fn insert<K, V>(
     keys: &mut Option<Vec<Arc<K>>>,
     table: &mut Table<K, V>,
     (hash, key): Hashed<Arc<K>>,
     entry: Versioned<V>,
 ) {
-    shards.make_room(table, 1);
+    table.make_room(1);
     if let Some(keys) = keys {
         keys.push(Arc::clone(&key));
     }
-    shards::insert(table, hash, Slot { key, versions: Versions::One(entry) });
+    table.insert(hash, key, Versions::of(entry));
 }

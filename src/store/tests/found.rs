@@ -119,7 +119,7 @@ fn a_refused_overwrite_leaves_no_chain() {
     let store = warm(&disk);
     store.close().unwrap();
     assert!(matches!(reason(&store.put("warm", 2).unwrap_err()), Reason::Closed));
-    let is_single = |versions: &Versions<u64>| matches!(versions, Versions::One(_)).then_some(());
+    let is_single = |versions: &Versions<u64>| matches!(versions, Versions::One(..)).then_some(());
     assert!(store.inner.map.shards.read(&"warm", is_single).is_some());
 }
 
