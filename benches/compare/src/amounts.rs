@@ -1,7 +1,7 @@
 //! What a store takes: memory, time to open, room on the disk. Less is better.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Plan;
 use crate::engine::{Contender, KEY_BYTES, VALUE_BYTES};
@@ -9,30 +9,50 @@ use crate::engines::{BY_HAND, BY_HAND_LOG};
 use crate::line::{Figure, Line, Target, Unit};
 use crate::measure::Series;
 use crate::process::Process;
+use crate::turns::Turns;
 use crate::workload::Home;
 
 /// As on the command line.
 pub const NAMES: [&str; 2] = ["memory", "open"];
 
-/// How often a store that was filled is written once more before it is opened again.
-const UPDATES: u64 = 5;
+/// How often each key has been written once more, about, when the disk is looked at and a store is opened, and after how many
+/// tenths of that again: a log that is compacted grows until it is, so that one look would be luck.
+const UPDATES: [u64; 2] = [4, 6];
+const LOOKS: u64 = 6;
 
-/// How long each may take for that.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long each may take for the first of these updates, and for all that come after.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(30)];
 
-/// How often each is opened.
+/// How often each is opened after it was filled.
 const OPENINGS: usize = 5;
+
+/// How many processes are filled.
+const FILLS: usize = 5;
+
+/// Who is slower than this to be filled is filled once.
+const SLOW: f64 = 6.0;
 
 /// Bytes of memory for a key, by how much the process grew while it was filled.
 pub fn memory(plan: &Plan) -> Vec<Line> {
     let of = |home: Home, rival, target| {
-        let directory = tempfile::tempdir().expect("a directory for temporary files");
-        let taken = home.contenders().iter().map(|contender| {
-            let own = own(directory.path(), contender);
-            let (_, filled) = Process::start(home, *contender, &own, plan.keys);
-            let bytes = filled.resident_bytes as f64 / f64::from(plan.keys);
-            Figure::new(contender.name, Series(vec![bytes]))
-        });
+        let contenders = home.contenders();
+        let mut taken = vec![Series::default(); contenders.len()];
+        let mut is_slow = vec![false; contenders.len()];
+        let mut turns = Turns::of(&format!("memory {}", home.name()));
+        for _ in 0..FILLS {
+            for index in turns.next(contenders.len()) {
+                if is_slow[index] {
+                    continue;
+                }
+                let directory = plan.data.directory();
+                let (_, filled) =
+                    Process::start(home, contenders[index], directory.path(), plan.keys);
+                taken[index].0.push(filled.resident_bytes as f64 / f64::from(plan.keys));
+                is_slow[index] = filled.seconds > SLOW;
+            }
+        }
+        let figures = contenders.iter().zip(taken);
+        let figures = figures.map(|(contender, bytes)| Figure::new(contender.name, bytes));
         Line {
             heading: "Memory, of what is in memory alone and of what is on a log, caches included",
             workload: "memory",
@@ -41,75 +61,115 @@ pub fn memory(plan: &Plan) -> Vec<Line> {
             unit: Unit::BytesAKey,
             target,
             rival: Some(rival),
-            figures: taken.collect(),
+            figures: figures.collect(),
+            missing: None,
             by_cpu_time: None,
         }
     };
     vec![of(Home::Memory, BY_HAND, Some(Target::Ratio(0.95))), of(Home::Logged, BY_HAND_LOG, None)]
 }
 
-fn own(directory: &Path, contender: &Contender) -> PathBuf {
-    let own = directory.join(contender.name);
-    std::fs::create_dir(&own).expect("it is new");
-    own
+/// A contender with a log, and what is known of it.
+struct Opened {
+    contender: Contender,
+    directory: PathBuf,
+    filled: Series,
+    updated: Series,
+    /// Bytes.
+    disk: Series,
+}
+
+impl Opened {
+    fn new(contender: Contender, parent: &Path, keys: u32) -> Self {
+        let directory = parent.join(contender.name);
+        std::fs::create_dir(&directory).expect("it is new");
+        drop(Process::start(Home::Logged, contender, &directory, keys));
+        let [filled, updated, disk] = [const { Series(Vec::new()) }; 3];
+        Self { contender, directory, filled, updated, disk }
+    }
+
+    fn open(&self) -> (Process, f64) {
+        let (process, opened) = Process::start(Home::Logged, self.contender, &self.directory, 0);
+        (process, opened.seconds)
+    }
+
+    /// Is updated, looked at and opened, and so on. Returns how often it was updated.
+    fn update(&mut self, keys: u32) -> u64 {
+        let begin = Instant::now();
+        let [first, last] = UPDATES.map(|updates| updates * u64::from(keys));
+        let step = (last - first) / (LOOKS - 1);
+        let (mut process, _) = self.open();
+        let mut done = process.update(keys, first, 0, PATIENCE[0]);
+        let patience = begin.elapsed() + PATIENCE[1];
+        for look in 1..=LOOKS {
+            // A clean end.
+            drop(process);
+            self.disk.0.push(bytes_in(&self.directory) as f64);
+            let seconds;
+            (process, seconds) = self.open();
+            self.updated.0.push(seconds);
+            if look < LOOKS {
+                let at_most = patience.saturating_sub(begin.elapsed());
+                done += process.update(keys, step, look, at_most);
+            }
+        }
+        done
+    }
 }
 
 /// Seconds to open a store after it was filled, and after it was updated; and what it has on the disk then. Who is slow to
 /// update is not waited for, which is noted.
 pub fn open(plan: &Plan) -> (Vec<Line>, Vec<String>) {
-    let directory = tempfile::tempdir().expect("a directory for temporary files");
-    let homes: Vec<_> = Home::Logged
-        .contenders()
-        .iter()
-        .map(|contender| {
-            let own = own(directory.path(), contender);
-            drop(Process::start(Home::Logged, *contender, &own, plan.keys));
-            (contender, own)
-        })
-        .collect();
-    let line = |figure, unit, target, figures: Vec<Series>| {
-        let figures = homes.iter().zip(figures);
-        let figures = figures.map(|((contender, _), series)| Figure::new(contender.name, series));
-        Line {
-            heading: "Opening, and the disk, after a clean end",
-            workload: "open",
-            threads: 0,
-            figure,
-            unit,
-            target: Some(target),
-            rival: Some(BY_HAND_LOG),
-            figures: figures.collect(),
-            by_cpu_time: None,
+    let directory = plan.data.directory();
+    let contenders = Home::Logged.contenders().iter();
+    let mut all: Vec<_> =
+        contenders.map(|contender| Opened::new(*contender, directory.path(), plan.keys)).collect();
+    let mut turns = Turns::of("open");
+    for _ in 0..OPENINGS {
+        for index in turns.next(all.len()) {
+            let (_, seconds) = all[index].open();
+            all[index].filled.0.push(seconds);
         }
-    };
-    let opened = || {
-        let mut seconds = vec![Series::default(); homes.len()];
-        for _ in 0..OPENINGS {
-            for (series, (contender, own)) in seconds.iter_mut().zip(&homes) {
-                let (_, opened) = Process::start(Home::Logged, **contender, own, 0);
-                series.0.push(opened.seconds);
-            }
-        }
-        seconds
-    };
-    let filled = line("filled", Unit::Seconds, Target::Ratio(0.6), opened());
-    let (updates, mut notes) = (UPDATES * u64::from(plan.keys), Vec::new());
-    for (contender, own) in &homes {
-        let (mut process, _) = Process::start(Home::Logged, **contender, own, 0);
-        let done = process.update(plan.keys, updates, PATIENCE);
-        if done < updates {
-            let (name, patience) = (contender.name, PATIENCE.as_secs());
+    }
+    let (least, most) = (UPDATES[0] * u64::from(plan.keys), UPDATES[1] * u64::from(plan.keys));
+    let mut notes = Vec::new();
+    for one in &mut all {
+        let (done, name) = (one.update(plan.keys), one.contender.name);
+        // The steps are rounded.
+        if done + LOOKS < most {
+            let [first, rest] = PATIENCE.map(|patience| patience.as_secs());
             notes.push(format!(
-                "open: {name} had {done} of {updates} updates after {patience} s, and no more"
+                "open: {name} had {done} of {least} to {most} updates after {first} s and {rest} s, and no more"
             ));
         }
-        eprintln!("open: {} has been updated {done} times", contender.name);
+        eprintln!("open: {name} has been updated {done} times");
     }
-    let updated =
-        line("each key written 5 times more", Unit::Seconds, Target::Ratio(0.6), opened());
+    let line = |figure, unit, target, of: fn(&Opened) -> Series| Line {
+        heading: "Opening, and the disk, after a clean end",
+        workload: "open",
+        threads: 0,
+        figure,
+        unit,
+        target: Some(target),
+        rival: Some(BY_HAND_LOG),
+        figures: all.iter().map(|one| Figure::new(one.contender.name, of(one))).collect(),
+        missing: None,
+        by_cpu_time: None,
+    };
+    let filled = line("filled", Unit::Seconds, Target::Ratio(0.6), |one| one.filled.clone());
+    let updated = line("after 4 to 6 updates a key", Unit::Seconds, Target::Ratio(0.6), |one| {
+        one.updated.clone()
+    });
+    let mut disk = line(
+        "the disk after 4 to 6 updates a key",
+        Unit::BytesALiveByte,
+        Target::Amount(2.0),
+        |one| one.disk.clone(),
+    );
     let live = f64::from(plan.keys) * (KEY_BYTES + VALUE_BYTES) as f64;
-    let disk = homes.iter().map(|(_, own)| Series(vec![bytes_in(own) as f64 / live]));
-    let disk = line("then the disk", Unit::BytesALiveByte, Target::Amount(2.0), disk.collect());
+    for figure in &mut disk.figures {
+        figure.series.0.iter_mut().for_each(|bytes| *bytes /= live);
+    }
     (vec![filled, updated, disk], notes)
 }
 

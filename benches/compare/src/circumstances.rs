@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::data::Data;
+
 /// When it began, and when it was over.
 #[derive(Clone, Debug, Serialize)]
 pub struct Circumstances {
@@ -16,17 +18,19 @@ pub struct Circumstances {
     load_before: String,
     load_after: String,
     rocksdb: bool,
+    etcd: bool,
+    file_system: String,
 }
 
 impl Circumstances {
     /// Now, before anything is measured.
     #[must_use]
-    pub fn new(arguments: &[String]) -> Self {
+    pub fn new(arguments: &[String], data: &Data) -> Self {
         let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let processor = processor.lines().find(|line| line.starts_with("model name"));
         let processor = processor.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown");
         Self {
-            command: format!("cargo compare {}", arguments.join(" ")).trim().to_owned(),
+            command: command(arguments),
             commit: commit(),
             date: httpdate::fmt_http_date(SystemTime::now()),
             processor: processor.to_owned(),
@@ -34,6 +38,8 @@ impl Circumstances {
             load_before: load(),
             load_after: String::new(),
             rocksdb: cfg!(feature = "rocksdb"),
+            etcd: cfg!(feature = "etcd"),
+            file_system: data.file_system().unwrap_or("unknown".to_owned()),
         }
     }
 
@@ -45,13 +51,29 @@ impl Circumstances {
     /// As a sentence.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let Self { command, commit, date, processor, processors, load_before, load_after, .. } =
-            self;
+        let Self { command, commit, date, processor, processors, file_system, .. } = self;
+        let Self { load_before, load_after, .. } = self;
         format!(
-            "`{command}`, commit {commit}, {date}, {processors} processors ({processor}), load average {load_before} before \
-             and {load_after} after.\n"
+            "`{command}`, commit {commit}, {date}, {processors} processors ({processor}), files on \
+             {file_system}, load average {load_before} before and {load_after} after.\n"
         )
     }
+}
+
+/// What this was started by, which the features that it was built with tell: an alias of `.cargo/config.toml`, or what it
+/// stands for.
+fn command(arguments: &[String]) -> String {
+    let begin = match (cfg!(feature = "rocksdb"), cfg!(feature = "etcd")) {
+        (false, false) => "cargo compare",
+        (true, true) => "cargo compare-all",
+        (true, false) => {
+            "cargo run --release --manifest-path benches/compare/Cargo.toml --features rocksdb --"
+        }
+        (false, true) => {
+            "cargo run --release --manifest-path benches/compare/Cargo.toml --features etcd --"
+        }
+    };
+    format!("{begin} {}", arguments.join(" ")).trim().to_owned()
 }
 
 fn commit() -> String {

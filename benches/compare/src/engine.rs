@@ -10,6 +10,9 @@ pub const KEY_BYTES: usize = 16;
 /// Bytes of a value, unless it is its size that is looked at.
 pub const VALUE_BYTES: usize = 100;
 
+/// How many writes are under way at a time while a store with a log is filled, where that is its user's choice.
+pub const FILL_BATCH: usize = 1000;
+
 /// Keys, and what is written under them.
 pub type Entries<'a> = dyn Iterator<Item = (Key, Vec<u8>)> + 'a;
 
@@ -36,6 +39,11 @@ pub trait Engine: Send + Sync {
     fn burden(&self, burden: Burden) {
         assert_eq!(burden, Burden::default(), "it has neither watches nor snapshots");
     }
+
+    /// What who follows has heard since this was asked last.
+    fn heard(&self) -> Heard {
+        Heard::default()
+    }
 }
 
 /// What a store has to do beside.
@@ -45,6 +53,17 @@ pub struct Burden {
     pub watchers: usize,
     /// States that are kept.
     pub snapshots: usize,
+}
+
+/// What who follows was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// Changes of a key, each as often as somebody heard of it.
+    pub events: u64,
+    /// How many were told that they are too slow, and missed some.
+    pub lagging: usize,
+    /// How often.
+    pub lags: u64,
 }
 
 /// An engine, and how it is made in an empty directory, to which one in memory pays no heed.

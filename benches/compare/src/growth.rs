@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use crate::Plan;
 use crate::line::Unit;
 use crate::measure::{Sample, Series};
-use crate::plot::{self, Curve};
+use crate::plot::{self, Curve, Scale};
 use crate::process::{self, Process};
+use crate::turns::Turns;
 use crate::workload::Workload;
 
 /// As on the command line. It is no part of a run without names: it takes longer than the rest.
@@ -27,17 +28,30 @@ pub struct Growth {
     title: &'static str,
     by: &'static str,
     unit: Unit,
+    scale: Scale,
     curves: Vec<Curve>,
+    /// What there is to say beside, a sentence each.
+    notes: Vec<String>,
+}
+
+impl Growth {
+    /// The title, and what there is to say beside.
+    #[must_use]
+    pub fn notes(&self) -> Option<(String, &[String])> {
+        let title = || (format!("{}, by {}", self.title, self.by), &self.notes[..]);
+        (!self.notes.is_empty()).then(title)
+    }
 }
 
 /// How far it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
     /// To see that it runs.
     Tiny,
     /// In minutes.
     Quick,
     /// All the way.
+    #[default]
     Full,
 }
 
@@ -51,26 +65,28 @@ pub fn measured<E>(
     tell(&threads::growth(plan, reach))?;
     tell(&values::growth(plan, reach))?;
     tell(&burdened::growth(plan, reach))?;
-    tell(&log::growth(reach))
+    tell(&log::growth(plan, reach))
 }
 
-/// Rounds of all of them, by turns, each first told `before`.
+/// Rounds of all of them, by turns, each told `before` first and `after` in the end.
 fn rounds(
     processes: &mut [Process],
     workload: &str,
     threads: usize,
     plan: &Plan,
     mut before: impl FnMut(&mut Process),
+    mut after: impl FnMut(&mut Process),
 ) -> Vec<Series> {
     let workload = Workload::named(workload).expect("there is such a workload");
     let mut series = vec![Series::default(); processes.len()];
     process::warm_up(&mut processes.iter_mut().collect::<Vec<_>>());
+    let mut turns = Turns::of(&format!("growth {} {threads}", workload.name));
     for number in 0..plan.rounds {
-        for turn in 0..processes.len() {
-            let index = (turn + number as usize) % processes.len();
+        for index in turns.next(processes.len()) {
             before(&mut processes[index]);
             let Sample { rate, .. } =
                 processes[index].round(workload, threads, plan.length, number);
+            after(&mut processes[index]);
             series[index].0.push(rate);
         }
     }
@@ -98,8 +114,8 @@ pub fn draw(
     growths: &[Growth],
 ) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     for growth in growths {
-        let Growth { file, title, by, unit, curves } = growth;
-        plot::curves(&directory.join(file), title, by, *unit, curves)?;
+        let Growth { file, title, by, unit, scale, curves, .. } = growth;
+        plot::curves(&directory.join(file), title, by, (*unit, *scale), curves)?;
     }
     Ok(growths.iter().map(|growth| growth.file.to_owned()).collect())
 }
@@ -114,7 +130,7 @@ pub fn json(growths: &[Growth]) -> Value {
             json!({"name": curve.name, "points": points.collect::<Vec<_>>()})
         };
         let curves: Vec<_> = growth.curves.iter().map(curve).collect();
-        json!({"title": growth.title, "by": growth.by, "curves": curves})
+        json!({"title": growth.title, "by": growth.by, "curves": curves, "notes": growth.notes})
     };
     growths.iter().map(one).collect()
 }

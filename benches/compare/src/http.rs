@@ -1,9 +1,11 @@
 //! The same over a network, with 64 connections that are kept: ours beside a bare route, Redis, and etcd.
 //!
 //! Servers and load share the machine's processors; the load is the same for all but for the protocol. Of 10,000 keys: it is the
-//! way to them that is measured. Redis is spoken to in its own protocol, which takes less than HTTP; etcd by its gateway of JSON,
-//! which takes more than its gRPC, though the sync outweighs it.
+//! way to them that is measured. Redis is spoken to in its own protocol, which takes less than HTTP; etcd in its own, too, by
+//! gRPC: its gateway of JSON halves what it does.
 
+#[cfg(feature = "etcd")]
+mod etcd;
 mod load;
 mod protocol;
 pub mod served;
@@ -15,6 +17,7 @@ use crate::Plan;
 use crate::engines::OURS;
 use crate::line::{Figure, Line, Target, Unit};
 use crate::measure::{Sample, Series};
+use crate::turns::Turns;
 
 const CONNECTIONS: usize = 64;
 const KEYS: u32 = 10_000;
@@ -64,7 +67,7 @@ static WORKLOADS: [Workload; 4] = [
         goals: &[("Redis, no", None)],
     },
     Workload {
-        name: "http-durable",
+        name: DURABLE,
         heading: "HTTP, what is written survives a power cut",
         task: Task::GetSwap,
         contenders: &[
@@ -79,6 +82,9 @@ static WORKLOADS: [Workload; 4] = [
 static IN_MEMORY: [Contender; 2] =
     [contender(OURS, Kind::Own("memory")), contender(BY_HAND, Kind::Own("by hand"))];
 
+/// What has to be on a disk.
+pub const DURABLE: &str = "http-durable";
+
 /// As on the command line.
 pub fn names() -> impl Iterator<Item = &'static str> {
     WORKLOADS.iter().map(|workload| workload.name)
@@ -86,34 +92,42 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Those that are chosen; and what is to be said of who is left out.
 pub fn measured(is_chosen: impl Fn(&str) -> bool, plan: &Plan) -> (Vec<Line>, Vec<String>) {
-    let (mut lines, mut notes) = (Vec::new(), Vec::new());
+    let (mut lines, mut notes) = (Vec::new(), Vec::<String>::new());
     for workload in WORKLOADS.iter().filter(|workload| is_chosen(workload.name)) {
-        let directory = tempfile::tempdir().expect("a directory for temporary files");
-        let mut servers = Vec::new();
+        let directory = plan.data.directory();
+        let (mut servers, mut missing) = (Vec::new(), Vec::new());
         for contender in workload.contenders {
             let own = directory.path().join(contender.name);
             std::fs::create_dir(&own).expect("it is new");
             match Server::start(*contender, &own) {
                 Ok(server) => {
-                    let load = Load::new(server.protocol, server.port, CONNECTIONS, KEYS);
+                    let load = Load::new(server.wire, server.port, CONNECTIONS, KEYS);
                     servers.push((contender.name, load, server));
                 }
                 Err(note) => {
-                    eprintln!("{note}");
-                    notes.push(note);
+                    if !notes.contains(&note) {
+                        eprintln!("{note}");
+                        notes.push(note.clone());
+                    }
+                    missing.push((contender.name, note));
                 }
             }
         }
         let mut samples = vec![Vec::new(); servers.len()];
-        for number in 0..plan.rounds {
-            for turn in 0..servers.len() {
-                let index = (turn + number as usize) % servers.len();
-                let (_, load, _) = &mut servers[index];
-                samples[index].push(load.round(workload.task, KEYS, plan.length, number));
+        let mut turns = Turns::of(workload.name);
+        // The first round warms up.
+        for number in 0..=plan.rounds {
+            for index in turns.next(servers.len()) {
+                let (_, load, server) = &mut servers[index];
+                let cpu = || server.cpu_seconds();
+                let sample = load.round(workload.task, KEYS, plan.length, number, cpu);
+                if number > 0 {
+                    samples[index].push(sample);
+                }
             }
         }
         let names: Vec<_> = servers.iter().map(|(name, ..)| *name).collect();
-        let measured = lines_of(workload, &names, &samples);
+        let measured = lines_of(workload, &names, &samples, &missing);
         let rates = measured[0].figures.iter().map(|figure| {
             let rate = Unit::PerSecond.show(figure.series.median());
             format!("{} {rate}", figure.name)
@@ -124,12 +138,18 @@ pub fn measured(is_chosen: impl Fn(&str) -> bool, plan: &Plan) -> (Vec<Line>, Ve
     (lines, notes)
 }
 
-fn lines_of(workload: &Workload, names: &[&'static str], samples: &[Vec<Sample>]) -> Vec<Line> {
+fn lines_of(
+    workload: &Workload,
+    names: &[&'static str],
+    samples: &[Vec<Sample>],
+    missing: &[(&str, String)],
+) -> Vec<Line> {
     let line = |figure, unit, rival, target: Option<f64>, of: fn(&Sample) -> f64| {
-        let figures = names
-            .iter()
-            .zip(samples)
-            .map(|(name, samples)| Figure::new(name, Series(samples.iter().map(of).collect())));
+        let figures = names.iter().zip(samples).map(|(name, samples)| {
+            let series = |of: fn(&Sample) -> f64| Series(samples.iter().map(of).collect());
+            Figure { cpu: Some(series(|sample| sample.cpu)), ..Figure::new(name, series(of)) }
+        });
+        let missing = missing.iter().find(|(name, _)| *name == rival);
         Line {
             heading: workload.heading,
             workload: workload.name,
@@ -139,16 +159,22 @@ fn lines_of(workload: &Workload, names: &[&'static str], samples: &[Vec<Sample>]
             target: target.map(Target::Ratio),
             rival: Some(rival),
             figures: figures.collect(),
+            missing: missing.map(|(_, note)| note.clone()),
             by_cpu_time: None,
         }
     };
-    let rates = workload
-        .goals
-        .iter()
-        .map(|(rival, goal)| line("rate", Unit::PerSecond, *rival, *goal, |sample| sample.rate));
+    let rates = workload.goals.iter().map(|(rival, goal)| {
+        let mut rate = line("rate", Unit::PerSecond, *rival, *goal, |sample| sample.rate);
+        if matches!(workload.contenders[0].kind, Kind::Own("memory")) {
+            let by_cpu = line("", Unit::PerSecond, *rival, None, |sample| sample.rate / sample.cpu);
+            rate.by_cpu_time = by_cpu.ratio().map(|ratio| ratio.median());
+        }
+        rate
+    });
     let mut lines: Vec<_> = rates.collect();
     let (rival, _) = workload.goals[0];
     lines.push(line("p99", Unit::Seconds, rival, None, |sample| sample.p99));
-    lines.push(line("worst pause", Unit::Seconds, rival, None, |sample| sample.worst));
+    let worst = line("worst pause", Unit::Seconds, rival, None, |sample| sample.worst);
+    lines.push(worst.of_all_rounds());
     lines
 }

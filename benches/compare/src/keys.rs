@@ -58,3 +58,13 @@ impl Requests {
         u64::from(self.numbers[self.next])
     }
 }
+
+/// Numbers of keys, each as likely as any other, without end: they do not begin again. Making one up takes some nanoseconds.
+///
+/// # Panics
+/// Without keys.
+pub fn uniform(keys: u32, seed: u64) -> impl FnMut() -> u64 {
+    let mut random = StdRng::seed_from_u64(seed);
+    let uniform = Uniform::new(0, keys).expect("there are keys");
+    move || u64::from(uniform.sample(&mut random))
+}

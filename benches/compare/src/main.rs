@@ -1,12 +1,12 @@
 //! The crate side by side with its rivals, in one run: `cargo compare`, `cargo compare get swap`, `cargo compare growth`;
-//! `--quick`, with fewer keys and shorter rounds; `--tiny`, to see that all of it runs; `--json FILE`, one row for each goal
-//! beside the raw figures; `--docs DIRECTORY`, the tables in Markdown and the plots in SVG.
+//! `cargo compare --help` has the options. `cargo compare-all` has RocksDB and etcd among them.
 //!
 //! All contenders of a workload are filled with the same keys, and take turns in rounds; a ratio is taken within a round, and
 //! its median, least and most are shown. The machine may be shared and noisy: what disturbs a round disturbs all.
 
 mod amounts;
 mod circumstances;
+mod data;
 mod engine;
 mod engines;
 mod flight;
@@ -16,20 +16,23 @@ mod keys;
 mod limits;
 mod line;
 mod measure;
+mod order;
 mod plot;
 mod process;
 mod rates;
 mod report;
+mod turns;
 mod workload;
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::circumstances::Circumstances;
-use crate::growth::{Growth, Reach};
+use crate::data::Data;
+use crate::growth::Growth;
 use crate::line::Line;
+use crate::order::{NoOrder, Order};
 use crate::process::SERVE;
 use crate::workload::{Home, WORKLOADS, Workload};
 
@@ -39,48 +42,7 @@ struct Plan {
     keys: u32,
     rounds: u64,
     length: Duration,
-}
-
-const FULL: Plan = Plan { keys: 1_000_000, rounds: 21, length: Duration::from_millis(250) };
-const QUICK: Plan = Plan { keys: 100_000, rounds: 5, length: Duration::from_millis(60) };
-/// Its figures mean nothing.
-const TINY: Plan = Plan { keys: 2_000, rounds: 2, length: Duration::from_millis(10) };
-
-/// What is asked for on the command line.
-struct Order {
-    plan: Plan,
-    reach: Reach,
-    json: Option<PathBuf>,
-    docs: Option<PathBuf>,
-    names: Vec<String>,
-}
-
-impl Order {
-    fn new(arguments: Vec<String>) -> Option<Self> {
-        let mut order =
-            Self { plan: FULL, reach: Reach::Full, json: None, docs: None, names: Vec::new() };
-        let mut arguments = arguments.into_iter();
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--quick" => (order.plan, order.reach) = (QUICK, Reach::Quick),
-                "--tiny" => (order.plan, order.reach) = (TINY, Reach::Tiny),
-                "--json" => order.json = Some(arguments.next()?.into()),
-                "--docs" => order.docs = Some(arguments.next()?.into()),
-                name if all_names().any(|known| known == name) => order.names.push(argument),
-                _ => return None,
-            }
-        }
-        Some(order)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.names.is_empty() || self.names.iter().any(|chosen| chosen == name)
-    }
-}
-
-fn all_names() -> impl Iterator<Item = &'static str> {
-    let rates = WORKLOADS.iter().map(|workload| workload.name);
-    rates.chain(amounts::NAMES).chain([limits::NAME, growth::NAME]).chain(http::names())
+    data: Data,
 }
 
 fn main() -> ExitCode {
@@ -96,16 +58,22 @@ fn main() -> ExitCode {
         http::served::run(told);
         return ExitCode::SUCCESS;
     }
-    let circumstances = Circumstances::new(&arguments);
-    let Some(order) = Order::new(arguments) else {
-        let names: Vec<_> = all_names().collect();
-        eprintln!(
-            "cargo compare [--quick | --tiny] [--json FILE] [--docs DIRECTORY] [WORKLOAD ...]"
-        );
-        eprintln!("workloads: {}", names.join(", "));
-        return ExitCode::from(2);
+    let order = match Order::new(&arguments) {
+        Ok(order) => order,
+        Err(NoOrder::Help) => {
+            print!("{}", order::usage());
+            return ExitCode::SUCCESS;
+        }
+        Err(NoOrder::Unknown(why)) => {
+            eprint!("{why}\n\n{}", order::usage());
+            return ExitCode::from(2);
+        }
     };
-    match run(&order, circumstances) {
+    let done = order.plan().map_err(Box::from).and_then(|plan| {
+        let circumstances = Circumstances::new(&arguments, &plan.data);
+        run(&order, &plan, circumstances)
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -122,11 +90,10 @@ struct Results {
     growths: Vec<Growth>,
 }
 
-fn run(order: &Order, mut circumstances: Circumstances) -> Result<(), Box<dyn Error>> {
-    let plan = &order.plan;
+fn run(order: &Order, plan: &Plan, mut circumstances: Circumstances) -> Result<(), Box<dyn Error>> {
     let mut results = Results::default();
     if !cfg!(feature = "rocksdb") {
-        let remedy = "`apt-get install librocksdb-dev libclang-dev`, and `cargo compare-rocksdb`";
+        let remedy = "`apt-get install librocksdb-dev libclang-dev protobuf-compiler`, and `cargo compare-all`";
         results.notes.push(format!("RocksDB is left out; it takes part after {remedy}"));
     }
     // It takes long, and what there is should not be lost with what comes after it.
@@ -157,7 +124,7 @@ fn run(order: &Order, mut circumstances: Circumstances) -> Result<(), Box<dyn Er
     results.lines.extend(over_http);
     results.notes.extend(notes);
     save(&results)?;
-    if order.names.iter().any(|name| name == growth::NAME) {
+    if order.has(growth::NAME) {
         growth::measured(plan, order.reach, |growths| {
             results.growths.extend_from_slice(growths);
             save(&results)
@@ -177,10 +144,10 @@ fn write(
 ) -> Result<(), Box<dyn Error>> {
     let Results { lines, notes, growths } = results;
     if let Some(path) = &order.json {
-        std::fs::write(path, report::json(circumstances, lines, growths))?;
+        let text = report::json(circumstances, lines, notes, growths);
+        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     let Some(directory) = &order.docs else { return Ok(()) };
-    std::fs::create_dir_all(directory)?;
     if !lines.is_empty() {
         let plots = plot::bars(directory, lines)?;
         let table = report::markdown(circumstances, lines, notes);
@@ -188,7 +155,7 @@ fn write(
     }
     if !growths.is_empty() {
         let plots = growth::draw(directory, growths)?;
-        let page = report::growth_page(circumstances, &plots);
+        let page = report::growth_page(circumstances, &plots, growths);
         std::fs::write(directory.join("growth.md"), page)?;
     }
     Ok(())

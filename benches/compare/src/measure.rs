@@ -21,12 +21,12 @@ pub struct Sample {
     pub worst: f64,
 }
 
-/// Lets threads work for that long, each with what `prepare` makes for its number. One operation in so many as `timed` is
-/// timed: looking at the clock takes as long as a short one.
+/// Lets threads work for that long, each with what `prepare` makes for its number, which is told how often it has worked before.
+/// One operation in so many as `timed` is timed: looking at the clock takes as long as a short one.
 ///
 /// # Panics
 /// If one of the threads does.
-pub fn round<W: FnMut() + Send>(
+pub fn round<W: FnMut(u64) + Send>(
     threads: usize,
     length: Duration,
     timed: u64,
@@ -34,52 +34,83 @@ pub fn round<W: FnMut() + Send>(
 ) -> Sample {
     let works: Vec<W> = (0..threads).map(prepare).collect();
     let (start, is_over) = (Barrier::new(threads + 1), AtomicBool::new(false));
-    thread::scope(|scope| {
+    let done = thread::scope(|scope| {
         let workers: Vec<_> = works
             .into_iter()
             .map(|work| scope.spawn(|| until(&start, &is_over, timed, work)))
             .collect();
         start.wait();
-        let (begin, cpu) = (Instant::now(), cpu_seconds());
         thread::sleep(length);
         is_over.store(true, Ordering::Relaxed);
-        let done: Vec<_> =
-            workers.into_iter().map(|worker| worker.join().expect("it does not fail")).collect();
-        let (wall, cpu) = (begin.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-        let count: u64 = done.iter().map(|(count, _)| count).sum();
-        let mut times: Vec<u64> = done.into_iter().flat_map(|(_, times)| times).collect();
-        times.sort_unstable();
-        let seconds = |index: usize| times.get(index).map_or(0.0, |time| *time as f64 / 1e9);
-        let processors = thread::available_parallelism().map_or(1, usize::from).min(threads);
-        Sample {
-            rate: count as f64 / wall,
-            cpu: cpu / wall / processors as f64,
-            p99: seconds(times.len() * 99 / 100),
-            worst: seconds(times.len().saturating_sub(1)),
-        }
-    })
+        workers.into_iter().map(|worker| worker.join().expect("it does not fail")).collect()
+    });
+    summed(done, thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// How often it worked, and the nanoseconds of some of the times.
-fn until(
-    start: &Barrier,
-    is_over: &AtomicBool,
-    timed: u64,
-    mut work: impl FnMut(),
-) -> (u64, Vec<u64>) {
+/// Both clocks.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    wall: Instant,
+    cpu: f64,
+}
+
+impl Moment {
+    fn now() -> Self {
+        Self { wall: Instant::now(), cpu: cpu_seconds() }
+    }
+}
+
+/// What one thread did.
+#[derive(Debug)]
+struct Done {
+    begin: Moment,
+    end: Moment,
+    count: u64,
+    /// Nanoseconds of those that were timed.
+    times: Vec<u64>,
+}
+
+/// The workers look at the clocks, each when it begins and when it ends: of more threads than processors some have worked for
+/// long when whoever waits for them all to begin comes to look, and that would count for nothing.
+fn summed(done: Vec<Done>, processors: usize) -> Sample {
+    let processors = processors.min(done.len());
+    let begin = done.iter().map(|one| one.begin).min_by_key(|moment| moment.wall);
+    let end = done.iter().map(|one| one.end).max_by_key(|moment| moment.wall);
+    let (begin, end) = begin.zip(end).expect("there are threads");
+    let (wall, cpu) = ((end.wall - begin.wall).as_secs_f64(), end.cpu - begin.cpu);
+    let count: u64 = done.iter().map(|one| one.count).sum();
+    let mut times: Vec<u64> = done.into_iter().flat_map(|one| one.times).collect();
+    times.sort_unstable();
+    let seconds = |index: usize| times.get(index).map_or(0.0, |time| *time as f64 / 1e9);
+    Sample {
+        rate: count as f64 / wall,
+        cpu: cpu / wall / processors as f64,
+        p99: seconds(times.len() * 99 / 100),
+        worst: seconds(times.len().saturating_sub(1)),
+    }
+}
+
+/// Whether the operation of this number is one of those.
+#[must_use]
+pub const fn is_timed(number: u64, timed: u64) -> bool {
+    number % timed == 0
+}
+
+fn until(start: &Barrier, is_over: &AtomicBool, timed: u64, mut work: impl FnMut(u64)) -> Done {
     let (mut count, mut times) = (0, Vec::with_capacity(1 << 16));
     start.wait();
+    let begin = Moment::now();
     loop {
-        if count % timed == 0 {
+        if is_timed(count, timed) {
             let begin = Instant::now();
-            work();
+            work(count);
             times.push(u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX));
         } else {
-            work();
+            work(count);
         }
         count += 1;
         if is_over.load(Ordering::Relaxed) {
-            return (count, times);
+            return Done { begin, end: Moment::now(), count, times };
         }
     }
 }
@@ -96,12 +127,17 @@ pub fn cpu_seconds() -> f64 {
 pub struct Series(pub Vec<f64>);
 
 impl Series {
-    /// The middle one.
+    /// The middle one; of an even number the mean of the two in the middle.
     #[must_use]
     pub fn median(&self) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+        let middle = sorted.len() / 2;
+        match sorted.get(middle) {
+            Some(upper) if sorted.len() % 2 == 0 => f64::midpoint(sorted[middle - 1], *upper),
+            Some(middle) => *middle,
+            None => f64::NAN,
+        }
     }
 
     /// The least.
@@ -120,5 +156,42 @@ impl Series {
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
         Self(self.0.iter().zip(&base.0).map(|(mine, base)| mine / base).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Done, Moment, Sample, Series, summed};
+
+    /// Four threads on two processors, each of which works for 100 ms: two first, and two when those have ended. Whoever looked at
+    /// the clock when the last one began would have seen twice the rate.
+    #[test]
+    fn a_rate_is_over_the_time_from_the_first_begin_to_the_last_end() {
+        let zero = Instant::now();
+        let at = |millis: u64| Moment {
+            wall: zero + Duration::from_millis(millis),
+            cpu: millis as f64 * 2.0 / 1e3,
+        };
+        let done = |begin, end, time| Done {
+            begin: at(begin),
+            end: at(end),
+            count: 1000,
+            times: vec![time],
+        };
+        let all = vec![done(100, 200, 4), done(0, 100, 3), done(0, 99, 1), done(99, 199, 2)];
+        let Sample { rate, cpu, worst, .. } = summed(all, 2);
+        assert!((rate - 20_000.0).abs() < 1e-6, "{rate}");
+        assert!((cpu - 1.0).abs() < 1e-9, "{cpu}");
+        assert!((worst - 4e-9).abs() < 1e-15, "{worst}");
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_is_between_the_two_in_the_middle() {
+        for (series, median) in [(vec![3.0, 1.0, 2.0], 2.0), (vec![4.0, 1.0, 2.0, 9.0], 3.0)] {
+            assert!((Series(series).median() - median).abs() < 1e-9);
+        }
+        assert!(Series::default().median().is_nan());
     }
 }

@@ -152,15 +152,12 @@ fn centred(root: &Area<'_>, name: &str, at: (i32, i32)) -> Result<(), Error> {
     Ok(())
 }
 
-fn mesh_y<X>(
-    chart: &mut ChartContext<
-        '_,
-        SVGBackend<'_>,
-        Cartesian2d<X, plotters::coord::types::RangedCoordf64>,
-    >,
+fn mesh_y<X, Y>(
+    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
 ) -> Result<(), Error>
 where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     chart
         .configure_mesh()
@@ -170,6 +167,7 @@ where
         .bold_line_style(RGBColor(225, 225, 225))
         .axis_style(RGBColor(150, 150, 150))
         .y_labels(6)
+        .y_label_formatter(&|y| shown(*y))
         .y_label_style(("sans-serif", 13).into_font().color(&TEXT))
         .draw()?;
     Ok(())
@@ -184,32 +182,70 @@ pub struct Curve {
     pub points: Vec<(f64, Series)>,
 }
 
-/// Where the axis at the bottom is logarithmic, zero stands a step before the first.
+/// How the axis at the side goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// From zero.
+    Linear,
+    /// By factors, from the least that there is.
+    Logarithmic,
+}
+
+/// The places are shown as far from each other as they come: they are steps of a geometric series, some with zero.
 pub fn curves(
     path: &Path,
     title: &str,
     x_name: &str,
-    unit: Unit,
+    (unit, scale_y): (Unit, Scale),
     curves: &[Curve],
 ) -> Result<(), Error> {
-    let places: Vec<f64> = curves[0].points.iter().map(|(x, _)| *x).collect();
-    let all = curves.iter().flat_map(|curve| &curve.points);
-    let most = all.map(|(_, series)| series.median()).fold(0.0, f64::max);
+    let places = curves[0].points.len() as f64;
+    let all = || curves.iter().flat_map(|curve| &curve.points).map(|(_, series)| series);
+    let mut most = all().map(Series::median).fold(0.0, f64::max);
+    if scale_y == Scale::Logarithmic {
+        most = all().map(Series::max).fold(most, f64::max);
+    }
     let (unit, unit_name) = scale(unit, most);
     let root = SVGBackend::new(path, (720, 340)).into_drawing_area();
     root.fill(&WHITE)?;
     let (legend, area) = legend_of(&root, &format!("{title}: {unit_name}, by {x_name}"))?;
-    // The places are shown as far from each other as they come: they are steps of a geometric series, some with zero.
-    let mut chart = ChartBuilder::on(&area)
-        .margin(8)
-        .x_label_area_size(26)
-        .y_label_area_size(56)
-        .build_cartesian_2d(-0.3..places.len() as f64 - 0.7, 0.0..most / unit * 1.08)?;
-    mesh_y(&mut chart)?;
-    let axis = chart.plotting_area().clone();
+    let mut chart = ChartBuilder::on(&area);
+    chart.margin(8).x_label_area_size(26).y_label_area_size(56);
+    let x = -0.3..places - 0.7;
+    match scale_y {
+        Scale::Linear => {
+            let range = 0.0..most / unit * 1.08;
+            let mut chart = chart.build_cartesian_2d(x, range.clone())?;
+            draw(&root, &legend, &mut chart, (range.start, range.end), unit, curves)?;
+        }
+        Scale::Logarithmic => {
+            let least = all().map(Series::min).fold(most, f64::min);
+            let range = least / unit / 1.3..most / unit * 1.3;
+            let mut chart = chart.build_cartesian_2d(x, range.clone().log_scale())?;
+            draw(&root, &legend, &mut chart, (range.start, range.end), unit, curves)?;
+        }
+    }
+    root.present()?;
+    Ok(())
+}
+
+fn draw<X, Y>(
+    root: &Area<'_>,
+    legend: &Legend<'_>,
+    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
+    (bottom, top): (f64, f64),
+    unit: f64,
+    curves: &[Curve],
+) -> Result<(), Error>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    mesh_y(chart)?;
+    let places: Vec<f64> = curves[0].points.iter().map(|(x, _)| *x).collect();
     for (index, place) in places.iter().enumerate() {
-        let (x, y) = axis.map_coordinate(&(index as f64, 0.0));
-        centred(&root, &short(*place), (x, y + 16))?;
+        let (x, y) = chart.backend_coord(&(index as f64, bottom));
+        centred(root, &short(*place), (x, y + 16))?;
     }
     for (index, curve) in curves.iter().enumerate() {
         let colour = COLOURS[index % COLOURS.len()];
@@ -222,18 +258,23 @@ pub fn curves(
                 Some((index as f64, series))
             })
             .collect();
-        let medians = points.iter().map(|(x, series)| (*x, series.median() / unit));
+        let medians: Vec<_> =
+            points.iter().map(|(x, series)| (*x, series.median() / unit)).collect();
         chart.draw_series(LineSeries::new(medians.clone(), colour.stroke_width(2)))?;
-        for point in medians {
-            axis.draw(&Circle::new(point, 3, colour.filled()))?;
-        }
-        for (x, series) in &points {
-            let spread = [(*x, series.min() / unit), (*x, series.max().min(most * 1.08) / unit)];
-            axis.draw(&PathElement::new(spread, colour.mix(0.4)))?;
-        }
+        chart
+            .draw_series(medians.into_iter().map(|point| Circle::new(point, 3, colour.filled())))?;
+        chart.draw_series(points.iter().map(|(x, series)| {
+            let spread = [(*x, series.min() / unit), (*x, (series.max() / unit).min(top))];
+            PathElement::new(spread, colour.mix(0.4))
+        }))?;
     }
-    root.present()?;
     Ok(())
+}
+
+/// As short as it can be.
+fn shown(y: f64) -> String {
+    // Where it is summed up, a step of a tenth is not quite that.
+    format!("{}", (y * 1e6).round() / 1e6)
 }
 
 fn short(number: f64) -> String {

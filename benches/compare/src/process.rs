@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Burden, Contender, Key, VALUE_BYTES, value};
-use crate::keys::{Requests, Spread};
+use crate::engine::{Burden, Contender, Heard, Key, VALUE_BYTES, value};
+use crate::keys;
 use crate::measure::Sample;
 use crate::workload::{Home, Workload, filled};
 
@@ -35,9 +35,12 @@ enum Request {
     Update {
         keys: u32,
         updates: u64,
+        seed: u64,
         at_most: Duration,
     },
     Burden(Burden),
+    /// What who follows has heard since this was asked last.
+    Heard,
     Round {
         workload: String,
         threads: usize,
@@ -100,15 +103,22 @@ impl Process {
         self.answer()
     }
 
-    /// Lets it write some of its keys again, so often, or for so long. Returns how often it did.
-    pub fn update(&mut self, keys: u32, updates: u64, at_most: Duration) -> u64 {
-        self.tell(&Request::Update { keys, updates, at_most });
+    /// Lets it write some of its keys again, so often, or for so long. The same seed has the same ones written. Returns how often
+    /// it did.
+    pub fn update(&mut self, keys: u32, updates: u64, seed: u64, at_most: Duration) -> u64 {
+        self.tell(&Request::Update { keys, updates, seed, at_most });
         self.answer()
     }
 
     /// Gives it something to do beside.
     pub fn burden(&mut self, burden: Burden) {
         self.tell(&Request::Burden(burden));
+        self.answer()
+    }
+
+    /// What who follows its writes has heard since this was asked last.
+    pub fn heard(&mut self) -> Heard {
+        self.tell(&Request::Heard);
         self.answer()
     }
 
@@ -160,13 +170,13 @@ pub fn serve(arguments: &[String]) {
                 }
                 say(&());
             }
-            Request::Update { keys, updates, at_most } => {
-                let mut numbers = Requests::new(Spread::Uniform, keys, 1, 7);
+            Request::Update { keys, updates, seed, at_most } => {
+                let mut numbers = keys::uniform(keys, seed);
                 let (begin, mut done) = (Instant::now(), 0);
                 let entries =
                     (0..updates).take_while(|_| begin.elapsed() < at_most).map(|update| {
                         done += 1;
-                        (Key::new(numbers.next()), value(update, value_bytes))
+                        (Key::new(numbers()), value(seed << 32 | update, value_bytes))
                     });
                 engine.fill(&mut { entries });
                 say(&done);
@@ -175,6 +185,7 @@ pub fn serve(arguments: &[String]) {
                 engine.burden(burden);
                 say(&());
             }
+            Request::Heard => say(&engine.heard()),
             Request::Round { workload, threads, length, seed } => {
                 let workload = Workload::named(&workload).expect("there is such a workload");
                 say(&workload.round(engine.as_ref(), (keys, value_bytes), threads, length, seed));

@@ -5,6 +5,7 @@ use crate::engine::Contender;
 use crate::line::{Figure, Line, Target, Unit};
 use crate::measure::{Sample, Series};
 use crate::process::{self, Process};
+use crate::turns::Turns;
 use crate::workload::{Action, Goal, Home, Workload};
 
 /// All of these workloads, which are at home here, and whose contenders are filled once.
@@ -12,7 +13,7 @@ pub fn measured(home: Home, workloads: &[&'static Workload], plan: &Plan) -> Vec
     if workloads.is_empty() {
         return Vec::new();
     }
-    let directory = tempfile::tempdir().expect("a directory for temporary files");
+    let directory = plan.data.directory();
     let mut processes: Vec<_> = home
         .contenders()
         .iter()
@@ -36,10 +37,9 @@ fn by_turns(workload: &Workload, goal: &Goal, processes: &mut [Process], plan: &
         processes.iter_mut().filter(|process| workload.takes(&process.contender)).collect();
     let mut samples: Vec<_> = vec![Vec::new(); processes.len()];
     process::warm_up(&mut processes);
+    let mut turns = Turns::of(&format!("{} {}", workload.name, goal.threads));
     for number in 0..plan.rounds {
-        // Nobody is always first.
-        for turn in 0..processes.len() {
-            let index = (turn + number as usize) % processes.len();
+        for index in turns.next(processes.len()) {
             let process = &mut processes[index];
             samples[index].push(process.round(workload, goal.threads, plan.length, number));
         }
@@ -71,7 +71,7 @@ fn lines(
             let series = |of: fn(&Sample) -> f64| Series(samples.iter().map(of).collect());
             let cpu = Some(series(|sample| sample.cpu));
             let (name, is_limit) = (contender.name, contender.is_limit);
-            Figure { name, series: series(of), cpu, is_limit }
+            Figure { name, series: series(of), cpu, by_round: None, is_limit }
         });
         Line {
             heading: workload.home.heading(),
@@ -82,6 +82,7 @@ fn lines(
             target: target.map(Target::Ratio),
             rival: Some(goal.rival),
             figures: figures.collect(),
+            missing: None,
             by_cpu_time: None,
         }
     };
@@ -94,9 +95,7 @@ fn lines(
         // What is timed is a turn of the loop.
         return vec![rate];
     }
-    vec![
-        rate,
-        line("p99", Unit::Seconds, goal.p99, |sample| sample.p99),
-        line("worst pause", Unit::Seconds, None, |sample| sample.worst),
-    ]
+    let p99 = line("p99", Unit::Seconds, goal.p99, |sample| sample.p99);
+    let worst = line("worst pause", Unit::Seconds, None, |sample| sample.worst);
+    vec![rate, p99, worst.of_all_rounds()]
 }

@@ -15,8 +15,13 @@ use crate::measure::Series;
 pub fn markdown(circumstances: &Circumstances, lines: &[Line], notes: &[String]) -> String {
     let mut text = circumstances.markdown();
     text += "\nMedians over rounds in which the contenders took turns, each in a process of its own; a ratio is taken within a \
-             round, and shown as median (least-most). Keys of 16 B, values of 100 B that cannot be compressed. In memory one operation of \
-             16 is timed, elsewhere each; a worst pause is the median over rounds of the longest.\n";
+             round, and shown as the median of the rounds' (least-most), which says who is ahead, and whether a goal is reached. Keys of \
+             16 B, values of 100 B that cannot be compressed. In memory one operation of 17 is timed, elsewhere each; a worst pause is \
+             the longest of all rounds. Each round has an order at random.\n\n\
+             In memory: ours is `Store<String, ByteArray<100>>`, whose values are one piece with their revisions, with foldhash; \
+             \"ifmatch, Arc<[u8]>\" is `Store<String, Arc<[u8]>>`, as the others' values are, and is no peer; by hand is \
+             `DashMap<String, (u64, Arc<[u8]>)>` with its own hasher, SipHash, or with foldhash where it says so; the others have the \
+             hasher that they come with.\n";
     for note in notes {
         writeln!(text, "\n{note}.").expect("text grows");
     }
@@ -50,16 +55,21 @@ fn goals(lines: &[Line]) -> String {
     );
     let begin = text.len();
     for line in lines {
-        let (Some(target), Some(holds)) = (line.target, line.holds()) else { continue };
+        let Some(target) = line.target else { continue };
         let sign = if line.unit.is_cost() { "<=" } else { ">=" };
         let goal = match target {
             Target::Ratio(goal) => format!("{sign} {goal:.2}x"),
-            Target::Amount(goal) => format!("{sign} {}", line.unit.show(goal)),
+            Target::Amount(goal) => format!("{sign} {}, always", line.unit.show(goal)),
         };
-        let median = |name: &str| line.of(name).map_or(f64::NAN, Series::median);
-        let rival = line
-            .rival
-            .map_or(String::new(), |rival| format!("{}, {rival}", line.unit.show(median(rival))));
+        let Some(holds) = line.holds() else {
+            let why = line.missing.as_deref().unwrap_or("nobody took part");
+            let rival = line.rival.unwrap_or_default();
+            writeln!(text, "| {} | {goal} | | | | {rival} | | not measured: {why} |", line.name())
+                .expect("text grows");
+            continue;
+        };
+        let rival =
+            line.rival.map_or(String::new(), |rival| format!("{}, {rival}", cell(line, rival)));
         let share = |name: &str| line.cpu_of(name).map(|cpu| format!("{cpu:.2}"));
         let cpu = [share(OURS), line.rival.and_then(share)];
         let cpu = cpu.into_iter().flatten().collect::<Vec<_>>().join(", ");
@@ -70,15 +80,25 @@ fn goals(lines: &[Line]) -> String {
             line.name(),
             line.ratio().map_or(String::new(), |ratio| spread(&ratio)),
             line.by_cpu_time.map_or(String::new(), |ratio| format!("{ratio:.2}")),
-            line.unit.show(median(OURS)),
+            cell(line, OURS),
         )
         .expect("text grows");
     }
     if text.len() == begin { String::new() } else { text }
 }
 
+/// An amount with the least and the most of its runs.
+fn cell(line: &Line, name: &str) -> String {
+    let series = line.of(name).cloned().unwrap_or_default();
+    if line.is_amount() { line.unit.show_spread(&series) } else { line.unit.show(series.median()) }
+}
+
+/// Of one round there is none.
 fn spread(ratio: &Series) -> String {
-    format!("{:.2} ({:.2}-{:.2})", ratio.median(), ratio.min(), ratio.max())
+    match ratio.0.len() {
+        1 => format!("{:.2}x", ratio.median()),
+        _ => format!("{:.2}x, {:.2}-{:.2}", ratio.median(), ratio.min(), ratio.max()),
+    }
 }
 
 /// A table of lines that the same contenders took part in.
@@ -87,7 +107,8 @@ fn figures(lines: &[&Line]) -> String {
     let has_ours = names.contains(&OURS);
     let mut text = format!("\n### {}\n\n", lines[0].heading);
     if has_ours && names.len() > 1 {
-        text += "In brackets: ours divided by it. In bold: who is ahead of ours.\n\n";
+        text += "In round brackets: ours divided by it, the median, the least and the most. In square ones: the least and the most of \
+                 the figure. In bold: who is ahead of ours.\n\n";
     }
     writeln!(text, "| | {} |", names.join(" | ")).expect("text grows");
     writeln!(text, "|{}", " --- |".repeat(1 + names.len())).expect("text grows");
@@ -95,11 +116,11 @@ fn figures(lines: &[&Line]) -> String {
         let ahead: Vec<_> = line.ahead().collect();
         write!(text, "| {} |", line.name()).expect("text grows");
         for figure in &line.figures {
-            let (name, mut cell) = (figure.name, line.unit.show(figure.series.median()));
+            let (name, mut cell) = (figure.name, cell(line, figure.name));
             if name != OURS
                 && let Some(ratio) = line.over(name)
             {
-                cell += &format!(" ({:.2}x)", ratio.median());
+                cell += &format!(" ({})", spread(&ratio));
             }
             let mark = if ahead.contains(&name) { "**" } else { "" };
             write!(text, " {mark}{cell}{mark} |").expect("text grows");
@@ -114,10 +135,10 @@ fn ahead(lines: &[Line]) -> String {
     let mut text = String::from("\n### Where a peer is ahead\n\n");
     let begin = text.len();
     let lines = lines.chunk_by(|a, b| a.name() == b.name()).map(|same| &same[0]);
-    for line in lines.filter(|line| line.figure != "worst pause") {
+    for line in lines {
         let peers: Vec<_> = line
             .ahead()
-            .filter_map(|name| Some(format!("{name} ({:.2}x)", line.over(name)?.median())))
+            .filter_map(|name| Some(format!("{name} ({})", spread(&line.over(name)?))))
             .collect();
         if !peers.is_empty() {
             writeln!(text, "- {}: {}", line.name(), peers.join(", ")).expect("text grows");
@@ -129,13 +150,21 @@ fn ahead(lines: &[Line]) -> String {
     text
 }
 
-/// All lines, with the raw figures: `rows`, one for each goal and for each that is only looked at.
+/// `rows`, one for each goal; and `figures`, all there are, with the raw ones.
 #[must_use]
-pub fn json(circumstances: &Circumstances, lines: &[Line], growths: &[Growth]) -> String {
-    let rows: Vec<_> = lines.iter().map(Line::json).collect();
+pub fn json(
+    circumstances: &Circumstances,
+    lines: &[Line],
+    notes: &[String],
+    growths: &[Growth],
+) -> String {
+    let rows: Vec<_> = lines.iter().filter_map(Line::row).collect();
+    let figures: Vec<_> = lines.iter().map(Line::json).collect();
     let all = json!({
         "circumstances": circumstances,
         "rows": rows,
+        "figures": figures,
+        "notes": notes,
         "growth": growth::json(growths),
     });
     serde_json::to_string_pretty(&all).expect("numbers and names") + "\n"
@@ -144,9 +173,7 @@ pub fn json(circumstances: &Circumstances, lines: &[Line], growths: &[Growth]) -
 /// The tables, and the plots that are beside them.
 #[must_use]
 pub fn page(table: &str, plots: &[String]) -> String {
-    let mut text = format!(
-        "# Side by side\n\nWritten by `cargo compare --docs docs/compare`.\n\n{table}\n### Plots\n\n"
-    );
+    let mut text = format!("# Side by side\n\n{table}\n### Plots\n\n");
     for plot in plots {
         let name = plot.trim_end_matches(".svg");
         writeln!(text, "<img src=\"{plot}\" alt=\"{name}\" width=\"49%\">").expect("text grows");
@@ -156,15 +183,17 @@ pub fn page(table: &str, plots: &[String]) -> String {
 
 /// How costs grow.
 #[must_use]
-pub fn growth_page(circumstances: &Circumstances, plots: &[String]) -> String {
-    let mut text = String::from(
-        "# How costs grow\n\nWritten by `cargo compare growth --docs docs/compare`.\n\n",
-    );
+pub fn growth_page(circumstances: &Circumstances, plots: &[String], growths: &[Growth]) -> String {
+    let mut text = String::from("# How costs grow\n\n");
     text += &circumstances.markdown();
     text += "\nPoints are medians over rounds in which the contenders took turns, bars the least and the most.\n\n";
     for plot in plots {
         let name = plot.trim_end_matches(".svg");
         writeln!(text, "<img src=\"{plot}\" alt=\"{name}\" width=\"49%\">").expect("text grows");
+    }
+    for (title, notes) in growths.iter().filter_map(Growth::notes) {
+        writeln!(text, "\n{title}:\n").expect("text grows");
+        notes.iter().for_each(|note| writeln!(text, "- {note}").expect("text grows"));
     }
     text
 }

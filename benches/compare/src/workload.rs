@@ -23,6 +23,21 @@ pub enum Action {
     InFlight(usize),
 }
 
+/// Of so many operations of a mix the last one swaps.
+const PERIOD: u64 = 20;
+
+impl Action {
+    /// Whether the operation of this number, from 0, swaps what it reads.
+    #[must_use]
+    const fn swaps(self, number: u64) -> bool {
+        match self {
+            Self::Get => false,
+            Self::GetSwap | Self::InFlight(_) => true,
+            Self::Mostly => number % PERIOD == PERIOD - 1,
+        }
+    }
+}
+
 /// Where what is written is when the write returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Home {
@@ -67,11 +82,12 @@ impl Home {
         Self::ALL.into_iter().find(|home| home.name() == name)
     }
 
-    /// One operation in so many is timed. Looking at the clock twice is nothing beside a call of the system.
+    /// One operation in so many is timed. Looking at the clock twice is nothing beside a call of the system. In memory it is a
+    /// number that has no divisor in common with [`PERIOD`]: else it would always be the same ones of a mix.
     #[must_use]
     const fn timed(self) -> u64 {
         match self {
-            Self::Memory | Self::Sized => 16,
+            Self::Memory | Self::Sized => 17,
             Self::Logged | Self::Durable => 1,
         }
     }
@@ -184,7 +200,12 @@ pub static WORKLOADS: [Workload; 9] = [
         home: Home::Durable,
         spread: Spread::Uniform,
         action: Action::GetSwap,
-        goals: &[goal(1, 0.9, RAW), goal(8, 2.0, BY_HAND_LOG), goal(64, 1.7, BY_HAND_LOG)],
+        goals: &[
+            goal(1, 0.9, RAW),
+            look(2, BY_HAND_LOG),
+            goal(8, 2.0, BY_HAND_LOG),
+            goal(64, 1.7, BY_HAND_LOG),
+        ],
     },
     Workload {
         name: "in-flight",
@@ -236,23 +257,41 @@ impl Workload {
         if let Action::InFlight(most) = self.action {
             return round(threads, length, 1, |thread| {
                 let mut flight = Flight::new(engine, requests(thread), most);
-                move || flight.step()
+                move |_| flight.step()
             });
         }
         round(threads, length, self.home.timed(), |thread| {
-            let (mut requests, action, mut count) = (requests(thread), self.action, 0_u64);
+            let (mut requests, action) = (requests(thread), self.action);
             let mut value = value(0, value_bytes);
-            move || {
+            move |number| {
                 let key = Key::new(requests.next());
-                count += 1;
                 let read = engine.get(key.as_str()).expect("every key is there");
-                if action == Action::GetSwap || action == Action::Mostly && count % 20 == 0 {
+                if action.swaps(number) {
                     // Lost races count: they are answers, too.
-                    write_value(count, &mut value);
+                    write_value(number, &mut value);
                     black_box(engine.swap(key.as_str(), read.0, &value));
                 }
                 black_box(read);
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, PERIOD, WORKLOADS};
+    use crate::measure::is_timed;
+
+    /// As often as they are done.
+    #[test]
+    fn both_kinds_of_operation_of_a_mix_are_timed() {
+        let mixed = WORKLOADS.iter().filter(|workload| workload.action == Action::Mostly);
+        assert_eq!(mixed.clone().count(), 2);
+        for workload in mixed {
+            let stride = workload.home.timed();
+            let timed = (0..stride * PERIOD).filter(|number| is_timed(*number, stride));
+            let swaps = timed.clone().filter(|number| workload.action.swaps(*number)).count();
+            assert_eq!((swaps, timed.count()), (1, PERIOD as usize), "{}", workload.name);
+        }
     }
 }

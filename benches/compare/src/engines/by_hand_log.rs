@@ -14,7 +14,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use parking_lot::{Condvar, Mutex};
 
-use crate::engine::{Engine, Entries};
+use crate::engine::{Engine, Entries, FILL_BATCH};
 
 pub fn logged(directory: &Path) -> Box<dyn Engine> {
     Box::new(ByHand::open(directory, false))
@@ -67,10 +67,15 @@ impl Engine for ByHand {
     }
 
     fn fill(&self, entries: &mut Entries<'_>) {
-        let mut newest = 0;
+        let (mut newest, mut count) = (0, 0);
         for (key, value) in entries {
             newest = self.log.append(&Record::new(key.as_str(), &value));
             self.map.insert(key.as_str().to_owned(), (newest, Arc::from(value)));
+            count += 1;
+            if count % FILL_BATCH == 0 {
+                // All in one would have a buffer as large as the log, which is kept.
+                self.log.wait_for(newest);
+            }
         }
         self.log.wait_for(newest);
     }

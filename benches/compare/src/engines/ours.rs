@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde_bytes::ByteArray;
 
 use self::burden::Carried;
-use crate::engine::{Burden, Engine, Entries, VALUE_BYTES};
+use crate::engine::{Burden, Engine, Entries, FILL_BATCH, Heard, VALUE_BYTES};
 
 pub fn in_memory(_: &Path) -> Box<dyn Engine> {
     boxed::<Value>(Store::new())
@@ -94,7 +94,7 @@ impl<V: Bytes> Engine for Ours<V> {
 
     fn fill(&self, entries: &mut Entries<'_>) {
         loop {
-            let puts = (&mut *entries).take(1000).map(|(key, value)| {
+            let puts = (&mut *entries).take(FILL_BATCH).map(|(key, value)| {
                 self.store.submit_put_if(key.as_str(), V::new(&value), Precondition::Any)
             });
             let puts: Vec<_> = puts.collect();
@@ -109,5 +109,9 @@ impl<V: Bytes> Engine for Ours<V> {
 
     fn burden(&self, burden: Burden) {
         self.carried.lock().become_of(&self.store, burden);
+    }
+
+    fn heard(&self) -> Heard {
+        self.carried.lock().heard()
     }
 }

@@ -4,6 +4,7 @@ use super::{Growth, Reach, extend, rounds};
 use crate::Plan;
 use crate::engines::{BY_HAND, OURS};
 use crate::line::Unit;
+use crate::plot::Scale;
 use crate::process::Process;
 use crate::workload::Home;
 
@@ -22,13 +23,20 @@ pub fn growth(plan: &Plan, reach: Reach) -> [Growth; 2] {
             .map(|one| Process::start(Home::Memory, *one, ".".as_ref(), keys).0)
             .collect();
         for (curves, workload) in [(&mut gets, "get"), (&mut swaps, "swap")] {
-            let rates = rounds(&mut processes, workload, 1, plan, |_| ());
+            let rates = rounds(&mut processes, workload, 1, plan, |_| (), |_| ());
             let names = processes.iter().map(|process| process.contender.name.to_owned());
             extend(curves, f64::from(keys), names.zip(rates));
         }
     }
-    let growth =
-        |file, title, curves| Growth { file, title, by: "keys", unit: Unit::PerSecond, curves };
+    let growth = |file, title, curves| Growth {
+        file,
+        title,
+        by: "keys",
+        unit: Unit::PerSecond,
+        scale: Scale::Linear,
+        curves,
+        notes: Vec::new(),
+    };
     [
         growth("growth-keys-get.svg", "reads, 1 thread, uniform", gets),
         growth("growth-keys-swap.svg", "reads with a swap, 1 thread, uniform", swaps),

@@ -4,6 +4,7 @@ use super::{Growth, Reach, extend, rounds};
 use crate::Plan;
 use crate::engines::{BY_HAND, BY_HAND_LOG, OURS};
 use crate::line::Unit;
+use crate::plot::Scale;
 use crate::process::Process;
 use crate::workload::Home;
 
@@ -20,7 +21,7 @@ pub fn growth(plan: &Plan, reach: Reach) -> Vec<Growth> {
     ];
     let most = if reach == Reach::Tiny { 2 } else { 64 };
     let growth = |(home, workload, file, title): (Home, _, _, _)| {
-        let directory = tempfile::tempdir().expect("a directory for temporary files");
+        let directory = plan.data.directory();
         let contenders = home.contenders().iter();
         let contenders = contenders.filter(|one| [OURS, BY_HAND, BY_HAND_LOG].contains(&one.name));
         let mut processes: Vec<_> = contenders
@@ -32,11 +33,19 @@ pub fn growth(plan: &Plan, reach: Reach) -> Vec<Growth> {
             .collect();
         let mut curves = Vec::new();
         for threads in [1, 2, 4, 8, 16, 32, 64].into_iter().filter(|threads| *threads <= most) {
-            let rates = rounds(&mut processes, workload, threads, plan, |_| ());
+            let rates = rounds(&mut processes, workload, threads, plan, |_| (), |_| ());
             let names = processes.iter().map(|process| process.contender.name.to_owned());
             extend(&mut curves, threads as f64, names.zip(rates));
         }
-        Growth { file, title, by: "threads", unit: Unit::PerSecond, curves }
+        Growth {
+            file,
+            title,
+            by: "threads",
+            unit: Unit::PerSecond,
+            scale: Scale::Linear,
+            curves,
+            notes: Vec::new(),
+        }
     };
     kinds.into_iter().map(growth).collect()
 }

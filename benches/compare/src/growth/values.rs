@@ -3,6 +3,7 @@
 use super::{Growth, Reach, extend, rounds};
 use crate::Plan;
 use crate::line::Unit;
+use crate::plot::Scale;
 use crate::process::Process;
 use crate::workload::Home;
 
@@ -19,7 +20,7 @@ pub fn growth(plan: &Plan, reach: Reach) -> [Growth; 2] {
             .map(|one| Process::of_values(Home::Sized, *one, ".".as_ref(), KEYS, bytes).0)
             .collect();
         for (curves, workload) in [(&mut gets, "get"), (&mut swaps, "swap")] {
-            let rates = rounds(&mut processes, workload, 1, plan, |_| ());
+            let rates = rounds(&mut processes, workload, 1, plan, |_| (), |_| ());
             let names = processes.iter().map(|process| process.contender.name.to_owned());
             extend(curves, bytes as f64, names.zip(rates));
         }
@@ -29,7 +30,9 @@ pub fn growth(plan: &Plan, reach: Reach) -> [Growth; 2] {
         title,
         by: "bytes of a value (`Arc<[u8]>`)",
         unit: Unit::PerSecond,
+        scale: Scale::Linear,
         curves,
+        notes: Vec::new(),
     };
     [
         growth("growth-values-get.svg", "reads, 1 thread, 5,000 keys", gets),

@@ -1,10 +1,5 @@
 //! What is said to a server, as bytes: to read a key, to write it, and to swap it; and what an answer says.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use serde_json::json;
-
 /// How a server is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -12,8 +7,6 @@ pub enum Protocol {
     Documents,
     /// Redis: a hash for each key, with its revision and value, swapped by a script.
     Redis,
-    /// etcd, by its gateway of JSON.
-    Etcd,
 }
 
 /// What a key was read as, or that a write was done or refused.
@@ -40,7 +33,6 @@ impl Protocol {
                 format!("GET /v1/kv/{key} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes()
             }
             Self::Redis => command(&[b"HMGET", key.as_bytes(), b"r", b"v"]),
-            Self::Etcd => post("/v3/kv/range", &json!({"key": STANDARD.encode(key)})),
         }
     }
 
@@ -50,10 +42,6 @@ impl Protocol {
         match self {
             Self::Documents => document(key, None, value),
             Self::Redis => command(&[b"HSET", key.as_bytes(), b"r", b"1", b"v", value]),
-            Self::Etcd => {
-                let (key, value) = (STANDARD.encode(key), STANDARD.encode(value));
-                post("/v3/kv/put", &json!({"key": key, "value": value}))
-            }
         }
     }
 
@@ -70,14 +58,6 @@ impl Protocol {
                 revision.as_bytes(),
                 value,
             ]),
-            Self::Etcd => {
-                let (key, value) = (STANDARD.encode(key), STANDARD.encode(value));
-                let compare = json!([
-                    {"key": key, "target": "MOD", "result": "EQUAL", "mod_revision": revision},
-                ]);
-                let success = json!([{"request_put": {"key": key, "value": value}}]);
-                post("/v3/kv/txn", &json!({"compare": compare, "success": success}))
-            }
         }
     }
 
@@ -109,7 +89,6 @@ impl Protocol {
         };
         let body = bytes.get(head..head + length)?;
         let answer = match (self, status) {
-            (Self::Etcd, 200) => etcd_answer(body),
             (_, 200) => Answer::Read(header("etag").expect("a document has a tag").to_owned()),
             (Self::Documents, 201 | 204) => Answer::Done,
             (Self::Documents, 409) => Answer::Refused,
@@ -129,13 +108,6 @@ fn document(key: &str, revision: Option<&str>, value: &[u8]) -> Vec<u8> {
     .into_bytes();
     request.extend(value);
     request
-}
-
-fn post(path: &str, body: &serde_json::Value) -> Vec<u8> {
-    let body = body.to_string();
-    let length = body.len();
-    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}")
-        .into_bytes()
 }
 
 fn command(words: &[&[u8]]) -> Vec<u8> {
@@ -177,29 +149,6 @@ fn line(bytes: &[u8], begin: usize) -> Option<(&str, usize)> {
     Some((std::str::from_utf8(&rest[..length]).expect("text"), begin + length + 2))
 }
 
-#[derive(Deserialize)]
-struct EtcdAnswer<'a> {
-    #[serde(borrow)]
-    kvs: Option<Vec<EtcdPair<'a>>>,
-    #[serde(default)]
-    succeeded: bool,
-}
-
-#[derive(Deserialize)]
-struct EtcdPair<'a> {
-    mod_revision: &'a str,
-}
-
-/// A swap that was refused does not mention it, and is then like the answer to a `put`, which nobody looks at.
-fn etcd_answer(body: &[u8]) -> Answer {
-    let answer: EtcdAnswer<'_> = serde_json::from_slice(body).expect("an answer of etcd");
-    match answer.kvs.as_deref() {
-        Some([pair, ..]) => Answer::Read(pair.mod_revision.to_owned()),
-        _ if answer.succeeded => Answer::Done,
-        _ => Answer::Refused,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Answer, Protocol};
@@ -207,7 +156,7 @@ mod tests {
     #[test]
     fn an_answer_is_taken_when_all_of_it_has_come() {
         let read = |revision: &str| Answer::Read(revision.to_owned());
-        let cases: [(Protocol, &str, Answer); 9] = [
+        let cases: [(Protocol, &str, Answer); 6] = [
             (
                 Protocol::Documents,
                 "HTTP/1.1 200 OK\r\nETag: \"a.7\"\r\nContent-Length: 2\r\n\r\nvv",
@@ -222,22 +171,6 @@ mod tests {
             (Protocol::Redis, "*2\r\n$1\r\n7\r\n$3\r\nv\r\n\r\n", read("7")),
             (Protocol::Redis, ":1\r\n", Answer::Done),
             (Protocol::Redis, ":0\r\n", Answer::Refused),
-            (
-                Protocol::Etcd,
-                "HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n\
-                 {\"header\":{\"revision\":\"9\"},\"kvs\":[{\"mod_revision\":\"7\"}]}    ",
-                read("7"),
-            ),
-            (
-                Protocol::Etcd,
-                "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{\"header\":{},\"succeeded\":true}",
-                Answer::Done,
-            ),
-            (
-                Protocol::Etcd,
-                "HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n{\"header\":{},\"responses\":[1]}",
-                Answer::Refused,
-            ),
         ];
         for (protocol, bytes, answer) in cases {
             let bytes = bytes.as_bytes();

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::load::Wire;
 use super::protocol::Protocol;
 use super::served;
 
@@ -36,7 +37,7 @@ pub struct Server {
     /// On the loopback.
     pub port: u16,
     /// How it is spoken to.
-    pub protocol: Protocol,
+    pub wire: Wire,
 }
 
 /// How long one may take until it answers.
@@ -51,7 +52,12 @@ impl Server {
         match contender.kind {
             Kind::Own(kind) => Ok(Self::own(kind, directory)),
             Kind::Redis(appendfsync) => Self::redis(appendfsync, directory),
+            #[cfg(feature = "etcd")]
             Kind::Etcd => Self::etcd(directory),
+            #[cfg(not(feature = "etcd"))]
+            Kind::Etcd => Err("etcd is left out: it takes part after `apt-get install etcd-server protobuf-compiler \
+                               librocksdb-dev libclang-dev`, and `cargo compare-all`"
+                .to_owned()),
         }
     }
 
@@ -68,7 +74,7 @@ impl Server {
         let output = child.stdout.take().expect("it is a pipe");
         BufReader::new(output).read_line(&mut port).expect("it answers");
         let port = port.trim().parse().expect("a port");
-        Self { child, port, protocol: Protocol::Documents }
+        Self { child, port, wire: Wire::Bytes(Protocol::Documents) }
     }
 
     /// No snapshots beside its log: they are no part of what survives.
@@ -81,10 +87,22 @@ impl Server {
             .arg("--dir")
             .arg(directory);
         let child = started(command, directory, "redis-server", "apt-get install redis-server")?;
-        Self { child, port, protocol: Protocol::Redis }.listening()
+        Self { child, port, wire: Wire::Bytes(Protocol::Redis) }.listening("redis-server")
+    }
+
+    /// What its threads had of the processors, in seconds. (The clock of a process by its number ticks every 10 ms only.)
+    #[must_use]
+    pub fn cpu_seconds(&self) -> f64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let nanos = threads.into_iter().flatten().filter_map(|thread| {
+            let spent = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            spent.split(' ').next()?.parse::<u64>().ok()
+        });
+        nanos.sum::<u64>() as f64 / 1e9
     }
 
     /// A cluster of one, which syncs before it answers: it has no weaker mode.
+    #[cfg(feature = "etcd")]
     fn etcd(directory: &Path) -> Result<Self, String> {
         let port = free_port();
         let (clients, peers) =
@@ -95,20 +113,19 @@ impl Server {
         command.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
         command.args(["--initial-cluster", &format!("default={peers}")]);
         let child = started(command, directory, "etcd", "apt-get install etcd-server")?;
-        Self { child, port, protocol: Protocol::Etcd }.listening()
+        let server = Self { child, port, wire: Wire::Grpc }.listening("etcd")?;
+        // It elects itself before it takes a write.
+        std::thread::sleep(Duration::from_secs(2));
+        Ok(server)
     }
 
-    fn listening(self) -> Result<Self, String> {
+    fn listening(self, program: &str) -> Result<Self, String> {
         let begin = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             if begin.elapsed() > START {
-                return Err(format!("{:?} does not listen after {START:?}", self.protocol));
+                return Err(format!("{program} is left out: it does not listen after {START:?}"));
             }
             std::thread::sleep(Duration::from_millis(50));
-        }
-        if self.protocol == Protocol::Etcd {
-            // It elects itself before it takes a write.
-            std::thread::sleep(Duration::from_secs(2));
         }
         Ok(self)
     }

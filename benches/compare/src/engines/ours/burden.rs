@@ -6,8 +6,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ifmatch::{Snapshot, Store, WatchError};
+use parking_lot::Mutex;
 
-use crate::engine::Burden;
+use crate::engine::{Burden, Heard};
 
 /// What there is now.
 pub struct Carried<V> {
@@ -33,11 +34,33 @@ impl<V: Send + Sync + 'static> Carried<V> {
             self.watchers = burden.watchers;
         }
     }
+
+    /// Since this was asked last.
+    pub fn heard(&self) -> Heard {
+        let Some(following) = &self.following else { return Heard::default() };
+        let mut tally = following.tally.lock();
+        let lagging =
+            tally.lagging.iter_mut().map(std::mem::take).filter(|lagging| *lagging).count();
+        let (events, lags) = (std::mem::take(&mut tally.events), std::mem::take(&mut tally.lags));
+        Heard { events, lagging, lags }
+    }
 }
+
+/// Since somebody asked.
+struct Tally {
+    events: u64,
+    lags: u64,
+    /// By watch.
+    lagging: Vec<bool>,
+}
+
+/// How many of one watch are taken before it is the next one's turn: as many as a store keeps for it.
+const MOST_AT_ONCE: u64 = 4096;
 
 /// One thread takes what all watches tell, by turns.
 struct Following {
     ends: Arc<AtomicBool>,
+    tally: Arc<Mutex<Tally>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -46,16 +69,33 @@ impl Following {
         let open = |_| store.watch().open().expect("there is room for watches");
         let mut watches: Vec<_> = (0..watchers).map(open).collect();
         let ends = Arc::new(AtomicBool::new(false));
-        let over = Arc::clone(&ends);
+        let tally = Tally { events: 0, lags: 0, lagging: vec![false; watchers] };
+        let tally = Arc::new(Mutex::new(tally));
+        let (over, sums) = (Arc::clone(&ends), Arc::clone(&tally));
         let thread = thread::spawn(move || {
             while !over.load(Ordering::Relaxed) {
-                for watch in &mut watches {
-                    while let Ok(_) | Err(WatchError::Lagged { .. }) = watch.try_recv() {}
+                for (number, watch) in watches.iter_mut().enumerate() {
+                    let (mut events, mut lags) = (0, 0);
+                    loop {
+                        match watch.try_recv() {
+                            Ok(commit) => events += commit.events().len() as u64,
+                            Err(WatchError::Lagged { .. }) => lags += 1,
+                            Err(_) => break,
+                        }
+                        // Who writes faster than this reads would keep it at the first one for ever.
+                        if events >= MOST_AT_ONCE {
+                            break;
+                        }
+                    }
+                    let mut sums = sums.lock();
+                    sums.events += events;
+                    sums.lags += lags;
+                    sums.lagging[number] |= lags > 0;
                 }
                 thread::sleep(Duration::from_millis(1));
             }
         });
-        Self { ends, thread: Some(thread) }
+        Self { ends, tally, thread: Some(thread) }
     }
 }
 
