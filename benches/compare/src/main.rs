@@ -93,7 +93,7 @@ struct Results {
 fn run(order: &Order, plan: &Plan, mut circumstances: Circumstances) -> Result<(), Box<dyn Error>> {
     let mut results = Results::default();
     if !cfg!(feature = "rocksdb") {
-        let remedy = "`apt-get install librocksdb-dev libclang-dev protobuf-compiler`, and `cargo compare-all`";
+        let remedy = "`apt-get install librocksdb-dev libclang-dev protobuf-compiler libprotobuf-dev`, and `cargo compare-all`";
         results.notes.push(format!("RocksDB is left out; it takes part after {remedy}"));
     }
     // It takes long, and what there is should not be lost with what comes after it.

@@ -93,7 +93,7 @@ fn summed(done: Vec<Done>, processors: usize) -> Sample {
 /// Whether the operation of this number is one of those.
 #[must_use]
 pub const fn is_timed(number: u64, timed: u64) -> bool {
-    number % timed == 0
+    number.is_multiple_of(timed)
 }
 
 fn until(start: &Barrier, is_over: &AtomicBool, timed: u64, mut work: impl FnMut(u64)) -> Done {
@@ -134,7 +134,9 @@ impl Series {
         sorted.sort_by(f64::total_cmp);
         let middle = sorted.len() / 2;
         match sorted.get(middle) {
-            Some(upper) if sorted.len() % 2 == 0 => f64::midpoint(sorted[middle - 1], *upper),
+            Some(upper) if sorted.len().is_multiple_of(2) => {
+                f64::midpoint(sorted[middle - 1], *upper)
+            }
             Some(middle) => *middle,
             None => f64::NAN,
         }

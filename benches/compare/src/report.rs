@@ -15,7 +15,7 @@ use crate::measure::Series;
 pub fn markdown(circumstances: &Circumstances, lines: &[Line], notes: &[String]) -> String {
     let mut text = circumstances.markdown();
     text += "\nMedians over rounds in which the contenders took turns, each in a process of its own; a ratio is taken within a \
-             round, and shown as the median of the rounds' (least-most), which says who is ahead, and whether a goal is reached. Keys of \
+             round, and shown as the median of the rounds', and least-most; the median says who is ahead, and whether a goal is reached. Keys of \
              16 B, values of 100 B that cannot be compressed. In memory one operation of 17 is timed, elsewhere each; a worst pause is \
              the longest of all rounds. Each round has an order at random.\n\n\
              In memory: ours is `Store<String, ByteArray<100>>`, whose values are one piece with their revisions, with foldhash; \

@@ -104,7 +104,7 @@ const REQUESTS: usize = 4096;
 enum Connection {
     Bytes(Bytes),
     #[cfg(feature = "etcd")]
-    Grpc(etcd::Connection),
+    Grpc(Box<etcd::Connection>),
 }
 
 impl Connection {
@@ -112,7 +112,7 @@ impl Connection {
         match wire {
             Wire::Bytes(protocol) => Self::Bytes(Bytes::new(protocol, port).await),
             #[cfg(feature = "etcd")]
-            Wire::Grpc => Self::Grpc(etcd::Connection::new(port).await),
+            Wire::Grpc => Self::Grpc(Box::new(etcd::Connection::new(port).await)),
         }
     }
 

@@ -55,7 +55,7 @@ impl Server {
             #[cfg(feature = "etcd")]
             Kind::Etcd => Self::etcd(directory),
             #[cfg(not(feature = "etcd"))]
-            Kind::Etcd => Err("etcd is left out: it takes part after `apt-get install etcd-server protobuf-compiler \
+            Kind::Etcd => Err("etcd is left out: it takes part after `apt-get install etcd-server protobuf-compiler libprotobuf-dev \
                                librocksdb-dev libclang-dev`, and `cargo compare-all`"
                 .to_owned()),
         }
