@@ -237,7 +237,7 @@ fn race(home: Home, writes: u64) {
             assert!(lagged > 0, "{home:?}: it was never too slow");
         });
         let stats = store.stats();
-        assert!(stats.window_changes() <= WINDOW, "{stats:?}");
+        assert!(stats.window_changes() < WINDOW + 8, "they leave by eights: {stats:?}");
     };
     home.run(|builder| builder.watch_window(WINDOW), test, |_| {});
 }
