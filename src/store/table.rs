@@ -22,6 +22,9 @@ pub(super) struct Slot<K, V> {
     pub(super) versions: Versions<V>,
 }
 
+/// What was looked for, to be changed or taken out.
+type Sought<'a, K, V> = Result<OccupiedEntry<'a, Slot<K, V>>, AbsentEntry<'a, Slot<K, V>>>;
+
 /// The half of a hash that is noted: the lower one. The shard is picked by the other.
 fn noted(hash: u64) -> u32 {
     let lower = hash & u64::from(u32::MAX);
@@ -55,7 +58,7 @@ impl<K, V> Table<K, V> {
         &mut self,
         hash: u64,
         is_it: impl FnMut(&Slot<K, V>) -> bool,
-    ) -> Result<OccupiedEntry<'_, Slot<K, V>>, AbsentEntry<'_, Slot<K, V>>> {
+    ) -> Sought<'_, K, V> {
         self.0.find_entry(spread(noted(hash)), is_it)
     }
 

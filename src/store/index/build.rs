@@ -12,6 +12,9 @@ use super::{Index, LEAF_KEYS, Leaf};
 /// Fewer keys are put in order by one thread.
 const BY_TWO: usize = size(1 << 15, usize::MAX);
 
+#[allow(clippy::vec_box, reason = "as the index has them")]
+type Leaves<K> = Vec<Box<Leaf<K>>>;
+
 impl<K: Ord + Send + Sync> Index<K> {
     /// Of all these keys, none of which is there twice. Often the first many are in order.
     pub(in crate::store) fn of(mut keys: Vec<Arc<K>>) -> Self {
@@ -32,7 +35,7 @@ impl<K: Ord + Send + Sync> Index<K> {
 
 impl<K: Ord> Index<K> {
     /// Of leaves none of which is empty.
-    fn of_leaves(leaf_keys: usize, leaves: Vec<Box<Leaf<K>>>) -> Self {
+    fn of_leaves(leaf_keys: usize, leaves: Leaves<K>) -> Self {
         let index = Self::with_leaves_of(leaf_keys);
         if !leaves.is_empty() {
             let mut top = index.top.write();
@@ -50,8 +53,7 @@ impl<K: Ord> Index<K> {
 }
 
 /// Sorted keys in leaves, with room, so that the next keys do not split each of them.
-#[allow(clippy::vec_box, reason = "as in the index")]
-fn leaves<K>(leaf_keys: usize, mut keys: impl Iterator<Item = Arc<K>>) -> Vec<Box<Leaf<K>>> {
+fn leaves<K>(leaf_keys: usize, mut keys: impl Iterator<Item = Arc<K>>) -> Leaves<K> {
     let filled = leaf_keys - leaf_keys / 8;
     let next = || {
         let mut leaf = Vec::with_capacity(filled);
