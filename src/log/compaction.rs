@@ -17,7 +17,7 @@ use crate::storage::{Directory, File, write_all_at};
 use crate::sync::{self, Arc, Mutex, Weak};
 
 use super::checkpoint::Blocks;
-use super::group::{Aftermath, Ending, Group, Request, Shared};
+use super::group::{Ending, Group, Request, Shared};
 use super::header::{self, Header, Kind};
 use super::names;
 use super::survey::replaced;
@@ -110,15 +110,13 @@ impl Shared {
     /// Starts the next segment, unless the open one is empty. Returns the open one's number and epoch.
     fn start_segment(&self) -> Result<(u64, u64), CompactError> {
         let writer = self.take_writer().ok_or_else(|| ended(&self.group.lock()))?;
-        let mut aftermath = Aftermath::default();
         let mut open = (0, 0);
-        let refusal = self.lead_by(writer, &mut aftermath, |writer, aftermath| {
+        let refusal = self.lead_here_by(writer, |writer, aftermath| {
             let request = Request { rotate: true, ..Request::default() };
             let refusal = self.try_lead(writer, request, aftermath)?;
             open = (writer.number(), self.tail.lock().position().epoch);
             Ok(refusal)
         });
-        self.settle(aftermath);
         if let Some(refusal) = refusal {
             return Err(CompactError::Io(io::Error::new(refusal.kind(), refusal)));
         }
@@ -134,9 +132,8 @@ impl Shared {
     /// what is durable of all that was renamed before, such as a segment that is being started.
     fn publish(&self, name: &str) -> Result<(), CompactError> {
         let writer = self.take_writer().ok_or_else(|| ended(&self.group.lock()))?;
-        let mut aftermath = Aftermath::default();
         let mut renamed = Ok(());
-        self.lead_by(writer, &mut aftermath, |writer, _| {
+        self.lead_here_by(writer, |writer, _| {
             renamed = self.housekeeping.call(|directory, unfinished| {
                 directory.rename(&names::unfinished(name), name)?;
                 *unfinished = None;
@@ -148,7 +145,6 @@ impl Shared {
             }
             Ok(None)
         });
-        self.settle(aftermath);
         renamed?;
         match &*self.group.lock() {
             Group { ending: Ending::NotYet, .. } => Ok(()),

@@ -245,8 +245,17 @@ impl Shared {
     /// Leads once on the caller's own thread, aftermath included. Tells why room could not be made, or no segment started, if
     /// that was asked for.
     pub(super) fn lead_here(&self, writer: Box<Writer>, request: Request) -> Option<NoSpace> {
+        self.lead_here_by(writer, |writer, aftermath| self.try_lead(writer, request, aftermath))
+    }
+
+    /// The same with some other work.
+    pub(super) fn lead_here_by(
+        &self,
+        writer: Box<Writer>,
+        work: impl FnOnce(&mut Writer, &mut Aftermath) -> Result<Option<NoSpace>, LogFailure>,
+    ) -> Option<NoSpace> {
         let mut aftermath = Aftermath::default();
-        let refusal = self.lead(writer, request, &mut aftermath);
+        let refusal = self.lead_by(writer, &mut aftermath, work);
         self.settle(aftermath);
         refusal
     }
@@ -264,7 +273,7 @@ impl Shared {
     }
 
     /// Does some work as the leader, and gives leadership up. If it fails, so has the log.
-    pub(super) fn lead_by(
+    fn lead_by(
         &self,
         mut writer: Box<Writer>,
         aftermath: &mut Aftermath,

@@ -249,6 +249,8 @@ mod tests {
             (2..=101).map(|revision| push(&mut window, revision, 1, revision)).collect();
         assert_eq!(dropped.iter().sum::<usize>(), 4 * LEAVING);
         assert!(dropped.iter().all(|commits| [0, LEAVING].contains(commits)), "together");
+        let first = dropped.iter().position(|commits| *commits > 0);
+        assert_eq!(first, Some(MIN_WINDOW + LEAVING - 1), "once there are eight too many");
         assert_eq!(window.changes(), MIN_WINDOW + 4, "four of the next eight to leave");
         assert_eq!(window.start(), 33);
         assert_eq!(revisions(&window, 32, 101), Err(Gone { start: 33 }));

@@ -157,7 +157,7 @@ where
         Self { wants_entry: true, ..self }
     }
 
-    /// The part of an attempt under the shard's lock. No user code but the key's `Eq`, `Hash` and `Ord` runs here.
+    /// The part of an attempt under the shard's lock. No user code but the key's `Eq` and `Ord` runs here.
     fn decide<S: BuildHasher>(
         &mut self,
         store: &Inner<K, V, S>,

@@ -46,7 +46,7 @@ impl<K: Ord> Index<K> {
         index
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(ifmatch_model)))]
     pub(super) fn of_sorted(leaf_keys: usize, keys: impl Iterator<Item = Arc<K>>) -> Self {
         Self::of_leaves(leaf_keys, leaves(leaf_keys, keys))
     }
