@@ -5,8 +5,8 @@ use std::path::Path;
 use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 
-use crate::engines::OURS;
-use crate::line::{Line, Unit};
+use crate::engines::{OURS, OURS_APART, RAW};
+use crate::line::{Figure, Line, Unit};
 use crate::measure::Series;
 
 type Error = Box<dyn std::error::Error>;
@@ -50,6 +50,33 @@ const COLOURS: [RGBColor; 9] = [
     RGBColor(190, 190, 190),
 ];
 
+/// A store has one colour in all plots: that of the first of these which its name begins with.
+const STORES: [(&str, RGBColor); 19] = [
+    (OURS_APART, RGBColor(150, 190, 230)),
+    (OURS, COLOURS[0]),
+    ("DashMap by hand, foldhash", RGBColor(245, 190, 130)),
+    ("DashMap", COLOURS[1]),
+    (RAW, COLOURS[2]),
+    ("surrealmx", COLOURS[3]),
+    ("surrealkv", COLOURS[4]),
+    ("rocksdb", COLOURS[5]),
+    ("fjall", COLOURS[6]),
+    ("sled", COLOURS[7]),
+    ("redb", COLOURS[8]),
+    ("papaya", COLOURS[4]),
+    ("scc", COLOURS[5]),
+    ("Mutex", COLOURS[6]),
+    ("Redis, no", COLOURS[7]),
+    ("Redis, everysec", COLOURS[8]),
+    ("Redis", COLOURS[4]),
+    ("etcd", COLOURS[5]),
+    ("", COLOURS[2]),
+];
+
+fn colour_of(name: &str) -> RGBColor {
+    STORES.iter().find(|(store, _)| name.starts_with(store)).map_or(TEXT, |(_, colour)| *colour)
+}
+
 const TEXT: RGBColor = RGBColor(50, 50, 50);
 
 /// What one of this unit is shown as, and its name, so that no figure needs more than four digits.
@@ -71,12 +98,8 @@ fn scale(unit: Unit, most: f64) -> (f64, &'static str) {
 }
 
 fn bars_of(path: &Path, lines: &[&Line]) -> Result<(), Error> {
-    let figures = |line: &Line| -> Vec<(&'static str, f64)> {
-        line.figures.iter().map(|figure| (figure.name, figure.series.median())).collect()
-    };
-    let mut most: f64 = 0.0;
-    let all: Vec<_> = lines.iter().map(|line| figures(line)).collect();
-    all.iter().flatten().for_each(|(_, figure)| most = most.max(*figure));
+    let figures = || lines.iter().flat_map(|line| &line.figures);
+    let most = figures().map(|figure| figure.series.max()).fold(0.0, f64::max);
     let first = lines[0];
     let (unit, unit_name) = scale(first.unit, most);
     let better = if first.unit.is_cost() { "less is better" } else { "more is better" };
@@ -88,27 +111,29 @@ fn bars_of(path: &Path, lines: &[&Line]) -> Result<(), Error> {
         format!("{}, {}", first.workload, first.figure)
     };
     let (legend, area) = legend_of(&root, &format!("{title}: {unit_name}, {better}"))?;
-    let width = all[0].len() as f64 + 1.5;
+    let width = first.figures.len() as f64 + 1.5;
     let mut chart = ChartBuilder::on(&area)
         .margin(8)
         .x_label_area_size(26)
         .y_label_area_size(56)
-        .build_cartesian_2d(0.0..width * all.len() as f64, 0.0..most / unit * 1.08)?;
+        .build_cartesian_2d(0.0..width * lines.len() as f64, 0.0..most / unit * 1.08)?;
     mesh_y(&mut chart)?;
     let axis = chart.plotting_area().clone();
-    for (group, (line, figures)) in lines.iter().zip(&all).enumerate() {
+    for (group, line) in lines.iter().enumerate() {
         let begin = group as f64 * width + 0.75;
-        for (index, (name, figure)) in figures.iter().enumerate() {
-            let (left, height) = (begin + index as f64, figure / unit);
-            let colour = COLOURS[index % COLOURS.len()];
+        for (index, Figure { name, series, .. }) in line.figures.iter().enumerate() {
+            let (left, height) = (begin + index as f64, series.median() / unit);
+            let colour = colour_of(name);
             axis.draw(&Rectangle::new([(left, 0.0), (left + 0.86, height)], colour.filled()))?;
+            let spread = [series.min(), series.max()].map(|y| (left + 0.43, y / unit));
+            axis.draw(&PathElement::new(spread, TEXT.mix(0.6)))?;
             if group == 0 {
                 legend.entry(index, name, colour)?;
             }
         }
         if line.threads > 0 {
             let name = line.hands();
-            let (x, y) = axis.map_coordinate(&(begin + figures.len() as f64 / 2.0, 0.0));
+            let (x, y) = axis.map_coordinate(&(begin + line.figures.len() as f64 / 2.0, 0.0));
             centred(&root, &name, (x, y + 16))?;
         }
     }
@@ -201,10 +226,7 @@ pub fn curves(
 ) -> Result<(), Error> {
     let places = curves[0].points.len() as f64;
     let all = || curves.iter().flat_map(|curve| &curve.points).map(|(_, series)| series);
-    let mut most = all().map(Series::median).fold(0.0, f64::max);
-    if scale_y == Scale::Logarithmic {
-        most = all().map(Series::max).fold(most, f64::max);
-    }
+    let most = all().map(Series::max).fold(0.0, f64::max);
     let (unit, unit_name) = scale(unit, most);
     let root = SVGBackend::new(path, (720, 340)).into_drawing_area();
     root.fill(&WHITE)?;
@@ -216,13 +238,13 @@ pub fn curves(
         Scale::Linear => {
             let range = 0.0..most / unit * 1.08;
             let mut chart = chart.build_cartesian_2d(x, range.clone())?;
-            draw(&root, &legend, &mut chart, (range.start, range.end), unit, curves)?;
+            draw(&root, &legend, &mut chart, range.start, unit, curves)?;
         }
         Scale::Logarithmic => {
             let least = all().map(Series::min).fold(most, f64::min);
             let range = least / unit / 1.3..most / unit * 1.3;
             let mut chart = chart.build_cartesian_2d(x, range.clone().log_scale())?;
-            draw(&root, &legend, &mut chart, (range.start, range.end), unit, curves)?;
+            draw(&root, &legend, &mut chart, range.start, unit, curves)?;
         }
     }
     root.present()?;
@@ -233,7 +255,7 @@ fn draw<X, Y>(
     root: &Area<'_>,
     legend: &Legend<'_>,
     chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
-    (bottom, top): (f64, f64),
+    bottom: f64,
     unit: f64,
     curves: &[Curve],
 ) -> Result<(), Error>
@@ -264,7 +286,7 @@ where
         chart
             .draw_series(medians.into_iter().map(|point| Circle::new(point, 3, colour.filled())))?;
         chart.draw_series(points.iter().map(|(x, series)| {
-            let spread = [(*x, series.min() / unit), (*x, (series.max() / unit).min(top))];
+            let spread = [(*x, series.min() / unit), (*x, series.max() / unit)];
             PathElement::new(spread, colour.mix(0.4))
         }))?;
     }

@@ -84,7 +84,11 @@ fn goals(lines: &[Line]) -> String {
         )
         .expect("text grows");
     }
-    if text.len() == begin { String::new() } else { text }
+    if text.len() == begin {
+        return String::new();
+    }
+    text += "\nWhy what is not reached is not: ARCHITECTURE.md, \"Where the time goes\".\n";
+    text
 }
 
 /// An amount with the least and the most of its runs.
@@ -174,11 +178,14 @@ pub fn json(
 #[must_use]
 pub fn page(table: &str, plots: &[String]) -> String {
     let mut text = format!("# Side by side\n\n{table}\n### Plots\n\n");
-    for plot in plots {
-        let name = plot.trim_end_matches(".svg");
-        writeln!(text, "<img src=\"{plot}\" alt=\"{name}\" width=\"49%\">").expect("text grows");
-    }
+    plots.iter().for_each(|plot| text += &image(plot));
     text
+}
+
+/// What it shows is in its title, and in the tables beside.
+fn image(plot: &str) -> String {
+    let name = plot.trim_end_matches(".svg").replace('-', " ");
+    format!("<img src=\"{plot}\" alt=\"Plot: {name}\" width=\"49%\">\n")
 }
 
 /// How costs grow.
@@ -187,10 +194,7 @@ pub fn growth_page(circumstances: &Circumstances, plots: &[String], growths: &[G
     let mut text = String::from("# How costs grow\n\n");
     text += &circumstances.markdown();
     text += "\nPoints are medians over rounds in which the contenders took turns, bars the least and the most.\n\n";
-    for plot in plots {
-        let name = plot.trim_end_matches(".svg");
-        writeln!(text, "<img src=\"{plot}\" alt=\"{name}\" width=\"49%\">").expect("text grows");
-    }
+    plots.iter().for_each(|plot| text += &image(plot));
     for (title, notes) in growths.iter().filter_map(Growth::notes) {
         writeln!(text, "\n{title}:\n").expect("text grows");
         notes.iter().for_each(|note| writeln!(text, "- {note}").expect("text grows"));
