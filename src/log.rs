@@ -7,7 +7,8 @@
 //! - [`frontier`] is how far it is, which others look at;
 //! - [`group`] takes what was appended, writes and syncs it, and tells those who wait;
 //! - [`muster`] is how it waits for those whom it has just told, so that they share the next batch;
-//! - [`worker`] has the threads that do this for futures, and when it is time;
+//! - [`worker`] has the threads that do this for futures; [`syncer`] syncs where nobody waits for it;
+//! - [`mod@close`] ends it in good order;
 //! - [`growth`] gets space for more, and starts the next segment; [`writer`] owns the open file and makes the next one;
 //! - [`compaction`] replaces segments by a checkpoint while the rest goes on;
 //! - [`survey`] lists the files; [`recovery`] reads it all back, [`scan`] one of them; [`mod@inspect`] reads from outside, past
@@ -20,6 +21,7 @@
 
 mod bytes;
 mod checkpoint;
+mod close;
 mod compaction;
 mod footprint;
 mod frame;
@@ -34,6 +36,7 @@ mod record;
 mod recovery;
 mod scan;
 mod survey;
+mod syncer;
 mod tail;
 mod worker;
 mod writer;
@@ -59,6 +62,8 @@ pub(crate) use self::names::{BACKUP, is_log_file};
 pub(crate) use self::record::{Operation, Record, RecordBuilder};
 pub use self::recovery::{Cut, Recovery};
 pub(crate) use self::scan::{Apply, Codec, Item};
+#[cfg(all(test, not(ifmatch_model)))]
+pub(crate) use self::syncer::SYNC_BYTES;
 pub(crate) use self::tail::{Shortage, Superseded, Tail};
 
 /// When a commit counts as done: what survives what.
@@ -84,13 +89,14 @@ pub enum Durability {
     /// operating system or a power cut once it is that old.
     ///
     /// It is synced at the latest this long after it was written, plus the time that the sync takes, and what the log is just
-    /// then doing: writing a batch, or starting a segment, which is four syncs. Nothing is synced when nothing has been written since the last sync. The log's thread syncs, or
-    /// whoever writes at that moment. Zero syncs as often as the disk can, without anybody waiting for it; what is too long
-    /// for a clock is as good as [`Buffered`](Self::Buffered). A failed sync ends the log as any other does.
+    /// then doing: an earlier sync, or starting a segment, which is four. Nothing is synced when nothing has been written since
+    /// the last sync. A thread of the log's own syncs, and writes go on meanwhile. Zero syncs as often as the disk can; what is
+    /// too long for a clock is as good as [`Buffered`](Self::Buffered). A failed sync ends the log as any other does.
     Interval(Duration),
     /// A commit is acknowledged, and shown, after `write`: it survives the process being killed, but a crash of
-    /// the operating system or a power cut may take back all since the last sync, which is when a segment is full, when
-    /// revisions are reserved (every half a million), at [`Store::sync`](crate::Store::sync) and at the close.
+    /// the operating system or a power cut may take back all since the last sync, which is whenever 4 MiB were written, by
+    /// a thread of the log's own and while writes go on; when a segment is full, when revisions are reserved (every half a
+    /// million), at [`Store::sync`](crate::Store::sync) and at the close.
     Buffered,
 }
 
@@ -194,6 +200,9 @@ impl Opened {
         if has_threads {
             log.start_thread("ifmatch-log", Shared::run_log_thread)?;
             log.start_thread("ifmatch-notice", Shared::run_notice_thread)?;
+            if durability != Durability::Sync {
+                log.start_thread("ifmatch-sync", Shared::run_sync_thread)?;
+            }
         }
         // Each unclean stop leaves a segment that is not full, and no full one may ever come.
         log.shared.compact_if_worth_it();
@@ -201,7 +210,7 @@ impl Opened {
     }
 }
 
-/// A running log. Its two threads end by themselves when it is closed; nobody waits for them, because the notice
+/// A running log. Its threads end by themselves when it is closed; nobody waits for them, because the notice
 /// thread may be in somebody's waker.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -259,6 +268,12 @@ impl Log {
     /// Blocks until all that was appended is synced.
     pub(crate) fn sync(&self) -> Result<(), SyncError> {
         self.shared.sync()
+    }
+
+    /// Whether a sync failed, by which the log is about to end.
+    #[cfg(all(test, not(ifmatch_model)))]
+    pub(crate) fn has_sync_failed(&self) -> bool {
+        self.shared.group.lock().sync_failure.is_some()
     }
 
     /// Where it is.

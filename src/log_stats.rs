@@ -26,6 +26,19 @@ pub struct LogStats {
     pub poisoned: bool,
 }
 
+#[cfg_attr(
+    not(feature = "log"),
+    allow(dead_code, reason = "without a log there is nothing to count")
+)]
+impl LogStats {
+    /// A sync succeeded.
+    pub(crate) fn count_sync(&mut self, took: Duration) {
+        self.syncs += 1;
+        self.sync_time = self.sync_time.saturating_add(took);
+        self.longest_sync = self.longest_sync.max(took);
+    }
+}
+
 /// How often the log was compacted since the store was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -67,7 +67,7 @@ pub(crate) trait Directory: Debug + Send + Sync {
 }
 
 /// An open file. Positions are explicit, so that no hidden cursor is shared.
-pub(crate) trait File: Debug + Send {
+pub(crate) trait File: Debug + Send + Sync {
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
 

@@ -6,7 +6,7 @@
 //!
 //! The order in which locks are taken, outermost first: shard (ascending), index (its top, then a leaf), sequencer,
 //! log tail. The log group comes before the log tail, and is never taken with a shard, the index or the sequencer. A
-//! thread that waits for the disk holds none of them.
+//! thread that waits for the disk holds none of them, but the open segment of the log, which comes before the group.
 
 #[cfg(not(ifmatch_model))]
 pub(crate) use self::real::*;

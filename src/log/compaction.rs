@@ -11,7 +11,7 @@
 use std::io;
 
 use crate::codec::CodecError;
-use crate::error::{CompactError, LogFailure, SyncError};
+use crate::error::{CompactError, SyncError};
 use crate::identity;
 use crate::storage::{Directory, File, write_all_at};
 use crate::sync::{self, Arc, Mutex, Weak};
@@ -134,15 +134,14 @@ impl Shared {
         let writer = self.take_writer().ok_or_else(|| ended(&self.group.lock()))?;
         let mut renamed = Ok(());
         self.lead_here_by(writer, |writer, _| {
-            renamed = self.housekeeping.call(|directory, unfinished| {
-                directory.rename(&names::unfinished(name), name)?;
-                *unfinished = None;
-                Ok(())
-            });
-            if renamed.is_ok() {
-                let synced = writer.directory().sync();
-                synced.map_err(|error| LogFailure::new("publishing a checkpoint", error))?;
-            }
+            self.sync_alone("publishing a checkpoint", |_| {
+                renamed = self.housekeeping.call(|directory, unfinished| {
+                    directory.rename(&names::unfinished(name), name)?;
+                    *unfinished = None;
+                    Ok(())
+                });
+                if renamed.is_ok() { writer.directory().sync() } else { Ok(()) }
+            })?;
             Ok(None)
         });
         renamed?;

@@ -1,5 +1,7 @@
 //! How far the log is: what is durable, and whether more will be.
 
+use std::time::Duration;
+
 use crate::error::LogFailure;
 use crate::log_stats::{Compactions, LogStats};
 use crate::sync::{AtomicU64, Mutex, Ordering};
@@ -17,6 +19,8 @@ struct Rest {
     /// How many keys are live at `durable`.
     live: u64,
     stats: LogStats,
+    /// The syncs that others than the leader made; it does not know of them.
+    beside: LogStats,
     footprint: Footprint,
     compactions: Compactions,
     ended: Option<Ended>,
@@ -34,6 +38,7 @@ impl Frontier {
         let rest = Rest {
             live,
             stats: LogStats::default(),
+            beside: LogStats::default(),
             footprint,
             compactions: Compactions::default(),
             ended: None,
@@ -56,15 +61,17 @@ impl Frontier {
     }
 
     pub(crate) fn stats(&self) -> LogStats {
-        let Rest { stats, footprint, compactions, ended, .. } = &*self.rest.lock();
+        let Rest { stats, beside, footprint, compactions, ended, .. } = &*self.rest.lock();
         let checkpoint_bytes = footprint.checkpoint_bytes();
         LogStats {
             bytes: stats.bytes + footprint.closed_bytes() + checkpoint_bytes,
             checkpoint_bytes,
             segments: stats.segments + footprint.segments(),
+            syncs: stats.syncs + beside.syncs,
+            sync_time: stats.sync_time.saturating_add(beside.sync_time),
+            longest_sync: stats.longest_sync.max(beside.longest_sync),
             compactions: *compactions,
             poisoned: matches!(ended, Some(Ended::Failed(_))),
-            ..*stats
         }
     }
 
@@ -94,6 +101,11 @@ impl Frontier {
     /// Tells what the log has done where nothing becomes durable.
     pub(super) fn publish(&self, stats: LogStats) {
         self.rest.lock().stats = stats;
+    }
+
+    /// A sync beside the leader's succeeded.
+    pub(super) fn synced_beside(&self, took: Duration) {
+        self.rest.lock().beside.count_sync(took);
     }
 
     pub(super) fn advance(&self, durable: u64, live: u64, stats: LogStats) {

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
-use std::time::Instant;
 
 use crate::error::{LogFailure, SyncError};
 use crate::revision::Revision;
@@ -20,6 +19,7 @@ use crate::sync::{self, Arc, AtomicBool, Condvar, Mutex, Ordering, Parker};
 use super::Durability;
 use super::compaction::Housekeeping;
 use super::frontier::{Ended, Frontier};
+use super::syncer::{OpenSegment, Unsynced};
 use super::tail::{Batch, Growth, Superseded, SupersededVersions, Tail};
 use super::worker::Rooms;
 use super::writer::Writer;
@@ -33,10 +33,11 @@ pub(super) struct Shared {
     pub(super) tail: Mutex<Tail>,
     pub(super) frontier: Arc<Frontier>,
     pub(super) durability: Durability,
-    /// Whether there are a log thread and a notice thread.
+    /// Whether there are a log thread, a notice thread and, where nobody waits for syncs, a sync thread.
     pub(super) has_threads: bool,
     follow: Follow,
     pub(super) housekeeping: Housekeeping,
+    pub(super) open: Mutex<OpenSegment>,
     pub(super) group: Mutex<Group>,
     /// Whether somebody leads. Only a hint: `group` knows.
     is_led: AtomicBool,
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     ready: Condvar,
     /// The log thread waits here.
     pub(super) work: Condvar,
+    /// The sync thread waits here.
+    pub(super) sync_due: Condvar,
     /// The notice thread waits here.
     pub(super) notices: Condvar,
 }
@@ -55,8 +58,10 @@ pub(super) struct Group {
     pub(super) ending: Ending,
     /// The newest revision that was submitted as a future, and is to become durable whether or not it is awaited.
     pub(super) submitted: u64,
-    /// Since when something is written and not synced; noted where a sync is to follow in time.
-    pub(super) unsynced_since: Option<Instant>,
+    /// What is written, and in no sync yet, not even one that is under way.
+    pub(super) unsynced: Option<Unsynced>,
+    /// What failed in a sync of the open segment, or around it: by this the log is about to end.
+    pub(super) sync_failure: Option<LogFailure>,
     /// Futures that wait for a revision; the second part tells futures apart.
     pub(super) waiting: BTreeMap<(u64, u64), Waker>,
     pub(super) rooms: Rooms,
@@ -149,10 +154,12 @@ impl Shared {
             has_threads,
             follow,
             housekeeping,
+            open: Mutex::new(Some(writer.file())),
             group: Mutex::new(Group { writer: Some(Box::new(writer)), ..Group::default() }),
             is_led: AtomicBool::new(false),
             ready: Condvar::new(),
             work: Condvar::new(),
+            sync_due: Condvar::new(),
             notices: Condvar::new(),
         }
     }
@@ -292,15 +299,7 @@ impl Shared {
                 refusal
             }
             Err(failure) => {
-                self.tail.lock().fail(&failure);
-                self.frontier.end(Ended::Failed(failure.clone()));
-                group.ending = Ending::Failed(failure);
-                aftermath.moved = true;
-                aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
-                aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
-                aftermath.threads.extend(group.parked.drain(..).map(|(_, thread)| thread));
-                self.ready.notify_all();
-                self.work.notify_all();
+                self.end(&mut group, &Err(failure), aftermath);
                 None
             }
         };
@@ -312,6 +311,31 @@ impl Shared {
         }
         aftermath.wake_threads();
         refusal
+    }
+
+    /// Ends the log, closed or failed. All who wait are told, or to be told.
+    pub(super) fn end(
+        &self,
+        group: &mut Group,
+        closed: &Result<(), LogFailure>,
+        aftermath: &mut Aftermath,
+    ) {
+        let (ending, ended) = match closed {
+            Ok(()) => (Ending::Closed, Ended::Closed),
+            Err(failure) => {
+                self.tail.lock().fail(failure);
+                (Ending::Failed(failure.clone()), Ended::Failed(failure.clone()))
+            }
+        };
+        self.frontier.end(ended);
+        group.ending = ending;
+        aftermath.moved = true;
+        aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
+        aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
+        aftermath.threads.extend(group.parked.drain(..).map(|(_, thread)| thread));
+        self.ready.notify_all();
+        self.work.notify_all();
+        self.sync_due.notify_all();
     }
 
     pub(super) fn try_lead(
@@ -354,29 +378,34 @@ impl Shared {
         force_sync: bool,
         aftermath: &mut Aftermath,
     ) -> Result<(), LogFailure> {
-        let due = self.syncs_in_time() && self.is_sync_due(&self.group.lock());
-        let force_sync = force_sync || due;
+        let force_sync = force_sync || self.leader_has_to_sync();
         let synced = self.durability == Durability::Sync || force_sync || batch.floor.is_some();
         let writes = !batch.bytes.is_empty();
         writer
             .write(&batch.bytes, batch.start)
             .map_err(|error| LogFailure::new("writing to the log", error))?;
         if force_sync || (synced && writes) {
-            writer.sync().map_err(|error| LogFailure::new("syncing the log", error))?;
+            self.sync_alone("syncing the log", |_| {
+                // All that is written is in this sync.
+                self.group.lock().unsynced = None;
+                writer.sync()
+            })?;
         }
-        let (newest, live) = (batch.newest, batch.live);
+        let newest = batch.newest;
         if synced {
             let mut tail = self.tail.lock();
             tail.synced(&batch);
             writer.muster.told(newest - self.durable(), tail.pending());
         }
-        aftermath.superseded.append(&mut batch.superseded);
-        writer.keep_spare(batch);
-
         let mut group = self.group.lock();
-        self.note_sync(&mut group, synced, writes);
+        if let Some(failure) = &group.sync_failure {
+            return Err(failure.clone());
+        }
+        if writes && !synced {
+            self.note_unsynced(&mut group, &batch);
+        }
         aftermath.moved |= newest > self.durable();
-        self.frontier.advance(newest, live, writer.stats());
+        self.frontier.advance(newest, batch.live, writer.stats());
         if !group.waiting.is_empty() {
             let later = group.waiting.split_off(&(newest + 1, 0));
             let told = std::mem::replace(&mut group.waiting, later);
@@ -384,6 +413,9 @@ impl Shared {
         }
         let told = group.parked.extract_if(.., |(revision, _)| *revision <= newest);
         aftermath.threads.extend(told.map(|(_, thread)| thread));
+        drop(group);
+        aftermath.superseded.append(&mut batch.superseded);
+        writer.keep_spare(batch);
         Ok(())
     }
 
@@ -401,78 +433,10 @@ impl Shared {
             let _reported = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
     }
-
-    /// Closes the log in good order: everything synced, a close mark, the file cut to its length.
-    pub(super) fn close(&self) -> Result<(), SyncError> {
-        self.housekeeping.end();
-        let Some(mut writer) = self.take_writer() else {
-            return match &self.group.lock().ending {
-                Ending::Failed(failure) => Err(SyncError::Failed(failure.clone())),
-                Ending::NotYet | Ending::Closed => Ok(()),
-            };
-        };
-        let mut aftermath = Aftermath::default();
-        let closed = or_bug(|| self.try_close(&mut writer, &mut aftermath));
-        // The lock on the directory goes with it, before anybody can see that the log is closed.
-        drop(writer);
-        let mut group = self.group.lock();
-        if let Err(failure) = &closed {
-            self.tail.lock().fail(failure);
-        }
-        let (ending, ended) = match &closed {
-            Ok(()) => (Ending::Closed, Ended::Closed),
-            Err(failure) => (Ending::Failed(failure.clone()), Ended::Failed(failure.clone())),
-        };
-        self.frontier.end(ended);
-        group.ending = ending;
-        aftermath.moved = true;
-        aftermath.wakers.extend(std::mem::take(&mut group.waiting).into_values());
-        aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
-        aftermath.threads.extend(group.parked.drain(..).map(|(_, thread)| thread));
-        drop(group);
-        aftermath.wake_threads();
-        self.ready.notify_all();
-        self.work.notify_all();
-        self.settle(aftermath);
-        closed.map_err(SyncError::Failed)
-    }
-
-    fn try_close(&self, writer: &mut Writer, aftermath: &mut Aftermath) -> Result<(), LogFailure> {
-        let batch = {
-            let mut tail = self.tail.lock();
-            if tail.close() {
-                Ok(tail.take(writer.take_spare()))
-            } else {
-                Err(tail.position().offset)
-            }
-        };
-        let batch = match batch {
-            Ok(batch) => batch,
-            Err(end) => {
-                let cut = writer.cut_to(end);
-                return cut.map_err(|error| LogFailure::new("closing the log", error));
-            }
-        };
-        self.write(writer, batch, true, aftermath)?;
-        let mark = self.tail.lock().close_mark();
-        let end = mark.start + mark.bytes.len();
-        writer
-            .write(&mark.bytes, mark.start)
-            .and_then(|()| writer.truncate(end))
-            .and_then(|()| writer.sync())
-            .map_err(|error| LogFailure::new("closing the log", error))?;
-        self.frontier.publish(writer.stats());
-        Ok(())
-    }
-
-    /// Lets the directory go after a failure, when nothing will be written any more.
-    pub(super) fn abandon(&self) {
-        drop(self.group.lock().writer.take());
-    }
 }
 
 /// A panic of ours while leading ends the log like any failure; else all who wait would wait for ever.
-fn or_bug<T>(lead: impl FnOnce() -> Result<T, LogFailure>) -> Result<T, LogFailure> {
+pub(super) fn or_bug<T>(lead: impl FnOnce() -> Result<T, LogFailure>) -> Result<T, LogFailure> {
     catch_unwind(AssertUnwindSafe(lead)).unwrap_or_else(|_reported| {
         Err(LogFailure::new("leading the log", io::Error::other("it panicked: a bug in ifmatch")))
     })

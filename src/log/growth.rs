@@ -121,9 +121,11 @@ impl Shared {
         };
         self.write(writer, batch, true, aftermath)?;
         aftermath.wake_threads();
-        let (number, bytes) = writer
-            .move_to(next, &header, (&mark, end.offset))
-            .map_err(|error| LogFailure::new("starting a segment of the log", error))?;
+        let (number, bytes) = self.sync_alone("starting a segment of the log", |open| {
+            let ended = writer.move_to(next, &header, (&mark, end.offset))?;
+            *open = Some(writer.file());
+            Ok(ended)
+        })?;
         self.frontier.close_segment(number, bytes);
         self.frontier.publish(writer.stats());
         self.compact_if_worth_it();

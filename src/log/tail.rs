@@ -57,7 +57,19 @@ pub(super) struct Batch {
     pub(super) floor: Option<u64>,
 }
 
+/// How far the segment of an epoch is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WrittenTo {
+    epoch: u64,
+    offset: usize,
+}
+
 impl Batch {
+    /// How far the segment is written with it.
+    pub(super) fn end(&self) -> WrittenTo {
+        WrittenTo { epoch: self.epoch, offset: self.start + self.bytes.len() }
+    }
+
     /// Its buffers, for another one.
     pub(super) fn emptied(mut self) -> Self {
         self.bytes.clear();
@@ -270,10 +282,15 @@ impl Tail {
 
     /// A batch was written and synced.
     pub(super) fn synced(&mut self, batch: &Batch) {
-        if batch.epoch == self.position.epoch {
-            self.position.synced = batch.start + batch.bytes.len();
-        }
+        self.synced_up_to(batch.end());
         self.floor = batch.floor.map_or(self.floor, |floor| floor.max(self.floor));
+    }
+
+    /// What was written up to there is synced.
+    pub(super) fn synced_up_to(&mut self, end: WrittenTo) {
+        if end.epoch == self.position.epoch {
+            self.position.synced = self.position.synced.max(end.offset);
+        }
     }
 
     /// How many commits are in the open batch.

@@ -1,20 +1,18 @@
 //! What futures wait for, and the two threads that serve them.
 //!
-//! The log thread leads when only futures wait, and when it is time to sync what was written: it writes and syncs, and
-//! runs nobody else's code. What is to be told goes to the notice thread, which runs wakers and drops values. A future
-//! waits for its revision to be durable or, before it could be decided, for room.
+//! The log thread leads when only futures wait: it writes and syncs, and runs nobody else's code. What is to be told goes to
+//! the notice thread, which runs wakers and drops values. A future waits for its revision to be durable or, before it could
+//! be decided, for room.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::task::Waker;
-use std::time::Instant;
 
 use crate::error::LogFailure;
 use crate::revision::Revision;
 use crate::sync::{self, Arc};
 
-use super::Durability;
 use super::group::{Aftermath, Ending, Group, Request, RoomRefused, Shared};
 use super::writer::Writer;
 
@@ -52,36 +50,9 @@ impl Shared {
 
     /// Whether there is something for the log thread to lead.
     pub(super) fn has_work(&self, group: &Group) -> bool {
-        group.submitted > self.durable() || group.rooms.wanted.is_some() || self.is_sync_due(group)
-    }
-
-    /// Whether what is written has to be synced in time, though nobody asks for it.
-    pub(super) fn syncs_in_time(&self) -> bool {
-        matches!(self.durability, Durability::Interval(_))
-    }
-
-    /// When what is written and not synced has to be.
-    fn sync_deadline(&self, group: &Group) -> Option<Instant> {
-        match self.durability {
-            Durability::Interval(interval) => group.unsynced_since?.checked_add(interval),
-            Durability::Sync | Durability::Buffered => None,
-        }
-    }
-
-    /// Whether it is time: then whoever leads syncs.
-    pub(super) fn is_sync_due(&self, group: &Group) -> bool {
-        self.sync_deadline(group).is_some_and(|deadline| deadline <= Instant::now())
-    }
-
-    /// Something was written, or all that was has been synced.
-    pub(super) fn note_sync(&self, group: &mut Group, synced: bool, writes: bool) {
-        if synced {
-            group.unsynced_since = None;
-        } else if writes && group.unsynced_since.is_none() && self.syncs_in_time() {
-            group.unsynced_since = Some(Instant::now());
-            // It may be waiting without a deadline.
-            self.work.notify_one();
-        }
+        group.submitted > self.durable()
+            || group.rooms.wanted.is_some()
+            || group.sync_failure.is_some()
     }
 
     /// Whether futures lead when they are polled: where no thread serves them, and on a notice thread, of whichever log.
@@ -158,14 +129,13 @@ impl Shared {
 
     /// The log thread: leads for futures, until the log ends.
     pub(super) fn run_log_thread(&self) {
-        while let Some((writer, room)) = self.next_work() {
+        while let Some((writer, request)) = self.next_work() {
             let mut aftermath = Aftermath::default();
-            let request = Request { room, ..Request::default() };
             let refusal = self.lead(writer, request, &mut aftermath);
             let mut group = self.group.lock();
-            if room.is_some() {
+            if request.room.is_some() {
                 group.rooms.served += 1;
-                group.rooms.refusal = room.zip(refusal);
+                group.rooms.refusal = request.room.zip(refusal);
                 aftermath.wakers.extend(std::mem::take(&mut group.rooms.wakers).into_values());
             }
             if !aftermath.is_empty() {
@@ -177,28 +147,19 @@ impl Shared {
         self.notices.notify_all();
     }
 
-    fn next_work(&self) -> Option<(Box<Writer>, Option<usize>)> {
+    fn next_work(&self) -> Option<(Box<Writer>, Request)> {
         let mut group = self.group.lock();
-        loop {
-            if !matches!(group.ending, Ending::NotYet) {
-                return None;
-            }
-            // Before the question whether there is work: if it has passed, there is.
-            let now = Instant::now();
-            let deadline = self.sync_deadline(&group).filter(|deadline| *deadline > now);
+        while matches!(group.ending, Ending::NotYet) {
             if self.has_work(&group)
                 && let Some(writer) = self.take_leadership(&mut group)
             {
-                return Some((writer, group.rooms.wanted.take()));
+                let request = Request { room: group.rooms.wanted.take(), ..Request::default() };
+                return Some((writer, request));
             }
             // If there is work, somebody leads, who wakes this thread in the end if there is still some.
-            match deadline {
-                Some(deadline) => {
-                    self.work.wait_until(&mut group, deadline);
-                }
-                None => self.work.wait(&mut group),
-            }
+            self.work.wait(&mut group);
         }
+        None
     }
 
     /// The notice thread: runs the aftermath of what the log thread led, until the log ends.

@@ -23,7 +23,8 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 #[derive(Debug)]
 pub(super) struct Writer {
     directory: Arc<dyn Directory>,
-    file: Box<dyn File>,
+    /// Others sync it, too (`syncer.rs`).
+    file: Arc<dyn File>,
     number: u64,
     /// What the segments of this log have in common.
     signature: Signature,
@@ -69,7 +70,7 @@ impl Writer {
         let (file, number, len) = open;
         Self {
             directory,
-            file,
+            file: file.into(),
             number,
             signature,
             len: count(len),
@@ -83,6 +84,11 @@ impl Writer {
     /// What was done so far, and the open segment.
     pub(super) fn stats(&self) -> LogStats {
         LogStats { bytes: self.len, segments: 1, ..self.done }
+    }
+
+    /// The open segment.
+    pub(super) fn file(&self) -> Arc<dyn File> {
+        Arc::clone(&self.file)
     }
 
     /// The number of the open segment.
@@ -106,9 +112,7 @@ impl Writer {
         let started = Instant::now();
         self.file.sync()?;
         let elapsed = started.elapsed();
-        self.done.syncs += 1;
-        self.done.sync_time = self.done.sync_time.saturating_add(elapsed);
-        self.done.longest_sync = self.done.longest_sync.max(elapsed);
+        self.done.count_sync(elapsed);
         self.muster.synced_in(elapsed);
         Ok(())
     }
@@ -152,7 +156,7 @@ impl Writer {
     ) -> io::Result<(u64, u64)> {
         let (number, allocated) = (next.number, next.allocated);
         let file = next.publish(&*self.directory, header)?;
-        let before = std::mem::replace(&mut self.file, file);
+        let before = std::mem::replace(&mut self.file, file.into());
         let ended =
             (std::mem::replace(&mut self.number, number), end_segment(&*before, mark, end)?);
         self.len = count(allocated);

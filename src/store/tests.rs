@@ -1,5 +1,6 @@
 //! What the store promises while its log waits, fails or is full.
 
+mod beside;
 mod compaction;
 mod found;
 mod interval;

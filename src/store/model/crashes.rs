@@ -189,18 +189,19 @@ fn a_power_cut_while_a_compaction_of_a_buffered_log_is_under_way_leaves_a_prefix
     check(move || a_power_cut_beside(Durability::Buffered, CALLS_WITH_COMPACTION, beside));
 }
 
+fn sync(doomed: &Doomed) -> Vec<thread::JoinHandle<()>> {
+    vec![doomed.spawn(|doomed| {
+        let before = doomed.store.revision();
+        if doomed.store.sync().is_ok() {
+            doomed.tell_synced(before);
+        }
+    })]
+}
+
 /// Under the laxest durability, too, a sync that succeeded is told.
 #[test]
 fn a_power_cut_takes_back_nothing_that_was_there_before_a_sync() {
-    let beside = |doomed: &Doomed| {
-        vec![doomed.spawn(|doomed| {
-            let before = doomed.store.revision();
-            if doomed.store.sync().is_ok() {
-                doomed.tell_synced(before);
-            }
-        })]
-    };
-    check(move || a_power_cut_beside(Durability::Buffered, CALLS, beside));
+    check(|| a_power_cut_beside(Durability::Buffered, CALLS, sync));
 }
 
 /// A close that succeeded is a sync; and one that was cut is any other stop.
@@ -283,8 +284,12 @@ fn a_power_cut_takes_back_nothing_that_a_watch_told() {
 }
 
 /// Whoever waits when a call fails is told; what is told then, and what is shown, is found.
-fn a_fault_beside(calls: u64, beside: fn(&Doomed) -> Vec<thread::JoinHandle<()>>) {
-    let doomed = Doomed::with_fault(Durability::Sync, calls);
+fn a_fault_beside(
+    durability: Durability,
+    calls: u64,
+    beside: fn(&Doomed) -> Vec<thread::JoinHandle<()>>,
+) {
+    let doomed = Doomed::with_fault(durability, calls);
     let beside = beside(&doomed);
     let writers = doomed.writers();
     let views = read(&doomed);
@@ -302,24 +307,31 @@ fn a_fault_beside(calls: u64, beside: fn(&Doomed) -> Vec<thread::JoinHandle<()>>
         // It may fail now.
         doomed.store.put(3, 3).into_iter().for_each(|revision| doomed.tell(revision));
     }
-    doomed.survives(Durability::Sync);
+    doomed.survives(durability);
 }
 
 #[test]
 fn a_fault_at_any_call_reaches_writers_and_takes_back_nothing() {
     // Two wait for the one who leads.
     let beside = |doomed: &Doomed| vec![doomed.write(vec![vec![(1, Some(9))]])];
-    check(move || a_fault_beside(CALLS, beside));
+    check(move || a_fault_beside(Durability::Sync, CALLS, beside));
 }
 
 #[test]
 fn a_fault_at_any_call_reaches_futures_and_takes_back_nothing() {
-    check(|| a_fault_beside(CALLS, submit));
+    check(|| a_fault_beside(Durability::Sync, CALLS, submit));
 }
 
 #[test]
 fn a_fault_while_a_compaction_is_under_way_takes_back_nothing() {
-    check(|| a_fault_beside(CALLS_WITH_COMPACTION, |doomed| vec![doomed.compact()]));
+    let beside = |doomed: &Doomed| vec![doomed.compact()];
+    check(move || a_fault_beside(Durability::Sync, CALLS_WITH_COMPACTION, beside));
+}
+
+/// Of two syncs at once one would be told of the fault, and the other vouch for what it took.
+#[test]
+fn a_fault_in_a_sync_beside_writers_takes_back_nothing_that_another_vouched_for() {
+    check(|| a_fault_beside(Durability::Buffered, CALLS, sync));
 }
 
 /// The process is killed, and the machine goes on: all that was written is there, whatever was synced.

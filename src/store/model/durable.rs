@@ -61,7 +61,7 @@ fn no_version_that_is_shown_is_freed_on_a_buffered_log() {
 fn no_version_that_is_shown_is_freed_on_a_log_that_is_synced_in_time() {
     check(|| {
         let store = shown_versions_stay(Durability::Interval(Duration::ZERO));
-        // What the log's thread wrote is given back by another, in its own time.
+        // What the log's threads did is given back by another, in its own time.
         while store.stats().superseded() > 0 {
             thread::yield_now();
         }
@@ -69,7 +69,7 @@ fn no_version_that_is_shown_is_freed_on_a_log_that_is_synced_in_time() {
     });
 }
 
-/// Some lead while it is time, and one syncs: what is then left to the log's thread is not forgotten.
+/// Some lead while it is time, and one syncs: what is then left to the sync thread is not forgotten.
 #[test]
 fn what_is_written_is_synced_in_time_by_itself() {
     check(|| {

@@ -42,7 +42,7 @@ fn what_is_not_yet_due_is_lost_with_the_power() {
     assert!(survives(&disk, "b"));
 }
 
-/// Leaders come one after the other, and none leaves a moment for the log's thread.
+/// Leaders come one after the other, and none leaves a moment for another.
 #[test]
 fn a_busy_store_is_synced_once_an_interval() {
     let disk = Disk::new().with_threads();
