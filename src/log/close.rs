@@ -10,7 +10,7 @@ impl Shared {
     pub(super) fn close(&self) -> Result<(), SyncError> {
         self.housekeeping.end();
         let writer = self.take_writer();
-        // Waits for a sync that is under way, and leaves nothing to be synced beside the leader.
+        // After a sync that is under way; there will be none beside the leader's.
         *self.open.lock() = None;
         let Some(mut writer) = writer else {
             return match &self.group.lock().ending {

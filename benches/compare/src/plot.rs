@@ -301,8 +301,8 @@ fn shown(y: f64) -> String {
 
 fn short(number: f64) -> String {
     match number {
-        1e6.. => format!("{} M", number / 1e6),
-        1e3.. => format!("{} k", number / 1e3),
+        1e6.. if number % 1e5 == 0.0 => format!("{} M", number / 1e6),
+        1e3.. if number % 1e2 == 0.0 => format!("{} k", number / 1e3),
         _ => format!("{number}"),
     }
 }

@@ -33,7 +33,7 @@ pub fn growth(plan: &Plan, reach: Reach) -> [Growth; 2] {
         title,
         by: "keys",
         unit: Unit::PerSecond,
-        scale: Scale::Linear,
+        scale: Scale::Logarithmic,
         curves,
         notes: Vec::new(),
     };

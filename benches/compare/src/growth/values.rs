@@ -30,7 +30,7 @@ pub fn growth(plan: &Plan, reach: Reach) -> [Growth; 2] {
         title,
         by: "bytes of a value (`Arc<[u8]>`)",
         unit: Unit::PerSecond,
-        scale: Scale::Linear,
+        scale: Scale::Logarithmic,
         curves,
         notes: Vec::new(),
     };
