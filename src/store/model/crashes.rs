@@ -328,9 +328,9 @@ fn a_fault_while_a_compaction_is_under_way_takes_back_nothing() {
     check(move || a_fault_beside(Durability::Sync, CALLS_WITH_COMPACTION, beside));
 }
 
-/// Of two syncs at once one would be told of the fault, and the other vouch for what it took.
+/// What a sync that succeeded vouched for is there, whoever's sync the fault was in.
 #[test]
-fn a_fault_in_a_sync_beside_writers_takes_back_nothing_that_another_vouched_for() {
+fn a_fault_at_any_call_of_a_buffered_log_takes_back_nothing_that_was_synced() {
     check(|| a_fault_beside(Durability::Buffered, CALLS, sync));
 }
 
