@@ -42,14 +42,23 @@ impl Gate {
     }
 }
 
+/// A gate that is open in the end: a store that is dropped waits for what it holds.
+struct Held(Arc<Gate>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
 /// A store with a sync under way beside the leader, who has all other calls to itself. `fault` is what becomes of that sync,
 /// and of no other.
-fn syncing(disk: &Disk, fault: Option<Fault>) -> (Values, Arc<Gate>) {
+fn syncing(disk: &Disk, fault: Option<Fault>) -> (Values, Held) {
     let store = Store::builder().durability(NOW).open_on(disk).expect("the disk works");
     store.put("reserves", Vec::new()).expect("the disk works");
     eventually("it is synced", || survives(disk, "reserves"));
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
+    let gate = Held(Arc::default());
+    let held = Arc::clone(&gate.0);
     disk.on_call(move |_, step| {
         if step.call == Call::Sync && is_beside() {
             held.pass();
@@ -57,7 +66,7 @@ fn syncing(disk: &Disk, fault: Option<Fault>) -> (Values, Arc<Gate>) {
     });
     disk.fail_every(Call::Sync, fault);
     store.put("first", Vec::new()).expect("nobody waits for the sync");
-    gate.wait_for_somebody();
+    gate.0.wait_for_somebody();
     disk.fail_every(Call::Sync, None);
     (store, gate)
 }
@@ -74,15 +83,17 @@ fn is_poisoned(store: &Values) -> bool {
 /// What one thread does while the sync is held, and after it.
 fn held<T: Send + 'static>(
     store: &Values,
-    gate: &Gate,
+    gate: &Held,
     body: impl FnOnce(Values) -> T + Send + 'static,
 ) -> T {
     let other = store.clone();
     let waiting = thread::spawn(move || body(other));
     thread::sleep(Duration::from_millis(20));
-    assert!(!waiting.is_finished(), "it does not wait for the sync under way");
-    gate.open();
-    waiting.join().expect("it does not panic")
+    let waits = !waiting.is_finished();
+    gate.0.open();
+    let outcome = waiting.join().expect("it does not panic");
+    assert!(waits, "it does not wait for the sync under way");
+    outcome
 }
 
 #[test]
@@ -93,7 +104,7 @@ fn who_writes_goes_on_while_it_is_synced() {
         store.put(format!("{number}"), Vec::new()).unwrap();
     }
     assert!(store.contains("99") && !survives(&disk, "first"));
-    gate.open();
+    gate.0.open();
     eventually("what was written meanwhile is synced next", || survives(&disk, "99"));
 }
 
@@ -148,8 +159,8 @@ fn after_a_sync_that_fails_beside_the_leader_there_is_none_that_succeeds() {
 fn what_is_written_while_a_sync_fails_is_not_told() {
     let disk = Disk::new().with_threads();
     let (store, gate) = syncing(&disk, Some(Fault::Io));
-    let writing = Arc::new(Gate::default());
-    let held_write = Arc::clone(&writing);
+    let writing = Held(Arc::default());
+    let held_write = Arc::clone(&writing.0);
     disk.on_call(move |_, step| {
         if step.call == Call::Write {
             held_write.pass();
@@ -157,10 +168,10 @@ fn what_is_written_while_a_sync_fails_is_not_told() {
     });
     let other = store.clone();
     let put = thread::spawn(move || other.put("second", Vec::new()));
-    writing.wait_for_somebody();
-    gate.open();
+    writing.0.wait_for_somebody();
+    gate.0.open();
     eventually("the sync fails", || store.inner.journal.as_ref().unwrap().log.has_sync_failed());
-    writing.open();
+    writing.0.open();
     assert!(put.join().unwrap().is_err());
     assert!(!store.contains("second") && is_poisoned(&store));
 }
