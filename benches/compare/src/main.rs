@@ -25,6 +25,7 @@ mod turns;
 mod workload;
 
 use std::error::Error;
+use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -43,6 +44,13 @@ struct Plan {
     rounds: u64,
     length: Duration,
     data: Data,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { keys, rounds, length, .. } = self;
+        write!(f, "{keys} keys, {rounds} rounds of {} ms of each workload", length.as_millis())
+    }
 }
 
 fn main() -> ExitCode {
@@ -92,6 +100,12 @@ struct Results {
 
 fn run(order: &Order, plan: &Plan, mut circumstances: Circumstances) -> Result<(), Box<dyn Error>> {
     let mut results = Results::default();
+    results.notes.push(plan.to_string());
+    if order.reach == growth::Reach::Tiny {
+        results
+            .notes
+            .push("**`--tiny` shows that all of it runs: the figures mean nothing**".into());
+    }
     if !cfg!(feature = "rocksdb") {
         let remedy = "`apt-get install librocksdb-dev libclang-dev protobuf-compiler libprotobuf-dev`, and `cargo compare-all`";
         results.notes.push(format!("RocksDB is left out; it takes part after {remedy}"));

@@ -17,7 +17,12 @@ pub fn markdown(circumstances: &Circumstances, lines: &[Line], notes: &[String])
     text += "\nMedians over rounds in which the contenders took turns, each in a process of its own; a ratio is taken within a \
              round, and shown as the median of the rounds', and least-most; the median says who is ahead, and whether a goal is reached. Keys of \
              16 B, values of 100 B that cannot be compressed. In memory one operation of 17 is timed, elsewhere each; a worst pause is \
-             the longest of all rounds. Each round has an order at random.\n\n\
+             the longest of all rounds. Each round has an order at random. CPU share is how many processors it had, of as many as there \
+             are threads: more than 1 where threads of its own worked, too.\n\n\
+             `get` reads a key; `swap` reads one and writes it if its revision is still that one, and so do `logged`, `durable` and \
+             `in-flight`; `mixed` reads 95 times for 5 swaps; `zipf` is of exponent 0.99, all else uniform. What a store that is \
+             logged acknowledges survives the process at once, but for sled and redb, which lose what is younger than their names \
+             say.\n\n\
              In memory: ours is `Store<String, ByteArray<100>>`, whose values are one piece with their revisions, with foldhash; \
              \"ifmatch, Arc<[u8]>\" is `Store<String, Arc<[u8]>>`, as the others' values are, and is no peer; by hand is \
              `DashMap<String, (u64, Arc<[u8]>)>` with its own hasher, SipHash, or with foldhash where it says so; the others have the \
