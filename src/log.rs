@@ -78,6 +78,13 @@ pub(crate) use self::tail::{Shortage, Superseded, Tail};
 /// [`Interval`](Self::Interval) and [`Buffered`](Self::Buffered) a crash of the operating system or a power cut may take
 /// back the newest of it, whoever it was told to, whole commits from the end of the order; what comes after has other
 /// revisions. [`Store::sync`](crate::Store::sync) ends that for all that was told before.
+///
+/// # Errors
+///
+/// A write or a sync of the log that fails ends it, whatever the setting, and is not tried again: writes that wait for it are
+/// told that their outcome is unknown, later ones are refused ([`Reason::Poisoned`](crate::Reason::Poisoned)), and what is in
+/// memory can be read. What was acknowledged under a weaker setting since the last sync that succeeded began may be missing when it
+/// is opened again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
@@ -89,14 +96,18 @@ pub enum Durability {
     /// operating system or a power cut once it is that old.
     ///
     /// It is synced at the latest this long after it was written, plus the time that the sync takes, and what the log is just
-    /// then doing: an earlier sync, or starting a segment, which is four. Nothing is synced when nothing has been written since
-    /// the last sync. A thread of the log's own syncs, and writes go on meanwhile. Zero syncs as often as the disk can; what is
-    /// too long for a clock is as good as [`Buffered`](Self::Buffered). A failed sync ends the log as any other does.
+    /// then doing: an earlier sync, reserving revisions, or starting a segment, which is four. Nothing is synced when nothing has been written since
+    /// the last sync. A thread of the log's own syncs, and writes go on meanwhile; it does not wait until it is time when 4 MiB
+    /// were written. Zero syncs as often as the disk can; what is too long for a clock is as good as
+    /// [`Buffered`](Self::Buffered).
     Interval(Duration),
     /// A commit is acknowledged, and shown, after `write`: it survives the process being killed, but a crash of
-    /// the operating system or a power cut may take back all since the last sync, which is whenever 4 MiB were written, by
-    /// a thread of the log's own and while writes go on; when a segment is full, when revisions are reserved (every half a
-    /// million), at [`Store::sync`](crate::Store::sync) and at the close.
+    /// the operating system or a power cut may take back all since the last sync that succeeded began.
+    ///
+    /// It is synced whenever 4 MiB were written, by a thread of the log's own and while writes go on; when a segment is full, when
+    /// revisions are reserved (a million at a time, when half of them are left), at [`Store::sync`](crate::Store::sync) and at the
+    /// close. So what may be lost is what was written before and during a sync: 8 MiB, or more if the disk does not keep up, at
+    /// most a segment. There is no bound in time: what is written before a pause is not synced in it.
     Buffered,
 }
 

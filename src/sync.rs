@@ -6,7 +6,8 @@
 //!
 //! The order in which locks are taken, outermost first: shard (ascending), index (its top, then a leaf), sequencer,
 //! log tail. The log group comes before the log tail, and is never taken with a shard, the index or the sequencer. A
-//! thread that waits for the disk holds none of them, but the open segment of the log, which comes before the group.
+//! thread that waits for the disk holds none of them. What it may hold are the open segment of the log, which comes before
+//! the group, and a compaction's lease, which comes after the open segment.
 
 #[cfg(not(ifmatch_model))]
 pub(crate) use self::real::*;

@@ -1,8 +1,8 @@
 //! Group commit: who writes, who waits, who is told.
 //!
-//! Whoever holds the [`Writer`] leads: it takes all that was appended, writes it at once, syncs it, and tells
-//! all that waited. A blocking committer leads on its own thread; for futures the log thread does
-//! (`worker.rs`). Losing leadership loses nothing: whoever still waits takes the writer next.
+//! Whoever holds the [`Writer`] leads: it takes all that was appended, writes it at once, syncs it if anybody waits for that,
+//! and tells all that waited. A blocking committer leads on its own thread; for futures the log thread does (`worker.rs`).
+//! Losing leadership loses nothing: whoever still waits takes the writer next.
 //!
 //! User code (wakers, drops of values) is collected in an [`Aftermath`] and runs after leadership is given up,
 //! on a committer's own thread or on the notice thread, never on the log thread.

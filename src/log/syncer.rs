@@ -20,11 +20,11 @@ use super::Durability;
 use super::group::{Ending, Group, Shared, or_bug};
 use super::tail::{Batch, WrittenTo};
 
-/// So many bytes are worth a sync, whatever the time: it takes some milliseconds.
+/// So many bytes are worth a sync, whatever the time. To sync them takes some milliseconds.
 pub(crate) const SYNC_BYTES: usize = sync::size(4 << 20, 1);
 
-/// The open segment, locked by whoever syncs it for as long as that takes. Absent when the log is being closed: then nobody
-/// but the leader touches the directory.
+/// The open segment, locked by whoever syncs it for as long as that takes. Absent when the log is being closed: then only the
+/// leader syncs it.
 pub(super) type OpenSegment = Option<Arc<dyn File>>;
 
 /// What was written to the open segment since the last sync of it began.
@@ -43,7 +43,7 @@ impl Shared {
         let unsynced = group.unsynced.get_or_insert_with(begun);
         unsynced.bytes += batch.bytes.len();
         unsynced.end = batch.end();
-        // It waits until the first of it is due, or for nothing yet.
+        // The sync thread sleeps until the first of it is due, under `Buffered` until there is enough.
         if is_first || unsynced.bytes >= SYNC_BYTES {
             self.sync_due.notify_one();
         }
@@ -77,36 +77,33 @@ impl Shared {
         if let Some(failure) = &self.group.lock().sync_failure {
             return Err(failure.clone());
         }
-        sync(&mut open).map_err(|error| {
-            let failure = LogFailure::new(doing, error);
-            self.note_sync_failure(failure.clone());
-            failure
-        })
+        let synced = or_bug(|| sync(&mut open).map_err(|error| LogFailure::new(doing, error)));
+        synced.inspect_err(|failure| self.note_sync_failure(failure))
     }
 
     /// After this, noted with the open segment locked, nobody syncs any more. Whoever leads next, which may be the log thread,
     /// ends the log.
-    fn note_sync_failure(&self, failure: LogFailure) {
-        self.group.lock().sync_failure = Some(failure);
+    fn note_sync_failure(&self, failure: &LogFailure) {
+        self.group.lock().sync_failure = Some(failure.clone());
         self.work.notify_one();
+    }
+
+    /// Whether there is still anything to be synced beside the leader.
+    fn syncs_beside(group: &Group) -> bool {
+        matches!(group.ending, Ending::NotYet) && group.sync_failure.is_none()
     }
 
     /// The sync thread, until the log ends.
     pub(super) fn run_sync_thread(&self) {
         while self.next_sync() {
-            if let Err(bug) = or_bug(|| {
-                self.sync_beside();
-                Ok(())
-            }) {
-                self.note_sync_failure(bug);
-            }
+            self.sync_beside();
         }
     }
 
     /// Waits until a sync is due. `false`: there will be none.
     fn next_sync(&self) -> bool {
         let mut group = self.group.lock();
-        while matches!(group.ending, Ending::NotYet) && group.sync_failure.is_none() {
+        while Self::syncs_beside(&group) {
             if self.is_sync_due(&group) {
                 return true;
             }
@@ -125,7 +122,7 @@ impl Shared {
         let unsynced = {
             let mut group = self.group.lock();
             // A leader may have synced meanwhile, or failed to.
-            if !self.is_sync_due(&group) || group.sync_failure.is_some() {
+            if !Self::syncs_beside(&group) || !self.is_sync_due(&group) {
                 return;
             }
             // Before the sync begins: what is written from now on is for the next.
@@ -133,12 +130,13 @@ impl Shared {
         };
         let (Some(file), Some(Unsynced { end, .. })) = (&*open, unsynced) else { return };
         let started = Instant::now();
-        match file.sync() {
+        let failed = |error| LogFailure::new("syncing the log", error);
+        match or_bug(|| file.sync().map_err(failed)) {
             Ok(()) => {
                 self.frontier.synced_beside(started.elapsed());
                 self.tail.lock().synced_up_to(end);
             }
-            Err(error) => self.note_sync_failure(LogFailure::new("syncing the log", error)),
+            Err(failure) => self.note_sync_failure(&failure),
         }
     }
 }

@@ -127,7 +127,7 @@ impl Shared {
         None
     }
 
-    /// The log thread: leads for futures, until the log ends.
+    /// The log thread: leads for futures, and to end the log after a sync that failed, until it ends.
     pub(super) fn run_log_thread(&self) {
         while let Some((writer, request)) = self.next_work() {
             let mut aftermath = Aftermath::default();

@@ -123,8 +123,9 @@ impl Disk {
         self
     }
 
-    /// A store that is opened here may start threads, as it does on real files: to sync and to tell what was written by
-    /// futures, so that nothing has to be polled for that. What it does is then not the same each time.
+    /// A store that is opened here may start threads, as it does on real files: to write and tell what futures wait for, so
+    /// that nothing has to be polled for that, and to sync where nobody waits for it, which else whoever writes does when it is
+    /// time. What it does is then not the same each time.
     #[must_use]
     pub fn with_threads(mut self) -> Self {
         self.threads = true;

@@ -62,7 +62,8 @@ impl Stats {
         self.window_changes
     }
 
-    /// A watch can resume since this revision or later.
+    /// The oldest revision that the window knows of. A watch can resume since then or later, but for what a crash may have taken:
+    /// since revisions that were skipped at an unclean stop it is `Compacted`.
     #[must_use]
     pub fn window_start(&self) -> Revision {
         self.window_start

@@ -22,7 +22,8 @@ pub(crate) struct Arguments {
     pub(super) data: Option<PathBuf>,
 
     /// What an acknowledged write survives: a power cut (sync); the end of the process, and a power cut once it is so old
-    /// (interval=TIME, such as interval=100ms); the end of the process, but not a power cut (buffered)
+    /// (interval=TIME, such as interval=100ms); the end of the process, but not a power cut (buffered, which is synced
+    /// whenever 4 MiB were written)
     #[arg(long, value_name = "SETTING", default_value = "sync", value_parser = durability)]
     pub(super) durability: Durability,
 
