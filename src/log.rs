@@ -83,8 +83,8 @@ pub(crate) use self::tail::{Shortage, Superseded, Tail};
 ///
 /// A write or a sync of the log that fails ends it, whatever the setting, and is not tried again: writes that wait for it are
 /// told that their outcome is unknown, later ones are refused ([`Reason::Poisoned`](crate::Reason::Poisoned)), and what is in
-/// memory can be read. What was acknowledged under a weaker setting since the last sync that succeeded began may be missing when it
-/// is opened again.
+/// memory can be read. What was acknowledged under a weaker setting since the last sync that succeeded began may be missing
+/// when it is opened again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
@@ -96,9 +96,9 @@ pub enum Durability {
     /// operating system or a power cut once it is that old.
     ///
     /// It is synced at the latest this long after it was written, plus the time that the sync takes, and what the log is just
-    /// then doing: an earlier sync, reserving revisions, or starting a segment, which is four. Nothing is synced when nothing has been written since
-    /// the last sync. A thread of the log's own syncs, and writes go on meanwhile; it does not wait until it is time when 4 MiB
-    /// were written. Zero syncs as often as the disk can; what is too long for a clock is as good as
+    /// then doing: an earlier sync, reserving revisions, or starting a segment, which is four. Nothing is synced when nothing has
+    /// been written since the last sync. A thread of the log's own syncs, and writes go on meanwhile; it does not wait until it is
+    /// time when 4 MiB were written. Zero syncs as often as the disk can; what is too long for a clock is as good as
     /// [`Buffered`](Self::Buffered).
     Interval(Duration),
     /// A commit is acknowledged, and shown, after `write`: it survives the process being killed, but a crash of

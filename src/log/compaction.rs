@@ -4,7 +4,7 @@
 //! state at a revision that is shown by then is written under another name, without a lock that a writer could wait for.
 //! When it is whole and synced, and the log is synced up to that revision, the file gets its name, the directory is synced,
 //! and only then what it replaces is removed. Who writes waits for the syncs that start a segment, which are four, for one more of
-//! the log, and for one of the directory.
+//! the log, and for one of the directory, each after one that is under way beside them.
 //!
 //! At most one compaction is under way. Closing the log does not wait for it: it ends at its next call to the file system.
 

@@ -435,10 +435,13 @@ impl Shared {
     }
 }
 
-/// A panic of ours while leading ends the log like any failure; else all who wait would wait for ever.
+/// A panic of ours while leading or syncing ends the log like any failure; else all who wait would wait for ever.
 pub(super) fn or_bug<T>(lead: impl FnOnce() -> Result<T, LogFailure>) -> Result<T, LogFailure> {
     catch_unwind(AssertUnwindSafe(lead)).unwrap_or_else(|_reported| {
-        Err(LogFailure::new("leading the log", io::Error::other("it panicked: a bug in ifmatch")))
+        Err(LogFailure::new(
+            "writing or syncing the log",
+            io::Error::other("it panicked: a bug in ifmatch"),
+        ))
     })
 }
 

@@ -1,8 +1,8 @@
 //! What futures wait for, and the two threads that serve them.
 //!
-//! The log thread leads when only futures wait: it writes and syncs, and runs nobody else's code. What is to be told goes to
-//! the notice thread, which runs wakers and drops values. A future waits for its revision to be durable or, before it could
-//! be decided, for room.
+//! The log thread leads when only futures wait, and to end the log after a sync that failed: it writes and syncs, and runs
+//! nobody else's code. What is to be told goes to the notice thread, which runs wakers and drops values. A future waits for its
+//! revision to be durable or, before it could be decided, for room.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

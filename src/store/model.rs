@@ -28,8 +28,8 @@
 //! company (`log/muster.rs`), does so once. What is done by so many at once (`sync::size`) is done by each: commits leave the
 //! window one by one, and each batch that is only written is worth a sync. So what is left over of such a group is covered by
 //! ordinary tests. The two threads that read a log, and the two that put its keys in order, are none of a schedule's: they
-//! share channels and results, and no lock. Drops of `Arc` are no switches. Code outside of `sync.rs`, such as the allocator, is taken to
-//! work.
+//! share channels and results, and no lock. Drops of `Arc` are no switches. Code outside of `sync.rs`, such as the allocator,
+//! is taken to work.
 
 mod compaction;
 mod conflicts;

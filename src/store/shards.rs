@@ -1,7 +1,8 @@
 //! The map: hash tables behind reader-writer locks, so that keys that are not neighbours do not meet.
 //!
 //! A key is hashed once; one part of the hash picks the shard, others the place in its table. No guard leaves the
-//! store, and nothing of K but its `Eq`, and through the index its `Ord`, runs under a shard's lock: what is removed is dropped after it.
+//! store, and nothing of K but its `Eq`, and through the index its `Ord`, runs under a shard's lock: what is removed is
+//! dropped after it.
 
 use std::hash::{BuildHasher, Hasher};
 

@@ -50,8 +50,9 @@ const COLOURS: [RGBColor; 9] = [
     RGBColor(190, 190, 190),
 ];
 
-/// A store has one colour in all plots: that of the first of these which its name begins with.
-const STORES: [(&str, RGBColor); 19] = [
+/// A store has one colour in all plots: that of the first of these which its name begins with. Some that are never in one plot
+/// share theirs.
+const STORES: [(&str, RGBColor); 18] = [
     (OURS_APART, RGBColor(150, 190, 230)),
     (OURS, COLOURS[0]),
     ("DashMap by hand, foldhash", RGBColor(245, 190, 130)),
@@ -70,11 +71,11 @@ const STORES: [(&str, RGBColor); 19] = [
     ("Redis, everysec", COLOURS[8]),
     ("Redis", COLOURS[4]),
     ("etcd", COLOURS[5]),
-    ("", COLOURS[2]),
 ];
 
 fn colour_of(name: &str) -> RGBColor {
-    STORES.iter().find(|(store, _)| name.starts_with(store)).map_or(TEXT, |(_, colour)| *colour)
+    let found = STORES.iter().find(|(store, _)| name.starts_with(store));
+    found.map_or(COLOURS[2], |(_, colour)| *colour)
 }
 
 const TEXT: RGBColor = RGBColor(50, 50, 50);

@@ -1,7 +1,7 @@
 //! A directory in memory whose calls are no steps of a schedule, so that what is left to try out is the log's own order.
 //!
-//! Nothing is lost by that: where each commit is synced, nobody but the leader of the log looks at the disk between two calls. What happens when the
-//! power is cut between two calls is tried out on the simulated disk (`crashes.rs`).
+//! Nothing is lost by that: where each commit is synced, nobody but the leader of the log looks at the disk between two calls.
+//! What happens when the power is cut between two calls is tried out on the simulated disk (`crashes.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;

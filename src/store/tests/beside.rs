@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::log::SYNC_BYTES;
-use crate::sync::{Condvar, Mutex};
+use crate::sync::AtomicBool;
 
 const NOW: Durability = Durability::Interval(Duration::ZERO);
 
@@ -12,61 +12,59 @@ fn is_beside() -> bool {
     thread::current().name() == Some("ifmatch-sync")
 }
 
-/// Calls of the disk that wait.
+/// Where calls of the disk wait until it is opened. Dropped it is open: a store that is dropped waits for what it holds.
 #[derive(Default)]
-struct Gate {
-    state: Mutex<(bool, bool)>,
-    changed: Condvar,
+struct Gate(Arc<Held>);
+
+#[derive(Default)]
+struct Held {
+    reached: AtomicBool,
+    is_open: AtomicBool,
 }
 
 impl Gate {
-    fn pass(&self) {
-        let mut state = self.state.lock();
-        state.1 = true;
-        self.changed.notify_all();
-        while !state.0 {
-            self.changed.wait(&mut state);
+    /// For whoever is to wait there.
+    fn pass(&self) -> impl Fn() + Send + Sync + 'static {
+        let held = Arc::clone(&self.0);
+        move || {
+            held.reached.store(true, Ordering::SeqCst);
+            while !held.is_open.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
     }
 
     fn wait_for_somebody(&self) {
-        let mut state = self.state.lock();
-        while !state.1 {
-            self.changed.wait(&mut state);
-        }
+        eventually("somebody waits", || self.0.reached.load(Ordering::SeqCst));
     }
 
     fn open(&self) {
-        self.state.lock().0 = true;
-        self.changed.notify_all();
+        self.0.is_open.store(true, Ordering::SeqCst);
     }
 }
 
-/// A gate that is open in the end: a store that is dropped waits for what it holds.
-struct Held(Arc<Gate>);
-
-impl Drop for Held {
+impl Drop for Gate {
     fn drop(&mut self) {
-        self.0.open();
+        self.open();
     }
 }
 
 /// A store with a sync under way beside the leader, who has all other calls to itself. `fault` is what becomes of that sync,
 /// and of no other.
-fn syncing(disk: &Disk, fault: Option<Fault>) -> (Values, Held) {
+fn syncing(disk: &Disk, fault: Option<Fault>) -> (Values, Gate) {
     let store = Store::builder().durability(NOW).open_on(disk).expect("the disk works");
     store.put("reserves", Vec::new()).expect("the disk works");
     eventually("it is synced", || survives(disk, "reserves"));
-    let gate = Held(Arc::default());
-    let held = Arc::clone(&gate.0);
+    let gate = Gate::default();
+    let pass = gate.pass();
     disk.on_call(move |_, step| {
         if step.call == Call::Sync && is_beside() {
-            held.pass();
+            pass();
         }
     });
     disk.fail_every(Call::Sync, fault);
     store.put("first", Vec::new()).expect("nobody waits for the sync");
-    gate.0.wait_for_somebody();
+    gate.wait_for_somebody();
     disk.fail_every(Call::Sync, None);
     (store, gate)
 }
@@ -83,14 +81,14 @@ fn is_poisoned(store: &Values) -> bool {
 /// What one thread does while the sync is held, and after it.
 fn held<T: Send + 'static>(
     store: &Values,
-    gate: &Held,
+    gate: &Gate,
     body: impl FnOnce(Values) -> T + Send + 'static,
 ) -> T {
     let other = store.clone();
     let waiting = thread::spawn(move || body(other));
     thread::sleep(Duration::from_millis(20));
     let waits = !waiting.is_finished();
-    gate.0.open();
+    gate.open();
     let outcome = waiting.join().expect("it does not panic");
     assert!(waits, "it does not wait for the sync under way");
     outcome
@@ -100,12 +98,18 @@ fn held<T: Send + 'static>(
 fn who_writes_goes_on_while_it_is_synced() {
     let disk = Disk::new().with_threads();
     let (store, gate) = syncing(&disk, None);
-    for number in 0..100 {
-        store.put(format!("{number}"), Vec::new()).unwrap();
-    }
+    let writer = thread::spawn({
+        let store = store.clone();
+        move || {
+            for number in 0..100 {
+                store.put(number.to_string(), Vec::new()).unwrap();
+            }
+        }
+    });
+    eventually("it has written", || writer.is_finished());
     let before = disk.syncs();
     assert!(store.contains("99") && !survives(&disk, "first"));
-    gate.0.open();
+    gate.open();
     // The disk takes it as written before the sync; the log does not know that.
     eventually("what was written meanwhile is synced next", || disk.syncs() == before + 2);
     assert!(survives(&disk, "99"));
@@ -134,7 +138,7 @@ fn a_segment_is_started_after_the_sync_under_way_and_the_next_is_synced_too() {
     });
     thread::sleep(Duration::from_millis(20));
     let early = has_second(&looking);
-    gate.0.open();
+    gate.open();
     compacting.join().unwrap().unwrap();
     assert!(!early && has_second(&disk));
     store.put("second", Vec::new()).unwrap();
@@ -186,19 +190,19 @@ fn after_a_sync_that_fails_beside_the_leader_there_is_none_that_succeeds() {
 fn what_is_written_while_a_sync_fails_is_not_told() {
     let disk = Disk::new().with_threads();
     let (store, gate) = syncing(&disk, Some(Fault::Io));
-    let writing = Held(Arc::default());
-    let held_write = Arc::clone(&writing.0);
+    let writing = Gate::default();
+    let pass = writing.pass();
     disk.on_call(move |_, step| {
         if step.call == Call::Write {
-            held_write.pass();
+            pass();
         }
     });
     let other = store.clone();
     let put = thread::spawn(move || other.put("second", Vec::new()));
-    writing.0.wait_for_somebody();
-    gate.0.open();
+    writing.wait_for_somebody();
+    gate.open();
     eventually("the sync fails", || store.inner.journal.as_ref().unwrap().log.has_sync_failed());
-    writing.0.open();
+    writing.open();
     assert!(put.join().unwrap().is_err());
     assert!(!store.contains("second") && is_poisoned(&store));
 }
