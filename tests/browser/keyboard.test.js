@@ -98,6 +98,42 @@ test("escape_leaves_an_edit_and_asks_if_something_would_be_lost", async () => {
   assert.equal(await focused(), "edit");
 });
 
+test("a_question_asked_in_the_frame_that_closes_another_is_answered", async () => {
+  await open();
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#versions button");
+  await page.keyboard.press("e");
+  await page.keyboard.insertText("x");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("#confirm[open]");
+  await page.evaluate(() => {
+    document.querySelector("#confirm").close("no");
+    document.querySelector("#text").dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  });
+  await page.click("#confirm-yes");
+  await page.waitForSelector("#editor", { state: "hidden" });
+});
+
+test("a_conflict_shown_in_the_frame_that_closes_another_is_saved", async () => {
+  await open();
+  await page.click("#list a[href*='users%2F1']");
+  await page.waitForSelector("#versions button");
+  await page.click("#edit");
+  await page.fill("#text", '{"age": 31}');
+  await server.put("users/1", { key: "users/1", age: 30, other: true });
+  await page.click("#banner .link");
+  await page.waitForSelector("#conflict[open]");
+  await page.evaluate(() => {
+    document.querySelector("#conflict").close();
+    document.querySelector("#banner .link").click();
+  });
+  await page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
+  await page.click("#conflict-save");
+  await shows("#status", "Merged and saved");
+  assert.deepEqual(await server.json("users/1"), { age: 31, other: true });
+});
+
 test("help_says_what_the_keys_are_and_gives_the_focus_back", async () => {
   await open();
   await page.focus("#new");

@@ -411,6 +411,68 @@ test("the_page_comes_back_after_a_restart_and_shows_what_it_missed", async () =>
   await page.waitForSelector("[data-state=live]");
 });
 
+test("what_is_written_between_the_document_and_the_list_is_shown", async () => {
+  await server.put("doc", user());
+  const page = await openPage(browser, "about:blank");
+  pages.push(page);
+  // The list, and with it the watch, begins after a change that the document was read before.
+  await page.route("**/v1/kv?*", async (route) => {
+    await shows(page, "#content", '"age": 30');
+    await server.put("doc", user({ age: 66 }));
+    await route.continue();
+  }, { times: 1 });
+  await page.goto(`${server.url}/#key=doc`);
+  await shows(page, "#content", '"age": 66');
+});
+
+test("a_change_that_could_not_be_read_is_read_later", async () => {
+  await server.put("doc", user());
+  const page = await openLive("#key=doc");
+  await page.route("**/v1/history/doc", (route) => route.abort(), { times: 1 });
+  await server.put("doc", user({ age: 66 }));
+  await page.waitForSelector("#status[data-kind=error]");
+  await shows(page, "#content", '"age": 66');
+  await page.waitForFunction(() => document.querySelector("#status").textContent === "");
+});
+
+test("nothing_is_taken_from_under_the_mouse_where_nothing_changed", async () => {
+  await server.put("doc", user());
+  const page = await openLive("#key=doc");
+  await page.evaluate(() => { document.querySelector("#versions button").dataset.isMarked = "yes"; });
+  const isRead = page.waitForResponse("**/v1/history/doc");
+  await page.fill("#prefix", "d");
+  await (await isRead).finished();
+  await page.evaluate(() => new Promise((done) => { setTimeout(done, 200); }));
+  assert.equal(await page.locator("#versions button[data-is-marked]").count(), 1);
+});
+
+test("what_the_server_said_to_the_token_before_is_not_said_of_this_one", async () => {
+  await server.stop();
+  const token = "eyNmb6UhvQdX5pLwK3z8";
+  server = await Server.start("--auth-token-file", await textFile(`${token}\n`));
+  server.headers = { authorization: `Bearer ${token}` };
+  await server.put("doc", user());
+  const page = await open("#key=doc");
+  await shows(page, "#access", "wants a bearer token");
+  // The answer to the first token comes when the second is in use.
+  let refuse;
+  const isRefused = new Promise((done) => { refuse = done; });
+  await page.route("**/v1/kv?*", async (route) => {
+    const response = await route.fetch();
+    await shows(page, "#content", '"age": 30');
+    await route.fulfill({ response });
+    refuse();
+  }, { times: 1 });
+  for (const text of ["not-the-token-of-the-server", token]) {
+    await page.fill("#token", text);
+    await page.press("#token", "Enter");
+    if (text !== token) await page.click("#token-button");
+  }
+  await isRefused;
+  await page.waitForSelector("[data-state=live]");
+  assert.equal(await page.isVisible("#access"), false);
+});
+
 test("in_strict_mode_a_412_shows_the_conflict_too", async () => {
   await server.stop();
   server = await Server.start("--precondition-status", "412");

@@ -24,6 +24,11 @@ export class Refused extends Error {
     this.source = source;
   }
 
+  // Whether the same request would be refused again. What is no `Refused` is a server that did not answer.
+  get isLasting() {
+    return this.status < 500 && this.status !== 429;
+  }
+
   get kind() {
     return String(this.problem.type ?? "").split("/").pop();
   }
@@ -51,7 +56,8 @@ export async function request(path, options = {}) {
     ...options, headers, cache: "no-store", credentials: "same-origin", redirect: "error",
   });
   if (response.ok) return response;
-  if (response.status === 401) access.demanded(Boolean(token));
+  // An answer to the token before this one says nothing of this one.
+  if (response.status === 401 && token === sessionStorage.getItem(TOKEN)) access.demanded(Boolean(token));
   throw await refusal(response);
 }
 

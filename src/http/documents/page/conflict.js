@@ -18,6 +18,8 @@ export class ConflictDialog {
     byId("conflict-theirs").addEventListener("click", () => this.keepTheirs());
     byId("by-hand").addEventListener("change", () => this.onByHand());
     this.dialog.addEventListener("close", () => {
+      // It comes a frame after the dialog was closed, when the next conflict may be open.
+      if (this.dialog.open) return;
       const { conflict } = this;
       this.conflict = null;
       if (conflict) this.told.onBack(conflict);

@@ -38,10 +38,12 @@ function scope() {
 function begin(revision) {
   byId("store").textContent = `Revision ${revision}`;
   watch.follow(scope(), revision);
+  // The watch tells what comes after the list. What was read of the document may be from before it.
+  refresh();
 }
 
 function listFailed(error) {
-  if (error instanceof Refused && error.status < 500 && error.status !== 429) {
+  if (error instanceof Refused && error.isLasting) {
     connectionIs("lost", error.status === 401 ? "No access" : "Not live");
     byId("list-note").textContent = error.message;
     return;
@@ -75,14 +77,19 @@ function committed(revision, events) {
 function compacted() {
   say("Too much has changed since; everything was read anew.");
   list.load(list.prefix);
-  refresh();
 }
 
+// Reads the open document anew, and if no answer comes, again: nobody will tell of the change once more.
 async function refresh() {
+  clearTimeout(refresh.timer);
   try {
     await view.refresh();
+    if (refresh.isLate) say("");
+    refresh.isLate = false;
   } catch (error) {
     say(error.message, "error");
+    refresh.isLate = !(error instanceof Refused && error.isLasting);
+    if (refresh.isLate) refresh.timer = setTimeout(refresh, RETRY_MS);
   }
 }
 
@@ -133,11 +140,7 @@ async function route() {
     view.key = key;
     watch.widen(scope());
     byId("content").replaceChildren();
-    try {
-      await view.open(key);
-    } catch (error) {
-      say(error.message, "error");
-    }
+    await refresh();
   }
   render();
 }
@@ -233,9 +236,13 @@ function ask(heading, what, yes) {
   byId("confirm-yes").textContent = yes;
   confirm.returnValue = "no";
   confirm.showModal();
-  return new Promise((answer) => {
-    confirm.addEventListener("close", () => answer(confirm.returnValue === "yes"), { once: true });
-  });
+  ask.answer?.(false);
+  return new Promise((answer) => { ask.answer = answer; });
+}
+
+function answered() {
+  // It comes a frame after the dialog was closed, when the next question may be open.
+  if (!byId("confirm").open) ask.answer(byId("confirm").returnValue === "yes");
 }
 
 const KEYS = {
@@ -292,7 +299,6 @@ function useToken(event) {
   byId("token").value = "";
   show(byId("access"), false);
   list.load(list.prefix);
-  refresh().then(render);
 }
 
 function typed() {
@@ -318,6 +324,7 @@ byId("new").addEventListener("click", create);
 byId("edit").addEventListener("click", edit);
 byId("delete").addEventListener("click", deleteShown);
 byId("cancel").addEventListener("click", cancel);
+byId("confirm").addEventListener("close", answered);
 byId("back").addEventListener("click", () => go(null));
 byId("skip").addEventListener("click", () => byId("main").focus());
 byId("help-button").addEventListener("click", () => byId("help").showModal());

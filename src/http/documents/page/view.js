@@ -31,15 +31,12 @@ export class DocumentView {
   }
 
   get shown() {
-    return this.versions.find((version) => version.revision === this.pinned) ?? this.versions.at(-1) ?? null;
+    return this.among(this.versions);
   }
 
-  async open(key) {
-    if (key !== this.key) {
-      this.close();
-      this.key = key;
-    }
-    await this.refresh();
+  // Of these, the one to show.
+  among(versions) {
+    return versions.find((version) => version.revision === this.pinned) ?? versions.at(-1) ?? null;
   }
 
   // Reads what there is now. While that is under way, another call has it read once more.
@@ -56,11 +53,13 @@ export class DocumentView {
         this.isStale = false;
         const versions = await readVersions(key);
         if (this.key !== key) return;
+        if (isSame(versions, this.versions)) continue;
+        const shown = this.among(versions);
+        if (shown) await loadContent(shown);
+        if (versions.length) await loadContent(versions.at(-1));
+        if (this.key !== key) return;
         const before = this.versions.at(-1)?.revision;
         this.versions = versions;
-        if (this.shown) await loadContent(this.shown);
-        if (this.current) await loadContent(this.current);
-        if (this.key !== key) return;
         this.render();
         const after = versions.at(-1)?.revision;
         if (before !== after) this.told.onChange(this.current, before !== undefined);
@@ -159,4 +158,10 @@ export class DocumentView {
     element("a", { href: url, download: shown.key.split("/").pop() }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
+}
+
+// Whether it would show the same. What is shown is not replaced then: it would be taken from under who is clicking on it.
+function isSame(versions, shown) {
+  return versions.length === shown.length
+    && versions.every(({ revision, etag }, index) => revision === shown[index].revision && etag === shown[index].etag);
 }

@@ -51,7 +51,7 @@ export class Watch {
         await this.read(running);
       } catch (error) {
         if (this.running !== running) return;
-        if (error instanceof Refused && error.status < 500 && error.status !== 429) {
+        if (error instanceof Refused && error.isLasting) {
           this.running = null;
           this.told.onState("lost", error.status === 401 ? "No access" : `Not live: ${error.message}`);
           return;
