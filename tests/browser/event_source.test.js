@@ -50,7 +50,7 @@ test("an_event_source_has_no_gap_and_no_duplicate_across_restarts", async () => 
     await server.restart();
     // Written before the browser is back: it has to be told of these, too.
     for (let index = 0; index < WRITES / 2; index += 1) await write();
-    await page.waitForFunction((opened) => window.opened === opened, restart + 2, { timeout: 20_000 });
+    await page.waitForFunction((opened) => window.opened === opened, restart + 2);
   }
   await write();
   await page.waitForFunction((last) => window.seen.at(-1)?.value === last, count - 1);
@@ -71,7 +71,7 @@ test("an_event_source_goes_on_after_a_crash", async () => {
   await server.end("SIGKILL");
   await server.run(server.port);
   await server.put("k/1", WRITES);
-  await page.waitForFunction((length) => window.seen.length > length, WRITES, { timeout: 20_000 });
+  await page.waitForFunction((length) => window.seen.length > length, WRITES);
   const seen = await page.evaluate(() => window.seen);
   await page.context().close();
   await server.stop();
