@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 /// The name is written into the log, and a log written with one codec is refused by another. Change the
 /// name whenever the encoding changes.
 pub trait Codec: Send + Sync + 'static {
-    /// At most 16 bytes of ASCII.
+    /// At most 16 bytes of ASCII: with more, what opens a log with it does not compile.
     const NAME: &'static str;
 
     /// Appends the encoding of `value` to `out`.
@@ -24,12 +24,13 @@ pub trait Codec: Send + Sync + 'static {
     /// Decodes a value from exactly `bytes`.
     ///
     /// # Errors
-    /// If `bytes` are not the whole encoding of a `T`, or claim more memory than [`DECODE_LIMIT`].
+    /// If `bytes` are not the whole encoding of a `T`, or, in bincode, claim more than [`DECODE_LIMIT`].
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>;
 }
 
 #[cfg(feature = "log")]
-/// The most memory, in bytes, that decoding one key or value may claim: 256 MiB.
+/// The most encoded bytes that bincode reads of one key or value, and of the length of what it contains: 256 MiB. In memory
+/// that may be more, as a type's values are larger than what they are encoded as. postcard has no such limit.
 pub const DECODE_LIMIT: usize = 256 << 20;
 
 /// A key or value could not be encoded or decoded.

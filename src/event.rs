@@ -169,7 +169,8 @@ pub enum WatchError {
     )]
     #[non_exhaustive]
     Compacted {
-        /// The oldest revision since which a watch can be opened.
+        /// What came after this revision is known whole: a watch can be opened since it. After an unclean stop one can be opened
+        /// since some older revisions, too, before the ones that may have been lost.
         oldest: Revision,
     },
     /// The store has not come to the revision asked for.

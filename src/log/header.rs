@@ -123,7 +123,7 @@ impl Header {
     }
 }
 
-/// A codec's name as the header keeps it.
+/// A codec's name as the header keeps it, which has been checked to fit.
 pub(super) fn codec_field(name: &str) -> [u8; 16] {
     let mut field = [0; 16];
     for (byte, letter) in field.iter_mut().zip(name.bytes()) {

@@ -134,6 +134,13 @@ where
         self,
         directory: Arc<dyn Directory>,
     ) -> Result<Store<K, V, S>, OpenError> {
+        // A log that keeps a part of the name only could be taken for one of another codec.
+        const {
+            assert!(
+                C::NAME.len() <= 16 && C::NAME.is_ascii(),
+                "Codec::NAME is at most 16 bytes of ASCII"
+            );
+        }
         let started = Instant::now();
         let Self { hasher, settings, log: log_settings, .. } = self;
         let options = Options {

@@ -60,7 +60,8 @@ mod sealed {
 /// If the log has **no room** at that moment, it is decided only when it is polled or waited for: such writes
 /// keep no order among themselves, and dropping one drops the write. So it is before the first commit after opening a
 /// log that had been closed in good order, when more is submitted at once than the log has set space aside for (64 KiB
-/// in a new log, growing with it to 4 MiB), and while its buffers are full (8 MiB). Who relies on the order waits for
+/// in a new log, growing with it to 4 MiB), while its buffers are full (8 MiB), and where the reserved revisions are used up
+/// ([`Builder::revision_block`](crate::Builder::revision_block)). Who relies on the order waits for
 /// one write before submitting the next.
 ///
 /// Its waker is called on a thread that serves all futures of the store, and like every waker must not block.

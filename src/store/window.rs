@@ -153,7 +153,7 @@ impl<K, V> Window<K, V> {
         let added = commit.changes().len();
         self.changes += added;
         self.commits.push_back(commit);
-        if self.changes >= self.max_changes + LEAVING {
+        if self.changes.saturating_sub(LEAVING) >= self.max_changes {
             let most = LEAVING.max(2 * added);
             evicted.extend(std::iter::from_fn(|| self.pop(shown)).take(most));
         }

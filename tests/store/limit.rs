@@ -1,6 +1,6 @@
 //! Every limit at its edge: just allowed, just refused, and the store as it was.
 
-use ifmatch::{Durability, Reason, Revision, Store, UPDATE_ATTEMPTS, WriteError};
+use ifmatch::{Builder, Durability, Reason, Revision, Store, UPDATE_ATTEMPTS, WriteError};
 
 use crate::common::{read_files, scratch, write_files};
 use crate::home::HOMES;
@@ -48,6 +48,34 @@ fn a_store_for_no_keys_holds_none() {
             assert!(store.delete(1).unwrap().is_none());
         };
         home.run(|builder| builder.max_keys(0), test, |store| assert!(store.is_empty()));
+    }
+}
+
+/// The window did not take it: each write panicked when it had taken place, and on a log that could not be opened again.
+#[test]
+fn the_largest_settings_are_taken_as_they_are() {
+    for home in HOMES {
+        let largest = |builder: Builder<u32, u32>| {
+            let builder = builder.watch_window(usize::MAX).history(usize::MAX);
+            let builder = builder.history_commits(u64::MAX).max_deleted(usize::MAX);
+            builder.max_snapshots(u64::MAX).max_keys(u64::MAX)
+        };
+        let write = |store: &Store<u32, u32>| {
+            let newest = store.revision();
+            (0..100).for_each(|key| assert!(store.put(key % 30, key).is_ok()));
+            store.delete(7).unwrap();
+            assert_eq!((store.len(), store.revision().get()), (29, newest.get() + 101));
+            let snapshot = store.snapshot();
+            assert_eq!(snapshot.iter().count(), 29);
+        };
+        home.run(largest, write, |store| assert_eq!(store.len(), 29));
+    }
+    let directory = scratch();
+    for _ in 0..3 {
+        let builder = Store::<u32, u32>::builder().segment_bytes(usize::MAX);
+        let builder = builder.revision_block(u64::MAX).compact_after(u64::MAX);
+        let store = builder.max_record_bytes(u32::MAX).open(directory.path()).unwrap();
+        store.put(1, 1).unwrap();
     }
 }
 
