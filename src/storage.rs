@@ -19,7 +19,7 @@ use std::io;
 use std::path::Path;
 
 pub(crate) use self::files::{
-    Files, copy_permissions, exists, move_directory, real_path, remove_directory,
+    Files, copy_permissions, exists, lock_directory, move_directory, real_path, remove_directory,
 };
 
 /// One directory, in which all names are plain file names.

@@ -1,5 +1,7 @@
 //! A directory that is made under another name, and gets its own when it is whole.
 
+use std::fmt::Debug;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::log::{self, is_log_file};
@@ -14,6 +16,9 @@ pub(super) struct Building {
     path: PathBuf,
     /// The same, and which directories above had to be made for it.
     files: Files,
+    /// Until it has its name, or is gone, or somebody else would begin by clearing it away.
+    _lock: Box<dyn Debug + Send>,
+    is_finished: bool,
 }
 
 impl Building {
@@ -29,9 +34,15 @@ impl Building {
         let mut name = destination.file_name().unwrap_or_default().to_owned();
         name.push(".partial");
         let path = destination.with_file_name(name);
+        let files = Files::new(&path);
+        files.create().map_err(MaintenanceError::io("create", &path))?;
+        let lock = storage::lock_directory(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => MaintenanceError::Locked { path: path.clone() },
+            _ => MaintenanceError::io("lock", &path)(error),
+        })?;
         clear(&path)?;
-        let building = Self { destination: destination.to_owned(), files: Files::new(&path), path };
-        building.files.create().map_err(MaintenanceError::io("create", &building.path))?;
+        let destination = destination.to_owned();
+        let building = Self { destination, path, files, _lock: lock, is_finished: false };
         // Before there is anything in it for others to read.
         storage::copy_permissions(like, &building.path)
             .map_err(MaintenanceError::io("set the permissions of", &building.path))?;
@@ -47,19 +58,25 @@ impl Building {
     }
 
     /// It is whole: gives it its name, durably.
-    pub(super) fn finish(&self) -> Result<(), MaintenanceError> {
+    pub(super) fn finish(mut self) -> Result<(), MaintenanceError> {
         let failed = |action| MaintenanceError::io(action, &self.path);
         self.files.sync().map_err(failed("sync"))?;
         self.files.sync_parents().map_err(failed("sync the parents of"))?;
         refuse_unless_empty(&self.destination)?;
         let failed = MaintenanceError::io("give the copy its name", &self.destination);
-        storage::move_directory(&self.path, &self.destination).map_err(failed)
+        let moved = storage::move_directory(&self.path, &self.destination).map_err(failed);
+        // It may have its name though that could not be synced.
+        self.is_finished = moved.is_ok() || refuse_unless_empty(&self.destination).is_err();
+        moved
     }
 }
 
 impl Drop for Building {
     /// What was not finished is of no use to anybody.
     fn drop(&mut self) {
+        if self.is_finished {
+            return;
+        }
         let _left_over = clear(&self.path);
         let _gone_already = storage::remove_directory(&self.path);
     }

@@ -43,14 +43,18 @@ impl Directory for Files {
         fs::create_dir_all(&self.path)
     }
 
-    /// The directory may be older than this: its creator may have been killed before it came to this.
+    /// The directory may be older than this, and so may those above: their creator may have been killed before it came to
+    /// this. Of what is above and not ours it is tried only, since not all that can be passed can be opened.
     fn sync_parents(&self) -> io::Result<()> {
         let created = std::mem::take(&mut *self.created.lock());
-        for path in created.iter().map(PathBuf::as_path).chain([self.path.as_path()]) {
-            match path.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent)?,
-                Some(_) => sync_directory(Path::new("."))?,
-                None => {}
+        for path in self.path.ancestors() {
+            let synced = match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
+                Some(_) => sync_directory(Path::new(".")),
+                None => Ok(()),
+            };
+            if path == self.path || created.iter().any(|created| created == path) {
+                synced?;
             }
         }
         Ok(())
@@ -155,13 +159,49 @@ impl File for fs::File {
     }
 }
 
-/// Gives `to` the permissions that `from` has, if that is there.
+/// Gives the directory `to` the permissions that `from` has, if that is there; its owner may write to it in any case.
 pub(crate) fn copy_permissions(from: &Path, to: &Path) -> io::Result<()> {
     match fs::metadata(from) {
-        Ok(found) => fs::set_permissions(to, found.permissions()),
+        Ok(found) => fs::set_permissions(to, with_owner(found.permissions())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+#[cfg(unix)]
+fn with_owner(mut permissions: fs::Permissions) -> fs::Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    permissions.set_mode(permissions.mode() | 0o700);
+    permissions
+}
+
+#[cfg(not(unix))]
+fn with_owner(permissions: fs::Permissions) -> fs::Permissions {
+    permissions
+}
+
+/// Locks the directory itself, whatever name it is given, against others who do so. `WouldBlock`: somebody has it, or it has
+/// another name by now.
+#[cfg(unix)]
+pub(crate) fn lock_directory(path: &Path) -> io::Result<Box<dyn Debug + Send>> {
+    use std::os::unix::fs::MetadataExt;
+    let directory = fs::File::open(path)?;
+    match directory.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    let (locked, named) = (directory.metadata()?, fs::metadata(path)?);
+    match (locked.dev(), locked.ino()) == (named.dev(), named.ino()) {
+        true => Ok(Box::new(Locked(directory))),
+        false => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+/// Elsewhere a directory cannot be opened, and two who make the same one at a time are not kept apart.
+#[cfg(not(unix))]
+pub(crate) fn lock_directory(_path: &Path) -> io::Result<Box<dyn Debug + Send>> {
+    Ok(Box::new(()))
 }
 
 /// Whether there is something at `path`.
@@ -169,15 +209,19 @@ pub(crate) fn exists(path: &Path) -> io::Result<bool> {
     path.try_exists()
 }
 
-/// The directory with all symbolic links and `..` followed; of one that does not exist yet that of its parent, with its name.
+/// The directory with all symbolic links and `..` followed; of one that does not exist yet that of the nearest above it which
+/// does, with the names below that.
 pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
     match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = match path.parent() {
                 Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => Path::new("."),
+                Some(_) => Path::new("."),
+                None => return Err(error),
             };
-            Ok(parent.canonicalize()?.join(path.file_name().unwrap_or_default()))
+            // What has no name ends in "..", of something that is not there.
+            let name = path.file_name().ok_or(error)?;
+            Ok(real_path(parent)?.join(name))
         }
         found => found,
     }

@@ -182,6 +182,45 @@ fn a_store_backs_itself_up() {
     assert_eq!(place.names(), ["copy", "data"]);
 }
 
+/// One of them removed what the other had copied, which then gave its name to the rest, and said that it was whole.
+#[cfg(unix)]
+#[test]
+fn of_two_backups_to_one_place_at_a_time_one_is_refused_and_the_other_whole() {
+    let past = Past::new(Shape::Segments, true);
+    let place = Place::new(&past.files);
+    let (data, copy) = (place.data(), place.path("copy"));
+    let mut refused = 0;
+    let made = maintenance::backup(&data, &copy, &mut |_| {
+        let other = maintenance::backup(&data, &copy, &mut |_| {});
+        assert!(matches!(other, Err(MaintenanceError::Locked { .. })), "{other:?}");
+        refused += 1;
+    });
+    assert!(refused > 0);
+    assert_eq!(made.unwrap().revision, past.newest());
+    assert_eq!(state(&opened(&copy)), past.at(past.newest()));
+    let restored = place.path("restored");
+    maintenance::restore(&data, &restored, 1, &mut |_| {
+        let other = maintenance::restore(&data, &restored, 1, &mut |_| {});
+        assert!(matches!(other, Err(MaintenanceError::Locked { .. })), "{other:?}");
+    })
+    .unwrap();
+    assert!(verify(&restored).is_sound());
+    assert_eq!(place.names(), ["copy", "data", "restored"]);
+}
+
+#[test]
+fn the_directories_above_a_copy_are_made() {
+    let past = Past::new(Shape::Segments, true);
+    let place = Place::new(&past.files);
+    let copy = place.path("a/b/copy");
+    maintenance::backup(place.data(), &copy, &mut |_| {}).unwrap();
+    assert_eq!(verify(&copy).newest, past.newest());
+    let inside = maintenance::backup(place.data(), place.data().join("a/b"), &mut |_| {});
+    assert!(matches!(inside, Err(MaintenanceError::Inside { .. })), "{inside:?}");
+    let nowhere = maintenance::backup(place.data(), place.path("no/.."), &mut |_| {});
+    assert!(matches!(nowhere, Err(MaintenanceError::Io { .. })), "{nowhere:?}");
+}
+
 /// It was taken for what an interrupted backup had left, and removed under the store that had it open.
 #[test]
 fn a_store_that_has_such_a_name_is_not_taken_for_a_left_over() {
@@ -205,9 +244,10 @@ fn what_others_may_not_read_they_may_not_read_in_a_copy() {
     let place = Place::new(&past.files);
     let mode =
         |name: &str| std::fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o777;
-    for allowed in [0o700, 0o750] {
-        std::fs::set_permissions(place.data(), PermissionsExt::from_mode(allowed)).unwrap();
-        let (copy, restored) = (format!("copy{allowed}"), format!("restored{allowed}"));
+    // Who may not write to it could not restore it.
+    for (original, allowed) in [(0o700, 0o700), (0o750, 0o750), (0o550, 0o750)] {
+        std::fs::set_permissions(place.data(), PermissionsExt::from_mode(original)).unwrap();
+        let (copy, restored) = (format!("copy{original}"), format!("restored{original}"));
         maintenance::backup(place.data(), place.path(&copy), &mut |_| {}).unwrap();
         maintenance::restore(place.path(&copy), place.path(&restored), 1, &mut |_| {}).unwrap();
         assert_eq!((mode(&copy), mode(&restored)), (allowed, allowed));
