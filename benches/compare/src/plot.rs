@@ -113,19 +113,47 @@ fn bars_of(path: &Path, lines: &[&Line]) -> Result<(), Error> {
     };
     let (legend, area) = legend_of(&root, &format!("{title}: {unit_name}, {better}"))?;
     let width = first.figures.len() as f64 + 1.5;
-    let mut chart = ChartBuilder::on(&area)
-        .margin(8)
-        .x_label_area_size(26)
-        .y_label_area_size(56)
-        .build_cartesian_2d(0.0..width * lines.len() as f64, 0.0..most / unit * 1.08)?;
-    mesh_y(&mut chart)?;
-    let axis = chart.plotting_area().clone();
+    let mut chart = ChartBuilder::on(&area);
+    chart.margin(8).x_label_area_size(26).y_label_area_size(56);
+    let x = 0.0..width * lines.len() as f64;
+    let least = figures().map(|figure| figure.series.min()).fold(most, f64::min);
+    if first.unit == Unit::Seconds && most > MANY_TIMES * least {
+        let range = least / unit / 1.3..most / unit * 1.3;
+        let mut chart = chart.build_cartesian_2d(x, range.clone().log_scale())?;
+        draw_bars(&root, &legend, &mut chart, range.start, unit, lines)?;
+    } else {
+        let range = 0.0..most / unit * 1.08;
+        let mut chart = chart.build_cartesian_2d(x, range.clone())?;
+        draw_bars(&root, &legend, &mut chart, range.start, unit, lines)?;
+    }
+    root.present()?;
+    Ok(())
+}
+
+/// Times that are so far apart are shown by factors, or the shortest would not be seen.
+const MANY_TIMES: f64 = 50.0;
+
+fn draw_bars<X, Y>(
+    root: &Area<'_>,
+    legend: &Legend<'_>,
+    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
+    bottom: f64,
+    unit: f64,
+    lines: &[&Line],
+) -> Result<(), Error>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    mesh_y(chart)?;
+    let width = lines[0].figures.len() as f64 + 1.5;
     for (group, line) in lines.iter().enumerate() {
         let begin = group as f64 * width + 0.75;
         for (index, Figure { name, series, .. }) in line.figures.iter().enumerate() {
             let (left, height) = (begin + index as f64, series.median() / unit);
             let colour = colour_of(name);
-            axis.draw(&Rectangle::new([(left, 0.0), (left + 0.86, height)], colour.filled()))?;
+            let axis = chart.plotting_area();
+            axis.draw(&Rectangle::new([(left, bottom), (left + 0.86, height)], colour.filled()))?;
             let spread = [series.min(), series.max()].map(|y| (left + 0.43, y / unit));
             axis.draw(&PathElement::new(spread, TEXT.mix(0.6)))?;
             if group == 0 {
@@ -133,12 +161,11 @@ fn bars_of(path: &Path, lines: &[&Line]) -> Result<(), Error> {
             }
         }
         if line.threads > 0 {
-            let name = line.hands();
-            let (x, y) = axis.map_coordinate(&(begin + line.figures.len() as f64 / 2.0, 0.0));
-            centred(&root, &name, (x, y + 16))?;
+            let middle = begin + line.figures.len() as f64 / 2.0;
+            let (x, y) = chart.backend_coord(&(middle, bottom));
+            centred(root, &line.hands(), (x, y + 16))?;
         }
     }
-    root.present()?;
     Ok(())
 }
 
