@@ -5,7 +5,7 @@ use std::fmt;
 
 use axum::http::HeaderValue;
 
-/// A media type with its parameters, kept as it was written.
+/// A media type with its parameters, kept as it was written but for white space around it.
 ///
 /// ```
 /// use ifmatch::http::ContentType;
@@ -42,6 +42,8 @@ impl ContentType {
     /// # Errors
     /// [`InvalidContentType`].
     pub fn new(text: &str) -> Result<Self, InvalidContentType> {
+        // The value of a header neither begins nor ends with white space (RFC 9110 5.5).
+        let text = text.trim_ascii();
         // Almost every document has one of these: they take no memory of their own.
         for common in [Self::JSON, Self::OCTET_STREAM] {
             if text == common.0 {
@@ -136,6 +138,12 @@ mod tests {
         for (text, accepted) in cases {
             assert_eq!(ContentType::new(text).is_ok(), accepted, "{text:?}");
         }
+    }
+
+    #[test]
+    fn white_space_around_it_is_no_part_of_it() {
+        assert_eq!(ContentType::new(" text/plain\t").unwrap().as_str(), "text/plain");
+        assert_eq!(ContentType::new(" application/json").unwrap(), ContentType::JSON);
     }
 
     #[test]

@@ -138,7 +138,8 @@ impl Guard {
         self
     }
 
-    /// Whether there is no condition on a write at all.
+    /// Whether there is no condition on a write at all. A date is one, though a store of your own has none to compare it
+    /// with: there [`precondition`](Self::precondition) says whether a write demands anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.revision.is_none()

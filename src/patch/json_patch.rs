@@ -56,6 +56,18 @@ impl JsonPatch {
         Ok(Self { operations })
     }
 
+    /// How many operations it has.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub(crate) fn operations(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// How many of them copy, each of which may double a document.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub(crate) fn copies(&self) -> usize {
+        self.operations.iter().filter(|one| matches!(one, Operation::Copy { .. })).count()
+    }
+
     /// The document after all operations, in their order.
     ///
     /// The document may not grow over `max_bytes` of compact text, in between neither, and not be nested deeper than

@@ -82,6 +82,16 @@ fn who_may_not_read_is_shown_no_value_and_no_other_key() {
         assert!(!text.contains("links"), "no link resolves for them: {text}");
         assert_eq!(answer.header("preference-applied"), None, "{text}");
     }
+    // Of a prefix not even how much is under it, and when it was written.
+    for require in [r#"{"prefix": "a/", "empty": true}"#, &since] {
+        let problem = txn(require).problem(409, "transaction-conflict");
+        let failed = problem["conflicts"][0].as_object().unwrap();
+        assert!(
+            !failed.keys().any(|name| name.starts_with("current") || name == "key"),
+            "{problem}"
+        );
+        assert_eq!(failed["detail"], "it does not hold of the prefix");
+    }
     // What is in the way they are told.
     let lost = client.put("/v1/kv/a?revision=1", &[WRITER], "1");
     assert!(lost.problem(409, "stale-revision")["current_revision"].is_u64());

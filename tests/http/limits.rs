@@ -49,6 +49,21 @@ fn a_body_that_is_announced_too_large_is_refused_before_it_is_sent() {
 }
 
 #[test]
+fn a_chunked_body_that_was_asked_for_and_read_leaves_the_connection_as_it_is() {
+    let server = small(1_000);
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let head = b"PUT /v1/kv/a HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head).unwrap();
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    stream.write_all(b"2\r\nxx\r\n0\r\n\r\n").unwrap();
+    stream.write_all(b"GET /v1/kv/a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert!(answers.starts_with("HTTP/1.1 201") && answers.ends_with("\r\n\r\nxx"), "{answers}");
+}
+
+#[test]
 fn the_default_limit_is_8_mib() {
     let server = Server::new();
     let client = server.client();

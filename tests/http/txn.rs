@@ -213,6 +213,17 @@ fn at_most_16_prefixes_are_to_be_empty() {
 }
 
 #[test]
+fn at_most_256_prefixes_are_to_be_unchanged() {
+    let (_server, client) = server();
+    let since = client.put("/v1/kv/a", &[], "1").expect(201).revision();
+    let body =
+        |count| json!({"require": vec![json!({"prefix": "b/", "unchanged_since": since}); count]});
+    commit(&client, &body(256)).expect(200);
+    let problem = commit(&client, &body(257)).problem(400, "invalid-body");
+    assert!(problem["detail"].as_str().unwrap().contains("the limit is 256"), "{problem}");
+}
+
+#[test]
 fn the_limit_of_operations_is_4_093_also_with_a_record_for_repeats() {
     let (_server, client) = server();
     let body = |count: usize| {

@@ -23,7 +23,7 @@ use super::found::Found;
 use super::idempotency::{Done, Effect, Known, Repeatable};
 use super::json_patch::Patch;
 use super::keyspace::Prefix;
-use super::shared::Shared;
+use super::shared::{Recording, Shared};
 use crate::document_key::DocumentKey;
 use crate::http::etag::{ETag, origin_of};
 use crate::http::guard::Guard;
@@ -116,8 +116,8 @@ async fn patched<B: Backend>(
     max: usize,
 ) -> Result<Document, Problem> {
     let (patch, document) = (Arc::clone(patch), entry.document().clone());
-    let bytes = document.body().len();
-    shared.heavy().run(bytes, move || patch.apply(&document, max)).await
+    let weight = patch.weight(document.body().len());
+    shared.heavy().run(weight, move || patch.apply(&document, max)).await
 }
 
 impl From<Lost> for Failed {
@@ -336,18 +336,18 @@ impl DocumentWrite<'_> {
         if let Some(repeatable) = self.repeatable {
             txn = repeatable.record_in(txn, record, effect, origin);
         }
-        match shared.backend().commit(txn).await {
-            Ok(revision) => {
-                if self.repeatable.is_some() {
-                    shared.forget_repeatables();
-                }
-                Ok(Outcome {
-                    etag: ETag::from_origin(revision, origin),
-                    life: effect.life(revision),
-                    created: effect == Effect::Created,
-                    document: document.map(|document| (document, stamp.modified())),
-                })
-            }
+        let recording = self.repeatable.map(|_| Recording::new(shared));
+        let committed = shared.backend().commit(txn).await;
+        if let Some(recording) = recording {
+            recording.done(&committed);
+        }
+        match committed {
+            Ok(revision) => Ok(Outcome {
+                etag: ETag::from_origin(revision, origin),
+                life: effect.life(revision),
+                created: effect == Effect::Created,
+                document: document.map(|document| (document, stamp.modified())),
+            }),
             Err(CommitError::Conflicts { conflicts, .. }) => {
                 Err(self.conflicting(found, conflicts))
             }

@@ -1,9 +1,11 @@
-//! Patches of much JSON: away from the threads that answer requests, and only so many at a time.
+//! What much JSON takes: away from the threads that answer requests, and only so much at a time.
 //!
 //! As a tree JSON takes up to fifty times the memory of its text, and a patch may go over all of it a thousand times.
-//! What is small is done at once.
+//! What is small is done at once. What was begun goes on when its client has gone away, and a place is kept until it ends.
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What has more bytes is much.
 const MUCH: usize = 64 << 10;
@@ -14,24 +16,28 @@ const PERMITS: usize = 4;
 /// Who waits for a place is first served who came first.
 #[derive(Debug)]
 pub(super) struct Heavy {
-    patches: Semaphore,
-    documents: Semaphore,
+    patches: Arc<Semaphore>,
+    documents: Arc<Semaphore>,
 }
+
+/// A place, until it is dropped; `None` for what needs none.
+pub(super) type Place = Option<OwnedSemaphorePermit>;
 
 impl Heavy {
     pub(super) fn new() -> Self {
-        Self { patches: Semaphore::new(PERMITS), documents: Semaphore::new(PERMITS) }
+        let places = || Arc::new(Semaphore::new(PERMITS));
+        Self { patches: places(), documents: places() }
     }
 
-    /// A place for a patch of so many bytes, for as long as it is held as a tree; `None` if it needs none.
-    pub(super) async fn place(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+    /// A place for a patch of so many bytes, for as long as it is held as a tree.
+    pub(super) async fn place(&self, bytes: usize) -> Place {
         if bytes <= MUCH {
             return None;
         }
-        Some(self.patches.acquire().await.expect("it is never closed"))
+        Some(Arc::clone(&self.patches).acquire_owned().await.expect("it is never closed"))
     }
 
-    /// Does `work` on a document of so many bytes.
+    /// Does `work` that is as much as to read so many bytes.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         bytes: usize,
@@ -40,8 +46,12 @@ impl Heavy {
         if bytes <= MUCH {
             return work();
         }
-        let _place = self.documents.acquire().await.expect("it is never closed");
-        tokio::task::spawn_blocking(work).await.expect("a patch does not panic")
+        let place = Arc::clone(&self.documents).acquire_owned().await.expect("it is never closed");
+        let work = move || {
+            let _place = place;
+            work()
+        };
+        tokio::task::spawn_blocking(work).await.expect("what is done here does not panic")
     }
 }
 
@@ -83,5 +93,22 @@ mod tests {
         assert!(heavy.place(MUCH).await.is_none());
         let more = tokio::time::timeout(Duration::from_millis(5), heavy.place(MUCH + 1)).await;
         assert!(more.is_err(), "it waits");
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_keeps_its_place_until_it_ends() {
+        let heavy = Heavy::new();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let ended = Arc::new(std::sync::Mutex::new(ended));
+        for _ in 0..PERMITS {
+            let ended = Arc::clone(&ended);
+            let work = heavy.run(MUCH + 1, move || ended.lock().unwrap().recv());
+            let given_up = tokio::time::timeout(Duration::from_millis(5), work).await;
+            assert!(given_up.is_err());
+        }
+        let more = tokio::time::timeout(Duration::from_millis(5), heavy.run(MUCH + 1, || 7)).await;
+        assert!(more.is_err(), "it waits");
+        drop(end);
+        assert_eq!(heavy.run(MUCH + 1, || 7).await, 7);
     }
 }

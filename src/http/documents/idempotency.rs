@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 
 use crate::backend::{Backend, BackendSnapshot};
 use crate::error::Reason;
@@ -53,9 +53,10 @@ const RELEVANT: [HeaderName; 4] =
 #[derive(Debug)]
 pub(super) struct Idempotency {
     max: usize,
-    /// Known once they were counted. Other servers over the same backend make it a guess.
-    count: OnceCell<AtomicUsize>,
-    forgetting: Mutex<()>,
+    /// How many came since they were counted the last time.
+    new: AtomicUsize,
+    /// How many there are, once they were counted. Other servers over the same backend make it a guess.
+    known: Mutex<Option<usize>>,
 }
 
 /// A request that may be a repeat of an earlier one.
@@ -194,36 +195,37 @@ impl Repeatable {
 
 impl Idempotency {
     pub(super) fn new(max: usize) -> Self {
-        Self { max, count: OnceCell::new(), forgetting: Mutex::default() }
+        Self { max, new: AtomicUsize::new(0), known: Mutex::default() }
     }
 
-    /// A write was recorded: makes room for the next.
-    ///
-    /// It is done when others are: its failure only means that it is done later, by another.
-    pub(super) async fn recorded<B: Backend>(&self, backend: &B) {
-        let Ok(_alone) = self.forgetting.try_lock() else {
-            self.count(|count| count.fetch_add(1, Ordering::Relaxed));
-            return;
-        };
-        let counted = self.count.get_or_try_init(|| count(backend)).await;
-        let Ok(count) = counted else { return };
-        count.fetch_add(1, Ordering::Relaxed);
-        // Whoever comes meanwhile leaves theirs to this one.
+    /// A write was recorded.
+    pub(super) fn recorded(&self) {
+        self.new.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Makes room for the next. That it fails only means that it is done later, by another.
+    pub(super) async fn make_room<B: Backend>(&self, backend: &B) {
+        // Whoever comes meanwhile leaves theirs to the one who is at it, or to the next.
+        let Ok(mut known) = self.known.try_lock() else { return };
         loop {
-            let excess = count.load(Ordering::Relaxed).saturating_sub(self.max);
+            let new = self.new.swap(0, Ordering::Relaxed);
+            let count = match *known {
+                Some(count) => count + new,
+                None => match count(backend).await {
+                    Ok(count) => count,
+                    Err(_) => return,
+                },
+            };
+            *known = Some(count);
+            let excess = count.saturating_sub(self.max);
             let Ok(forgotten) = forget(backend, excess.min(BATCH), SystemTime::now()).await else {
                 return;
             };
-            count.fetch_sub(forgotten.min(count.load(Ordering::Relaxed)), Ordering::Relaxed);
-            if forgotten == 0 || count.load(Ordering::Relaxed) <= self.max {
+            let left = count.saturating_sub(forgotten);
+            *known = Some(left);
+            if forgotten == 0 || left + self.new.load(Ordering::Relaxed) <= self.max {
                 return;
             }
-        }
-    }
-
-    fn count(&self, change: impl FnOnce(&AtomicUsize) -> usize) {
-        if let Some(count) = self.count.get() {
-            change(count);
         }
     }
 }
@@ -297,7 +299,7 @@ fn read_by_time(key: &[u8]) -> Option<(u64, [u8; 32])> {
     Some((u64::from_be_bytes(*time), name.try_into().ok()?))
 }
 
-async fn count<B: Backend>(backend: &B) -> Result<AtomicUsize, Problem> {
+async fn count<B: Backend>(backend: &B) -> Result<usize, Problem> {
     let snapshot = backend.snapshot().await?;
     let (mut count, mut rest) = (0, Some(all_by_time()));
     while let Some(range) = rest {
@@ -305,7 +307,7 @@ async fn count<B: Backend>(backend: &B) -> Result<AtomicUsize, Problem> {
         count += page.entries.len();
         rest = page.rest;
     }
-    Ok(AtomicUsize::new(count.saturating_sub(1)))
+    Ok(count)
 }
 
 /// Forgets the oldest: at least `excess` of them if there are, and those whose time is over; `BATCH` at most, or as many as
@@ -375,6 +377,8 @@ async fn forget_some<B: Backend>(
 mod tests {
     use std::time::Duration;
 
+    use super::super::options::Options;
+    use super::super::shared::{Recording, Shared};
     use super::*;
     use crate::http::documents;
 
@@ -421,7 +425,8 @@ mod tests {
                     *b"origin",
                 ))
                 .unwrap();
-            idempotency.recorded(&store).await;
+            idempotency.recorded();
+            idempotency.make_room(&store).await;
         }
         assert_eq!(store.len(), 2 * 20);
     }
@@ -435,16 +440,50 @@ mod tests {
             request.record_in(Txn::new(), Precondition::Absent, Effect::Other, *b"origin")
         };
         store.commit(record(0)).unwrap();
-        idempotency.recorded(&store).await;
-        let another_forgets = idempotency.forgetting.lock().await;
+        idempotency.recorded();
+        idempotency.make_room(&store).await;
+        let another_forgets = idempotency.known.lock().await;
         for number in 1..1_000 {
             store.commit(record(number)).unwrap();
-            idempotency.recorded(&store).await;
+            idempotency.recorded();
+            idempotency.make_room(&store).await;
         }
         drop(another_forgets);
         store.commit(record(1_000)).unwrap();
-        idempotency.recorded(&store).await;
+        idempotency.recorded();
+        idempotency.make_room(&store).await;
         assert_eq!(store.len(), 2 * 20);
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_nobody_waits_for_any_more_is_counted_and_one_that_failed_is_not() {
+        let shared = Shared::new(documents().build(), Options::default().max_idempotency_keys(5));
+        let request = repeatable("key", b"");
+        let record = |name| {
+            let request = Repeatable { name: [name; 32], ..request.clone() };
+            request.record_in(Txn::new(), Precondition::Absent, Effect::Other, *b"origin")
+        };
+        let until = async |records: usize| {
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(shared.backend().len(), 2 * records);
+        };
+        for name in 0..9 {
+            let recording = Recording::new(&shared);
+            shared.backend().commit(record(name)).unwrap();
+            drop(recording);
+            until(usize::from(name + 1).min(5)).await;
+        }
+        for _ in 0..9 {
+            let recording = Recording::new(&shared);
+            let failed = shared.backend().commit(record(8));
+            assert!(failed.is_err());
+            recording.done(&failed);
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(shared.idempotency().new.load(Ordering::Relaxed), 0);
+        assert_eq!(*shared.idempotency().known.lock().await, Some(5));
     }
 
     #[tokio::test]

@@ -109,8 +109,9 @@ pub(super) async fn patch<B: Backend>(
     let kind = PatchKind::of(upload::content_type(request.headers())?.as_ref())?;
     let body = upload::body_of(request, shared.options()).await?;
     let repeatable = head.repeatable(&body)?;
-    let _place = shared.heavy().place(body.len()).await;
-    let change = Change::Patch(kind.parse(&body)?.into(), shared.options().max_body);
+    let place = shared.heavy().place(body.len()).await;
+    let patch = shared.heavy().run(body.len(), move || kind.parse(&body, place)).await?;
+    let change = Change::Patch(patch.into(), shared.options().max_body);
     head.write(&shared, change, None, repeatable.as_ref()).await
 }
 

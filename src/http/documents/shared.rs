@@ -6,9 +6,12 @@ use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Uri};
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
 use crate::backend::Backend;
+use crate::commit_error::CommitError;
 use crate::identity::Identity;
+use crate::revision::Revision;
 use crate::versioned::Versioned;
 
 use super::entry::Entry;
@@ -70,12 +73,6 @@ impl<B: Backend> Shared<B> {
         &self.0.heavy
     }
 
-    /// A write was recorded for repeats: older ones may be forgotten now.
-    pub(super) fn forget_repeatables(&self) {
-        let shared = self.clone();
-        tokio::spawn(async move { shared.idempotency().recorded(shared.backend()).await });
-    }
-
     /// What is stored under `key`, as a document.
     pub(super) fn entry(
         &self,
@@ -89,6 +86,33 @@ impl<B: Backend> Shared<B> {
 impl<B: Backend> Clone for Shared<B> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
+    }
+}
+
+/// A commit that records a write for repeats, while it is under way. Older records may be forgotten then, also if its client
+/// goes away, and nobody waits for how it ends.
+pub(super) struct Recording<B: Backend>(Option<Shared<B>>);
+
+impl<B: Backend> Recording<B> {
+    pub(super) fn new(shared: &Shared<B>) -> Self {
+        Self(Some(shared.clone()))
+    }
+
+    pub(super) fn done<K, V>(mut self, committed: &Result<Revision, CommitError<K, V>>) {
+        if let Err(CommitError::OutcomeUnknown(_)) | Ok(_) = committed {
+            return;
+        }
+        self.0 = None;
+    }
+}
+
+impl<B: Backend> Drop for Recording<B> {
+    fn drop(&mut self) {
+        let Some(shared) = self.0.take() else { return };
+        shared.idempotency().recorded();
+        // There is no runtime any more where one ends, and what it had under way.
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move { shared.idempotency().make_room(shared.backend()).await });
     }
 }
 

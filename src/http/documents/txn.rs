@@ -20,7 +20,7 @@ use crate::txn::{Requirement, Txn};
 use super::idempotency::{Effect, Known, Repeatable};
 use super::list::json;
 use super::prefer;
-use super::shared::{Mount, Shared};
+use super::shared::{Mount, Recording, Shared};
 use crate::http::caller::Caller;
 use crate::http::etag::origin_of;
 use crate::http::guard::Guard;
@@ -52,8 +52,7 @@ pub(super) async fn transact<B: Backend>(
     let headers = request.headers().clone();
     let body = upload::body_of(request, shared.options()).await?;
     let repeatable = Repeatable::of(&caller, &method, &uri, &headers, &body)?;
-    let transaction = body::read(&body)?;
-    drop(body);
+    let transaction = shared.heavy().run(body.len(), move || body::read(&body)).await?;
     if shared.options().require_preconditions && !is_guarded(transaction.txn()) {
         return Err(Problem::precondition_required());
     }
@@ -126,28 +125,27 @@ async fn repeat<B: Backend>(
             Known::Done(done) => return Ok(done.etag.revision()),
             Known::New(record) => record,
         };
-        match commit(shared, repeatable.record_in(txn.clone(), record, Effect::Other, origin)).await
-        {
-            Ok(revision) => {
-                shared.forget_repeatables();
-                return Ok(revision);
-            }
+        let recording = Recording::new(shared);
+        let recorded = repeatable.record_in(txn.clone(), record, Effect::Other, origin);
+        let committed = shared.backend().commit(recorded).await;
+        recording.done(&committed);
+        let error = match committed {
+            Ok(revision) => return Ok(revision),
+            Err(error) => error,
+        };
+        let record = repeatable.record();
+        if error.conflicts().iter().any(|conflict| *conflict.key() == record) {
             // Somebody recorded it meanwhile.
-            Err(Failed::Commit(error))
-                if error
-                    .conflicts()
-                    .iter()
-                    .any(|conflict| *conflict.key() == repeatable.record()) =>
-            {
-                was_recorded = true;
-            }
-            Err(error) => match repeatable.find(shared.backend()).await {
+            was_recorded = true;
+        } else {
+            let error = Failed::Commit(Box::new(error));
+            match repeatable.find(shared.backend()).await {
                 // It was undecided only because it took place meanwhile.
                 Ok(Known::Done(done)) => return Ok(done.etag.revision()),
                 // Whether it did is not known now. The client is to ask again, and not to take it for a lost race.
                 Err(problem) if error.is_of_the_state() => return Err(problem.undecided().into()),
                 _ => return Err(error),
-            },
+            }
         }
     }
     Err(contended("transaction").into())

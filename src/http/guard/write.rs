@@ -134,7 +134,9 @@ impl Guard {
         current: Option<Revision>,
     ) -> Result<Precondition, Problem> {
         let now = |revision| Current { etag: ETag::new(identity, revision), modified: None };
-        self.check_write(current.map(now)).map_err(|problem| problem.with_key(key))?;
+        // A store has no dates, and what is not there has none to be compared with either.
+        let undated = Self { if_unmodified_since: None, ..self.clone() };
+        undated.check_write(current.map(now)).map_err(|problem| problem.with_key(key))?;
         Ok(current.map_or(Precondition::Absent, Precondition::from))
     }
 }
@@ -247,6 +249,20 @@ mod tests {
         others_put(&store, 3);
         let deleted = now(not_the_first.delete(&store, Key)).unwrap();
         assert_eq!(**deleted.previous(), 99);
+    }
+
+    #[test]
+    fn a_date_demands_nothing_of_a_store_that_has_none() {
+        let (store, first, second) = written_twice();
+        store.delete(Key).unwrap();
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_UNMODIFIED_SINCE, date.parse().unwrap());
+        headers.insert(header::IF_NONE_MATCH, format!("{first}, {second}").parse().unwrap());
+        let dated = Guard::of(&headers, None).unwrap();
+        assert_eq!(dated.precondition(store.identity()), None);
+        now(dated.put(&store, Key, 3)).unwrap();
+        assert_eq!(*store.get(Key).unwrap(), 3);
     }
 
     #[test]

@@ -85,10 +85,11 @@ impl Unmet {
         }
     }
 
-    /// Without what is stored in a range: its keys.
+    /// Without what is stored in a range: its keys, how many, and how they changed.
     pub(in crate::http) fn hide_range(&mut self) {
         if self.prefix.is_some() {
-            self.key = None;
+            (self.key, self.state) = (None, None);
+            "it does not hold of the prefix".clone_into(&mut self.detail);
         }
         self.blockers = None;
     }

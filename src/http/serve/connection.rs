@@ -170,7 +170,7 @@ impl HyperService<Request<Incoming>> for Observed {
         }
         request.extensions_mut().insert(self.shutdown.clone());
         let mut router = self.router.clone();
-        let answer = if unread::is_told_apart(&request) {
+        let answer = if unread::is_read(&request) {
             Answer::Router { answer: router.call(request.map(Body::new)) }
         } else {
             let answer = move |request| router.call(request);

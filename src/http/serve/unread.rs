@@ -4,11 +4,14 @@
 //! there already, and else closes the connection without a word, so that a client that sends its next request meets an
 //! end of file. So a little is read here; and a client whose body is longer is told that the connection ends, which then
 //! [waits](super::linger) until it has read that.
+//!
+//! By HTTP/2 requests are told apart, but a client that still sends is told to stop after the answer, and some, such as
+//! curl, then take the answer for lost, which RFC 9113 8.1 forbids. A little is read there, too.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +27,11 @@ const MAX_BYTES: usize = 64 << 10;
 
 /// How long that may take.
 const TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Whether there is nothing of it that could be left.
+pub(super) fn is_read<B: HttpBody>(request: &Request<B>) -> bool {
+    request.body().is_end_stream()
+}
 
 /// Whether what comes after a request can be told from it, whatever is read of it.
 pub(super) fn is_told_apart<B: HttpBody>(request: &Request<B>) -> bool {
@@ -42,10 +50,12 @@ where
     // Whoever waits for the word to go on has sent nothing, and reading would give it.
     let waits = request.headers().contains_key(header::EXPECT);
     let (parts, body) = request.into_parts();
-    let body = Shared(Arc::new(Mutex::new(body)));
+    let is_told_apart = parts.version > Version::HTTP_11;
+    let body = Shared(Arc::new(Mutex::new(Reading { body, ended: false })));
     let request = Request::from_parts(parts, Body::new(body.clone()));
     let mut response = answer(request).await?;
-    if !body.is_end_stream() && (waits || !body.clone().read_to_end().await) {
+    let is_read = body.is_end_stream() || (!waits && body.read_to_end().await);
+    if !is_read && !is_told_apart {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         unread.store(true, Ordering::Relaxed);
     }
@@ -54,7 +64,13 @@ where
 
 /// A body that can be read on when the handler has let it go.
 #[derive(Clone)]
-struct Shared(Arc<Mutex<Body>>);
+struct Shared(Arc<Mutex<Reading>>);
+
+struct Reading {
+    body: Body,
+    /// A body without a length does not know that it came to its end.
+    ended: bool,
+}
 
 impl Shared {
     /// Reads the rest. Whether it came to the end.
@@ -78,9 +94,8 @@ impl Shared {
         tokio::time::timeout(TIMEOUT, rest).await.unwrap_or(false)
     }
 
-    fn with<T>(&self, use_it: impl FnOnce(Pin<&mut Body>) -> T) -> T {
-        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        use_it(Pin::new(&mut *body))
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,14 +107,18 @@ impl HttpBody for Shared {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.with(|body| body.poll_frame(context))
+        let mut reading = self.reading();
+        let polled = Pin::new(&mut reading.body).poll_frame(context);
+        reading.ended |= matches!(polled, Poll::Ready(None));
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.with(|body| body.is_end_stream())
+        let reading = self.reading();
+        reading.ended || reading.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.with(|body| body.size_hint())
+        self.reading().body.size_hint()
     }
 }

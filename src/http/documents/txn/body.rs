@@ -1,9 +1,11 @@
 //! The body of a transaction, checked.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::precondition::Precondition;
@@ -16,16 +18,16 @@ use super::super::new_document::{self, Content, given};
 use crate::document_key::DocumentKey;
 use crate::http::problem::{Problem, ProblemKind};
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope<'a> {
     #[serde(default)]
-    require: Vec<Require>,
+    require: Elements<Require>,
     #[serde(borrow, default)]
-    operations: Vec<Operation<'a>>,
+    operations: Elements<Operation<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Require {
     key: Option<String>,
@@ -37,7 +39,7 @@ struct Require {
     unchanged_since: Option<Revision>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Operation<'a> {
     put: Option<String>,
@@ -52,6 +54,51 @@ struct Operation<'a> {
 
 /// How many preconditions `"empty"` a transaction may have: each looks at all that is under its prefix, to count it.
 const MAX_EMPTY: usize = 16;
+
+/// How many `"unchanged_since"`: each looks at all changes since.
+const MAX_UNCHANGED: usize = 256;
+
+/// How many preconditions and operations. A record for repeats takes three.
+const MAX: usize = Txn::<Bytes, Bytes>::MAX_OPERATIONS - 3;
+
+/// Elements of an array, of which no more are kept than a transaction may have.
+struct Elements<T> {
+    kept: Vec<T>,
+    count: usize,
+}
+
+impl<T> Default for Elements<T> {
+    fn default() -> Self {
+        Self { kept: Vec::new(), count: 0 }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Elements<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Array<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Array<T> {
+            type Value = Elements<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Elements<T>, A::Error> {
+                let mut elements = Elements::default();
+                while elements.count <= MAX {
+                    let Some(element) = array.next_element()? else { return Ok(elements) };
+                    elements.kept.push(element);
+                    elements.count += 1;
+                }
+                while array.next_element::<IgnoredAny>()?.is_some() {
+                    elements.count += 1;
+                }
+                Ok(elements)
+            }
+        }
+        deserializer.deserialize_seq(Array(PhantomData))
+    }
+}
 
 /// A transaction as a client wrote it.
 pub(super) struct Transaction {
@@ -76,18 +123,22 @@ pub(super) fn read(body: &[u8]) -> Result<Transaction, Problem> {
     new_document::check_is_object(body, "\"require\" and \"operations\"")?;
     let Envelope { require, operations } =
         serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
-    let count = require.len() + operations.len();
-    // A record for repeats takes three.
-    let max = Txn::<Bytes, Bytes>::MAX_OPERATIONS - 3;
-    if count > max {
-        let detail = format!("a transaction of {count} operations, the limit is {max}");
-        return Err(limited(detail, count, max));
+    let count = require.count + operations.count;
+    if count > MAX {
+        let detail = format!("a transaction of {count} operations, the limit is {MAX}");
+        return Err(limited(detail, count, MAX));
     }
-    let empty = require.iter().filter(|element| element.empty.is_some()).count();
-    if empty > MAX_EMPTY {
-        let detail = format!("require: {empty} are \"empty\", the limit is {MAX_EMPTY}");
-        return Err(limited(detail, empty, MAX_EMPTY));
-    }
+    let (require, operations) = (require.kept, operations.kept);
+    let check = |name, is_it: fn(&Require) -> bool, max| {
+        let count = require.iter().filter(|element| is_it(element)).count();
+        if count <= max {
+            return Ok(());
+        }
+        let detail = format!("require: {count} are {name:?}, the limit is {max}");
+        Err(limited(detail, count, max))
+    };
+    check("empty", |element| element.empty.is_some(), MAX_EMPTY)?;
+    check("unchanged_since", |element| element.unchanged_since.is_some(), MAX_UNCHANGED)?;
     let mut transaction =
         Transaction { txn: Txn::new(), prefixes: Vec::with_capacity(require.len()) };
     for (index, element) in require.into_iter().enumerate() {
@@ -175,4 +226,21 @@ pub(super) fn limited(detail: impl Into<String>, operations: usize, max: usize) 
 
 fn invalid(detail: impl Into<String>) -> Problem {
     Problem::new(ProblemKind::InvalidBody, detail)
+}
+
+#[cfg(test)]
+#[cfg(not(ifmatch_model))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_elements_are_kept_than_a_transaction_may_have_and_all_are_counted() {
+        for count in [0, 1, MAX, MAX + 1, 3 * MAX] {
+            let elements: Elements<u8> =
+                serde_json::from_str(&format!("{:?}", vec![7; count])).unwrap();
+            assert_eq!((elements.kept.len(), elements.count), (count.min(MAX + 1), count));
+        }
+        assert!(serde_json::from_str::<Elements<u8>>("{}").is_err());
+        assert!(serde_json::from_str::<Elements<u8>>("[1, 300]").is_err());
+    }
 }
