@@ -294,9 +294,14 @@ impl Shared {
         };
         let wait = answer.retry_after();
         match answer.status.as_u16() {
-            // A server that asks to come again has not done it; others say so, too, of what they passed on.
+            // A server that asks to come again has not done it, unless it says that it does not know; others say so, too,
+            // of what they passed on.
             429 | 503 if wait.is_some() && is_repeatable && !call.is_impatient => {
-                Attempt::Again(answer.into_error(), wait)
+                let error = answer.into_error();
+                if error.is_outcome_unknown() {
+                    *outcome = Outcome::Unknown;
+                }
+                Attempt::Again(error, wait)
             }
             502 | 504 if is_repeatable => {
                 *outcome = Outcome::Unknown;

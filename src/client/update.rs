@@ -3,6 +3,7 @@
 //! # Invariants
 //! - Nothing is written on top of what was not seen: every attempt has the tag of the value that it is made from as its
 //!   precondition, that of absence included.
+//! - Nothing is written while an earlier attempt may yet take place: it would be a second time.
 //! - What is there now comes with the conflict. It is freshest then, so that every other retry is made at once; the waits
 //!   are before those in between, and grow, from one round trip on.
 
@@ -119,7 +120,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Contended`] if as many attempts lost as [`update_retries`](super::ClientBuilder::update_retries)
-    /// allows; others than a lost race at once.
+    /// allows; others than a lost race at once, and one that an attempt whose answer was lost may
+    /// [yet win](ClientError::is_outcome_unknown).
     pub async fn update<T: Serialize + DeserializeOwned>(
         &self,
         key: &str,
@@ -209,15 +211,17 @@ impl Client {
     /// The lost race, and what is there now, when it is time for the next attempt.
     ///
     /// # Errors
-    /// `error` itself if it is not a lost race; [`ClientError::Contended`] if there is to be no other attempt.
+    /// `error` itself if it is not a lost race, or may yet be won; [`ClientError::Contended`] if there is to be no other
+    /// attempt.
     async fn after(
         &self,
         key: &str,
         error: ClientError,
         attempt: &Attempt,
     ) -> Result<(Box<ClientConflict>, Option<Entry<Document>>), ClientError> {
+        let is_open = error.is_outcome_unknown();
         let conflict = match error {
-            ClientError::Conflict(conflict) if conflict.is_lost_race() => conflict,
+            ClientError::Conflict(conflict) if conflict.is_lost_race() && !is_open => conflict,
             error => return Err(error),
         };
         let backoff = self.0.settings.updates.scaled_to(attempt.began.elapsed());

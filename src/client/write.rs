@@ -65,12 +65,6 @@ impl ClientWritten {
     }
 }
 
-/// The request to delete `key` if it is at `revision`, and else to say what is there.
-#[cfg(feature = "backend")]
-pub(super) fn delete_at(key: &str, revision: Revision) -> Result<Call, ClientError> {
-    Ok(guarded(Method::DELETE, key, &ClientPrecondition::Revision(revision), None)?.merging())
-}
-
 /// The request that demands `precondition`, with `query` beside what that says there.
 fn guarded(
     method: Method,
@@ -195,7 +189,9 @@ impl Client {
         written(self.0.call(call).await?)
     }
 
-    /// Deletes `key`, whatever is there; `None` if nothing was.
+    /// Deletes `key`, whatever is there; `None` if nothing was. If nothing is there any more when it is repeated, the attempt
+    /// before may yet delete what somebody writes next: that is an error whose
+    /// [outcome is unknown](ClientError::is_outcome_unknown).
     ///
     /// A store that is full has no room for the record of an `Idempotency-Key`, but may have it for a delete. So a delete that
     /// was refused with 507 is sent once more without a key. If that is not answered, it is not repeated, and its outcome is
@@ -208,7 +204,7 @@ impl Client {
     }
 
     /// Deletes `key` only if `precondition` holds. `None` if nothing was there, whatever the precondition: that is a 404
-    /// in HTTP, and what was asked for.
+    /// in HTTP, and what was asked for; of a request that was repeated see [`delete`](Self::delete).
     ///
     /// # Errors
     /// [`ClientError::Conflict`] if something is there, and the precondition does not hold.
@@ -217,7 +213,9 @@ impl Client {
         key: &str,
         precondition: impl Into<ClientPrecondition>,
     ) -> Result<Option<ClientWritten>, ClientError> {
-        self.send_delete(guarded(Method::DELETE, key, &precondition.into(), None)?).await
+        let precondition = precondition.into();
+        let call = guarded(Method::DELETE, key, &precondition, None)?;
+        self.send_delete(call, &precondition).await
     }
 
     /// Deletes `key` only if `precondition` holds and no key begins with `prefix`.
@@ -231,13 +229,28 @@ impl Client {
         precondition: impl Into<ClientPrecondition>,
         prefix: &str,
     ) -> Result<Option<ClientWritten>, ClientError> {
+        let precondition = precondition.into();
         let query = format!("unless-prefix={}", encode_path(prefix));
-        self.send_delete(guarded(Method::DELETE, key, &precondition.into(), Some(query))?).await
+        let call = guarded(Method::DELETE, key, &precondition, Some(query))?;
+        self.send_delete(call, &precondition).await
     }
 
-    pub(super) async fn send_delete(
+    /// Deletes `key` if it is at `revision`; a conflict comes with what is there now.
+    #[cfg(feature = "backend")]
+    pub(super) async fn delete_at(
+        &self,
+        key: &str,
+        revision: Revision,
+    ) -> Result<Option<ClientWritten>, ClientError> {
+        let precondition = ClientPrecondition::Revision(revision);
+        let call = guarded(Method::DELETE, key, &precondition, None)?.merging();
+        self.send_delete(call, &precondition).await
+    }
+
+    async fn send_delete(
         &self,
         call: Call,
+        precondition: &ClientPrecondition,
     ) -> Result<Option<ClientWritten>, ClientError> {
         let mut answer = self.0.call(call.clone()).await?;
         // What has no room may be the record of the key only. It was refused, and no attempt is under way that could still
@@ -246,7 +259,11 @@ impl Client {
         if is_refused && self.0.settings.idempotency_keys {
             answer = self.0.call(call.once_only()).await?;
         }
-        if answer.is_not_found() {
+        // An earlier attempt that takes whatever is there may yet find something.
+        let takes_any =
+            matches!(precondition, ClientPrecondition::Any | ClientPrecondition::Present);
+        let may_yet_delete = answer.after_unknown && takes_any;
+        if answer.is_not_found() && !may_yet_delete {
             return Ok(None);
         }
         written(answer).map(Some)

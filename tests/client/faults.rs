@@ -4,10 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ifmatch::client::{Backoff, ClientError, ClientTxn, Outcome};
+use ifmatch::Revision;
+use ifmatch::client::{
+    Backoff, ClientError, ClientPrecondition, ClientTxn, ConflictKind, EntityTag, Outcome,
+};
 use ifmatch::http::{Options, documents};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
-use crate::support::{Scripted, Server, answer, problem, quick};
+use crate::support::{Scripted, Server, answer, problem, quick, read_request};
 
 /// A relay to `server` that loses the answers to the first `lost` writes after they took place.
 async fn losing(server: &Server, lost: usize) -> Scripted {
@@ -67,6 +72,8 @@ async fn increments_over_a_network_that_loses_answers_are_exact() {
         if request.number.is_multiple_of(3) { Vec::new() } else { answer }
     })
     .await;
+    // Who is to create it, and gets no answer, does not know whether it did.
+    server.client().create("n", &0).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..4 {
         let retries = Backoff::new(30, Duration::from_millis(1), Duration::from_millis(5));
@@ -199,6 +206,36 @@ async fn an_outcome_that_the_server_does_not_know_is_not_repeated() {
     assert_eq!(server.requests(), 1);
 }
 
+/// The story: the server said that it did not know, with Retry-After, as it does of a write whose record it cannot read. The
+/// next attempt was refused, or met no server, and the write was told as not done.
+#[tokio::test]
+async fn an_outcome_that_is_unknown_stays_so_when_the_request_is_repeated() {
+    let unknown = problem("503 Service Unavailable", "outcome-unknown", "\r\nretry-after: 0", "");
+    let proxy = answer("503 Service Unavailable\r\nretry-after: 0", "<h1>Busy</h1>");
+    let busy = problem("503 Service Unavailable", "unavailable", "\r\nretry-after: 0", "");
+    for (first, is_unknown) in [(unknown, true), (proxy, true), (busy.clone(), false)] {
+        let (then, busy) = (first.clone(), busy.clone());
+        let server = Scripted::new(move |request| {
+            let answer = if request.number == 0 { &then } else { &busy };
+            std::future::ready(answer.clone().into_bytes())
+        })
+        .await;
+        let error = server.client().put("a", &1).await.unwrap_err();
+        assert_eq!((error.is_outcome_unknown(), server.requests()), (is_unknown, 5), "{first}");
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = quick(format!("http://{}", listener.local_addr().unwrap())).build().unwrap();
+        let ends = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            drop(listener);
+            read_request(&mut stream).await.unwrap();
+            stream.write_all(first.as_bytes()).await.unwrap();
+        };
+        let (error, ()) = tokio::join!(client.put("a", &1), ends);
+        assert_eq!(error.unwrap_err().is_outcome_unknown(), is_unknown, "{first}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_answer_in_time_is_given_up() {
     let server = Scripted::new(|_| async {
@@ -319,6 +356,48 @@ async fn a_delete_whose_answer_was_lost_is_not_sent_without_its_key() {
     let seen = server.seen.lock().unwrap();
     assert_eq!(seen.len(), 2);
     assert!(seen.iter().all(|head| head.contains("idempotency-key: ")), "{seen:?}");
+}
+
+/// Of a revision, or a tag, there is nothing left to be deleted; of whatever is there may be, by the attempt before.
+#[tokio::test]
+async fn a_delete_whose_answer_was_lost_may_yet_take_place_though_nothing_is_there() {
+    let missing = problem("404 Not Found", "not-found", "", "");
+    let tag = EntityTag::new("\"x\"").unwrap();
+    for (precondition, is_open) in [
+        (ClientPrecondition::Any, true),
+        (ClientPrecondition::Present, true),
+        (ClientPrecondition::Revision(Revision::MIN), false),
+        (ClientPrecondition::Tag(tag), false),
+    ] {
+        let missing = missing.clone();
+        let server = Scripted::new(move |request| {
+            std::future::ready(if request.number == 0 { vec![] } else { missing.clone().into() })
+        })
+        .await;
+        let deleted = server.client().delete_if("a", precondition.clone()).await;
+        let told = deleted.map_err(|error| error.is_outcome_unknown());
+        assert_eq!(told, if is_open { Err(true) } else { Ok(None) }, "{precondition:?}");
+        assert_eq!(server.client().delete("a").await.unwrap(), None, "it was sent once");
+    }
+}
+
+/// It would be done twice, if the key is deleted before the first attempt comes.
+#[tokio::test]
+async fn an_update_that_may_yet_take_place_is_not_made_again() {
+    let server = Scripted::new(|request| {
+        let answer = match (request.head.starts_with("GET"), request.number) {
+            (true, _) => problem("404 Not Found", "not-found", "", ""),
+            (false, 1) => String::new(),
+            (false, 2) => problem("409 Conflict", "already-exists", "", ""),
+            (false, _) => answer("204 No Content\r\netag: \"x\"", ""),
+        };
+        std::future::ready(answer.into_bytes())
+    })
+    .await;
+    let error = server.client().update("n", |_: Option<&u32>| 1).await.unwrap_err();
+    let kind = error.conflict().map(|conflict| conflict.kind());
+    assert_eq!((kind, error.is_outcome_unknown()), (Some(ConflictKind::Exists), true));
+    assert_eq!(server.requests(), 3, "it is read, written, and asked again what came of that");
 }
 
 /// Of another's 507 nobody knows whether the delete took place before it.

@@ -13,7 +13,7 @@ use crate::versioned::Versioned;
 use super::super::conflict::{ClientConflict, ConflictKind, FailedPrecondition};
 use super::super::entry::Document;
 use super::super::error::{ClientError, DecodeError};
-use super::super::write::{ClientWritten, delete_at};
+use super::super::write::ClientWritten;
 use super::Remote;
 use super::fault::{Fault, of_write};
 use super::read::{text_of, versioned};
@@ -116,12 +116,7 @@ impl Remote {
                 return Err(WriteError::Conflict(lost));
             }
             let Some(previous) = there else { return Ok(None) };
-            let call = delete_at(text.as_str(), previous.revision());
-            let sent = match call {
-                Ok(call) => self.client.send_delete(call).await,
-                Err(error) => Err(error),
-            };
-            there = match sent {
+            there = match self.client.delete_at(text.as_str(), previous.revision()).await {
                 Ok(Some(done)) => {
                     let Some(revision) = done.revision() else {
                         return Err(undescribed().into_write_error());
