@@ -120,7 +120,7 @@ impl ClientBuilder {
     }
 
     /// How a request is repeated that got no answer, or was asked to come again; also how a watch connects anew, which has
-    /// no end. Default: 5 attempts, 100 ms to 5 s.
+    /// no end, and waits up to 100 ms at least. Default: 5 attempts, 100 ms to 5 s.
     ///
     /// A read always may be repeated. A write is repeated only with its `Idempotency-Key`, or if it was never sent.
     pub fn retries(mut self, backoff: Backoff) -> Self {
@@ -136,7 +136,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The longest `Retry-After` that the client waits out; past it the caller is told. Default: 30 s.
+    /// The longest `Retry-After` that the client waits out; past it the caller is told. A watch that is asked to wait for
+    /// longer waits for so long. Default: 30 s.
     pub fn max_retry_after(mut self, wait: Duration) -> Self {
         self.settings.max_retry_after = wait;
         self

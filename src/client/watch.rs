@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use crate::revision::Revision;
 
 use super::Client;
+use super::builder::Settings;
 use super::entry::Entry;
 use super::error::{ClientError, DecodeError, TransportError, UnexpectedAnswer};
 use super::send::{Call, Shared, transport};
@@ -33,6 +34,9 @@ use crate::sync::{AtomicU64, Ordering};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// What the longest pause between two connections is at least: a watch that does not pause does nothing but connect.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What one commit changed of what is watched. A transaction is one commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -329,11 +333,9 @@ impl<T: ReadValue> Follower<T> {
 
     /// Waits before the next connection, longer each time.
     async fn pause(&mut self) {
-        let backoff = self.shared.settings.retries;
-        let wait = self.retry.unwrap_or_default().min(backoff.ceiling(u32::MAX));
-        let delay = backoff.delay(self.failures).max(wait.mul_f64(fastrand::f64()));
+        let longest = longest_pause(&self.shared.settings, self.failures, self.retry);
         self.failures = self.failures.saturating_add(1);
-        tokio::time::sleep(delay).await;
+        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
     }
 
     async fn connect(&mut self) -> Result<Connection, Refused> {
@@ -463,6 +465,12 @@ impl<T: ReadValue> Follower<T> {
     }
 }
 
+/// The longest wait after so many failures, where the server `asks` to wait.
+fn longest_pause(settings: &Settings, failures: u32, asks: Option<Duration>) -> Duration {
+    let asked = asks.unwrap_or_default().min(settings.max_retry_after);
+    settings.retries.ceiling(failures).max(asked).max(PAUSE)
+}
+
 fn unexpected(error: serde_json::Error) -> ClientError {
     let what = format!("a commit of the watch that cannot be read: {error}");
     ClientError::Unexpected(UnexpectedAnswer::new(StatusCode::OK.as_u16(), what))
@@ -472,4 +480,28 @@ fn is_event_stream(response: &Response) -> bool {
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim_ascii().eq_ignore_ascii_case("text/event-stream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Backoff, Client};
+
+    #[test]
+    fn a_pause_is_never_none_and_as_long_as_the_server_asks() {
+        let seconds = |number| Some(Duration::from_secs(number));
+        let slow = Backoff::new(5, Duration::from_millis(150), Duration::from_secs(5));
+        for (backoff, failures, asks, expected) in [
+            (Backoff::none(), 9, None, 100),
+            (Backoff::none(), 0, seconds(1), 1_000),
+            (Backoff::none(), 0, seconds(3_600), 30_000),
+            (slow, 0, None, 150),
+            (slow, 2, Some(Duration::from_millis(1)), 600),
+            (slow, 1_000, seconds(9), 9_000),
+        ] {
+            let settings = Client::builder("").retries(backoff).settings;
+            let longest = longest_pause(&settings, failures, asks);
+            assert_eq!(longest.as_millis(), expected, "{backoff:?}, {failures}, {asks:?}");
+        }
+    }
 }

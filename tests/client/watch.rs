@@ -1,11 +1,11 @@
 //! Following changes, across everything that may end a connection.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ifmatch::Revision;
-use ifmatch::client::{Client, ClientCommit, ClientError, ClientEvent, ClientTxn, Watch};
+use ifmatch::client::{Backoff, Client, ClientCommit, ClientError, ClientEvent, ClientTxn, Watch};
 use ifmatch::http::{Options, documents, router};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -156,7 +156,9 @@ async fn connections_that_are_cut_anywhere_leave_no_gap_and_no_duplicate() {
     let client = server.client();
     let start = client.commit(&ClientTxn::new().put("n", &0)).await.unwrap();
     let relay = cutting(server.address, 97).await;
-    let far = quick(format!("http://{relay}")).build().unwrap();
+    // The server asks for a second, after each of some thirty connections.
+    let far = quick(format!("http://{relay}")).max_retry_after(Duration::from_millis(20));
+    let far = far.build().unwrap();
     let mut watch = far.watch::<u64>("").since(start);
     let writer = tokio::spawn(async move { write(&client, 1..201).await });
     let mut seen = Vec::new();
@@ -284,6 +286,21 @@ async fn a_server_that_refuses_ends_the_watch_and_one_that_is_busy_does_not() {
     .await;
     let mut watch = server.client().watch::<u64>("");
     assert_eq!(commit(&mut watch).await.revision().get(), 2);
+}
+
+/// The story: without a wait between two attempts it did nothing but connect.
+#[tokio::test]
+async fn a_watch_pauses_between_connections_though_requests_are_not_repeated() {
+    const CONNECTIONS: usize = 20;
+    let server = Scripted::new(|request| {
+        std::future::ready(events(&if request.number < CONNECTIONS { "".into() } else { put(2) }))
+    })
+    .await;
+    let client = quick(server.url()).retries(Backoff::none()).build().unwrap();
+    let started = Instant::now();
+    assert_eq!(commit(&mut client.watch::<u64>("")).await.revision().get(), 2);
+    // It is a second, more or less: each pause is random, up to 100 ms.
+    assert!(started.elapsed() > Duration::from_millis(300), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

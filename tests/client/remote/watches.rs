@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -15,7 +16,7 @@ use super::{options, remote, serve};
 use crate::support::{Server, quick};
 
 /// Who waits longer waits in vain.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn next(watch: &mut RemoteWatch) -> Option<Result<Commit<Bytes, Bytes>, WatchError>> {
     let said = poll_fn(|context| Pin::new(&mut *watch).poll_next(context));
@@ -49,7 +50,9 @@ async fn cutting(server: &Server) -> Client {
             });
         }
     });
-    quick(format!("http://{address}")).build().unwrap()
+    // The server asks for a second after each.
+    let far = quick(format!("http://{address}")).max_retry_after(Duration::from_millis(20));
+    far.build().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
