@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use crate::support::{Server, command, run};
+use crate::support::{Server, answer, command, problem, run, scripted};
 
 #[test]
 fn help_has_the_table() {
@@ -97,6 +97,23 @@ fn credentials_come_from_a_file_or_the_environment_and_their_lack_is_5() {
     server.run(&["put", "a", "1"]).fails(5);
     let problem = server.run(&["put", "a", "1", "--json"]).problem(5);
     assert_eq!(problem["status"], 401);
+/// A URL that is wrong, and a proxy, say nothing of what is stored.
+#[test]
+fn a_status_that_is_not_the_servers_own_is_neither_absence_nor_a_conflict() {
+    let server = Server::start(&[]);
+    let wrong = format!("{}/wrong", server.url);
+    for arguments in [&["get", "x"][..], &["delete", "x"], &["list"], &["watch"]] {
+        let line = server.run(&[arguments, &["--server", &wrong]].concat()).fails(1);
+        assert!(line.contains("(404)"), "{line}");
+    }
+    for status in ["404 Not Found", "409 Conflict", "410 Gone", "412 Precondition Failed"] {
+        let url = scripted(move |_| answer(status, "<h1>A proxy</h1>"));
+        for arguments in [&["get", "x"][..], &["put", "x", "1"], &["delete", "x"]] {
+            server.run(&[arguments, &["--server", &url]].concat()).fails(1);
+        }
+    }
+}
+
     server.ok(&["put", "a", "1", "--token-file", "token"]);
     let reader = |arguments: &[&str]| {
         run(server.command(arguments).env("IFMATCH_TOKEN", "reader-token-0123456789"), b"")
@@ -162,6 +179,18 @@ fn other_failures_are_1() {
 }
 
 #[test]
+/// The story: the last attempt alone counted, and it was told that nothing was done.
+#[test]
+fn a_write_of_unknown_outcome_is_8_though_its_repeat_is_refused() {
+    let mut requests = 0;
+    let url = scripted(move |_| {
+        requests += 1;
+        let slug = if requests == 1 { "outcome-unknown" } else { "unavailable" };
+        problem("503 Service Unavailable", slug, "\r\nretry-after: 0")
+    });
+    run(command().args(["put", "a", "1", "--server", &url]), b"").fails(8);
+}
+
 fn a_certificate_is_trusted_if_it_is_named_and_else_there_is_no_connection() {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! A server, and commands that are run against it.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -99,6 +100,47 @@ impl Drop for Server {
         let _gone = self.child.kill();
         let _gone = self.child.wait();
     }
+}
+
+/// The URL of a server of one request a connection, whose answers a closure makes of the heads of the requests.
+pub(crate) fn scripted(mut answer: impl FnMut(&str) -> String + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let head = read_request(&mut stream);
+            // It may have gone.
+            let _gone = stream.write_all(answer(&head).as_bytes());
+        }
+    });
+    url
+}
+
+/// Reads a request whole; its head.
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap_or(0) > 0 {}
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body).unwrap();
+    head
+}
+
+/// An answer with a body; `head` is the status line and headers, without the last line's end.
+pub(crate) fn answer(head: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+}
+
+/// A problem document.
+pub(crate) fn problem(status: &str, slug: &str, headers: &str) -> String {
+    let number = &status[..3];
+    let body = format!(
+        r#"{{"type": "/problems/{slug}", "title": "T", "status": {number}, "detail": "D"}}"#
+    );
+    answer(&format!("{status}\r\ncontent-type: application/problem+json{headers}"), &body)
 }
 
 /// The command without what the environment of the test could add.

@@ -63,6 +63,7 @@ impl Exit {
             ClientError::InvalidKey(_) | ClientError::InvalidArgument(_) => Self::Usage,
             ClientError::Conflict(_) | ClientError::Contended { .. } => Self::Conflict,
             ClientError::Compacted { .. } => Self::Compacted,
+            ClientError::Problem(problem) if problem.slug() == "not-found" => Self::NotFound,
             ClientError::Problem(problem) => Self::of_status(problem.status()),
             ClientError::Unexpected(answer) => Self::of_status(answer.status()),
             ClientError::Transport(error) if error.outcome() == Outcome::NotSent || !writes => {
@@ -85,12 +86,11 @@ impl Exit {
         }
     }
 
+    /// What a status means whoever gave it. What is stored is told by the server itself only: a 404 may be of a URL that is
+    /// wrong, a 409 of a proxy.
     fn of_status(status: u16) -> Self {
         match status {
             401 | 403 => Self::Denied,
-            404 => Self::NotFound,
-            409 | 412 => Self::Conflict,
-            410 => Self::Compacted,
             429 | 502..=504 => Self::Unreachable,
             _ => Self::Failed,
         }

@@ -97,11 +97,12 @@ impl Failure {
             Self::Conflict { .. } => Exit::Conflict,
             Self::Log(error) => Exit::of_maintenance(error),
             Self::Other { .. } | Self::File { .. } | Self::Io { .. } => Exit::Failed,
-            Self::Line { source, .. }
-            | Self::Advised { source, .. }
-            | Self::Kept { source, .. } => {
-                return source.exit();
-            }
+            // It is no argument, and lines before it may be written.
+            Self::Line { source, .. } => match source.exit()? {
+                Exit::Usage => Exit::Failed,
+                exit => exit,
+            },
+            Self::Advised { source, .. } | Self::Kept { source, .. } => return source.exit(),
         })
     }
 
