@@ -130,6 +130,25 @@ fn an_export_that_was_killed_is_gone_on_with_at_its_revision() {
     assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), COUNT + 1);
 }
 
+/// The story: what was left to be done was nothing, and was taken for all. Every line was there twice.
+#[test]
+fn an_export_that_was_killed_after_its_last_page_has_every_line_once() {
+    let server = Server::start(&[]);
+    server.run_with(&["import", "-"], lines().as_bytes()).ok();
+    let exported = &server.run(&["export", "", "out", "--json"]).json_lines()[0];
+    let (out, state) = (server.path("out"), server.path("out.ifmatch-export"));
+    let whole = fs::read_to_string(&out).unwrap();
+    let done = json!({
+        "server": server.url, "prefix": "", "revision": exported["revision"], "cursor": null,
+        "bytes": whole.len(), "entries": COUNT,
+    });
+    fs::write(&state, done.to_string()).unwrap();
+    let resumed = &server.run(&["export", "", "out", "--resume", "--json"]).json_lines()[0];
+    assert_eq!(resumed, exported);
+    assert_eq!(fs::read_to_string(&out).unwrap(), whole);
+    assert!(!state.exists());
+}
+
 #[test]
 fn an_export_whose_file_was_changed_is_not_gone_on_with() {
     let server = Server::start(&[]);

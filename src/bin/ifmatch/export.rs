@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
     let mut target = Target::of(arguments, origin, begun)?;
     let progress = Progress::new(server, None);
     let prefix = arguments.prefix.as_str();
-    loop {
+    while !target.is_whole() {
         let done = target.done.as_ref();
         let cursor = done.and_then(|state| state.cursor.clone());
         let page =
@@ -66,16 +66,13 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
             return Err(Failure::other("the server went on at another revision: begin anew"));
         }
         let next = page.next().map(str::to_owned);
-        let is_last = next.is_none();
         target.page(&page.into_entries(), revision, next)?;
         if let Some(state) = &target.done {
             progress.at(state.bytes, state.entries);
-            if is_last {
-                drop(progress);
-                return target.finish(server);
-            }
         }
     }
+    drop(progress);
+    target.finish(server)
 }
 
 /// Where the entries go, and how far they are.
@@ -131,6 +128,11 @@ impl<'a> Target<'a> {
         Ok(Self { arguments, origin, sink, done: begun })
     }
 
+    /// Whether the last page is in it: an export may end between that and the end of its state file.
+    fn is_whole(&self) -> bool {
+        self.done.as_ref().is_some_and(|state| state.cursor.is_none())
+    }
+
     /// What ended it, with how to go on if that is not by `--resume`.
     fn ended(&self, failure: Failure) -> Failure {
         match (failure.exit(), &self.sink) {
@@ -182,12 +184,13 @@ impl<'a> Target<'a> {
 
     fn finish(self, server: &ServerOptions) -> Result<(), Failure> {
         let Some(State { revision, entries, .. }) = self.done else { return Ok(()) };
-        server.note(&format!("exported {entries} entries at revision {revision}"));
-        if matches!(self.sink, Sink::File(_)) {
+        let is_file = matches!(self.sink, Sink::File(_));
+        if is_file {
             State::remove(&self.arguments.file)?;
-            if server.json {
-                Lines::new().json(&json!({ "entries": entries, "revision": revision }))?;
-            }
+        }
+        server.note(&format!("exported {entries} entries at revision {revision}"));
+        if is_file && server.json {
+            Lines::new().json(&json!({ "entries": entries, "revision": revision }))?;
         }
         Ok(())
     }
