@@ -189,6 +189,26 @@ fn an_import_that_was_killed_is_gone_on_with() {
     assert!(server.run(&["import", "in", "--resume"]).fails(1).contains("changed"));
 }
 
+/// The story: after the first lines were written there was nowhere to say how far it was, and it ended.
+#[test]
+fn an_import_that_cannot_be_gone_on_with_is_whole_all_the_same() {
+    let server = Server::start(&[]);
+    let import = |path: &str| {
+        let arguments = ["import", path, "--batch-size", "100", "--overwrite", "--json"];
+        let output = server.run_with(&arguments, lines().as_bytes());
+        let [written, identical, conflicts] = counts(&output);
+        assert_eq!((output.code, written + identical, conflicts), (Some(0), 2_000, 0));
+        output.err
+    };
+    let said = import("/dev/fd/0");
+    assert!(!said.contains("--resume"), "a pipe never can be: {said}");
+    server.run(&["import", "/dev/fd/0", "--resume"]).fails(2);
+    fs::write(server.path("in"), lines()).unwrap();
+    fs::create_dir(server.path("in.ifmatch-import")).unwrap();
+    let said = import("in");
+    assert_eq!(said.matches("without --resume").count(), 1, "it is said once: {said}");
+}
+
 #[test]
 fn policies_say_what_becomes_of_keys_that_exist() {
     let server = Server::start(&[]);

@@ -23,6 +23,7 @@ use crate::exit_code::Exit;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::Progress;
+use crate::report::chain;
 use crate::server::{Origin, ServerOptions};
 
 /// For `--help`.
@@ -108,11 +109,14 @@ struct Counts {
 pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result<(), Failure> {
     let path = arguments.file.as_path();
     let file = (path != Path::new("-")).then_some(path);
-    if arguments.resume && file.is_none() {
-        return Err(Failure::Usage("--resume needs a file; for stdin there is --from-line".into()));
+    let lines = Lines::open(file)?;
+    // What comes through a pipe comes once.
+    let resumable = file.filter(|_| lines.total().is_some());
+    if arguments.resume && resumable.is_none() {
+        let what = "--resume needs a file; for stdin, or a pipe, there is --from-line";
+        return Err(Failure::Usage(what.into()));
     }
     let client = server.client()?;
-    let lines = Lines::open(file)?;
     let mut import = Import {
         arguments,
         server,
@@ -120,9 +124,9 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
         batch: Batch::new(client, arguments.policy.policy(), arguments.keep_going),
         lines,
         counts: Counts::default(),
-        file,
+        resumable,
     };
-    if let Some(file) = file.filter(|_| arguments.resume) {
+    if let Some(file) = resumable.filter(|_| arguments.resume) {
         let state = State::read(file)?;
         state.check(&import.origin, import.batch.policy)?;
         import.lines.skip_to(&state)?;
@@ -148,7 +152,8 @@ struct Import<'a> {
     batch: Batch,
     lines: Lines,
     counts: Counts,
-    file: Option<&'a Path>,
+    /// The file, if a state file can say how far it is.
+    resumable: Option<&'a Path>,
 }
 
 impl Import<'_> {
@@ -196,14 +201,20 @@ impl Import<'_> {
             }
             self.tell(failure)?;
         }
-        match self.file {
-            Some(file) => {
-                let (origin, policy) = (self.origin.clone(), self.batch.policy);
-                let (done, counts) = (self.lines.before(), self.counts);
-                State { origin, policy, done, counts, witness: self.batch.witness.clone() }
-                    .write(file)
-            }
-            None => Ok(()),
+        self.save();
+        Ok(())
+    }
+
+    /// An import goes on though nobody can go on with it later: where it is read from may not be to be written to.
+    fn save(&mut self) {
+        let Some(file) = self.resumable else { return };
+        let (origin, policy) = (self.origin.clone(), self.batch.policy);
+        let (done, counts) = (self.lines.before(), self.counts);
+        let state = State { origin, policy, done, counts, witness: self.batch.witness.clone() };
+        if let Err(failure) = state.write(file) {
+            self.resumable = None;
+            self.server
+                .note(&format!("without --resume if it is interrupted: {}", chain(&failure)));
         }
     }
 
@@ -217,7 +228,7 @@ impl Import<'_> {
     }
 
     fn finish(self) -> Result<(), Failure> {
-        if let Some(file) = self.file {
+        if let Some(file) = self.resumable {
             State::remove(file)?;
         }
         let Counts { entries, written, identical, conflicts, refused } = self.counts;
