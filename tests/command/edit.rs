@@ -4,8 +4,10 @@ use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
-use crate::support::{Output, Server, run, script, signal};
+use crate::support::{Output, Server, answer, problem, run, script, scripted, signal};
 
 const ANN: &str = r#"{"name":"Ann","email":"a@old","age":30.0}"#;
 
@@ -160,11 +162,92 @@ fn a_clash_that_is_not_decided_overwrites_nobody_and_keeps_the_text() {
         );
         let output = edit(&server, &editor, &[], "");
         assert_eq!(output.code, Some(3), "{output:?}");
+        assert!(output.err.contains("(now: revision "), "{output:?}");
         let kept = kept(&output.err);
         assert!(fs::read_to_string(&kept).unwrap().contains("a@mine"));
-        assert!(fs::read_to_string(kept.with_file_name("mine.json")).unwrap().contains("a@mine"));
+        assert!(
+            fs::read_to_string(kept.with_file_name("mine.orig.json")).unwrap().contains("a@mine")
+        );
         assert!(server.ok(&["get", "users/ann"]).contains("a@theirs"));
     }
+}
+
+/// The story: the text was put aside into the file that was to be edited next, and overwritten there.
+#[test]
+fn a_key_that_ends_in_mine_loses_no_text() {
+    let server = Server::start(&[]);
+    server.ok(&["put", "mine", "base", "-t", "text/plain"]);
+    let other = "$IFMATCH put mine theirs -t text/plain >&2";
+    let editor =
+        format!("if grep -q '^<<<<<<<' $1; then echo > $1; exit 1; fi; {other}; echo my text > $1");
+    script(&server.path("editor"), &editor);
+    let mut command = server.command(&["edit", "mine"]);
+    let output = run(command.env("EDITOR", server.path("editor")), b"");
+    let kept = kept(&output.err);
+    let aside = fs::read_to_string(kept.with_file_name("mine.orig.txt")).unwrap();
+    assert_eq!((aside.as_str(), output.code), ("my text\n", Some(1)));
+}
+
+/// What a server answers whose document others write all the time: so many writes are refused.
+fn contended(refused: usize, mut at_write: impl FnMut() + Send + 'static) -> String {
+    let mut writes = 0;
+    scripted(move |head| {
+        if head.starts_with("GET") {
+            let head = format!("200 OK\r\netag: \"{writes}\"\r\ncontent-type: application/json");
+            return answer(&head, &format!(r#"{{"mine":0,"theirs":{writes}}}"#));
+        }
+        at_write();
+        writes += 1;
+        if writes > refused {
+            return answer("204 No Content\r\netag: \"x\"", "");
+        }
+        problem("409 Conflict", "stale-revision", "")
+    })
+}
+
+/// The story: it went on for as long as the others did, without a pause.
+#[test]
+fn a_race_without_a_person_ends_too() {
+    let server = Server::start(&[]);
+    script(&server.path("editor"), "sed -i 's/\"mine\": 0/\"mine\": 1/' $1");
+    for (refused, code) in [(3, 0), (1_000, 3)] {
+        let url = contended(refused, || {});
+        let mut command = server.command(&["edit", "a", "--yes", "--server", &url]);
+        let started = Instant::now();
+        let output = run(command.env("EDITOR", server.path("editor")), b"");
+        assert_eq!(output.code, Some(code), "{output:?}");
+        let gave_up = output.err.contains("others write faster");
+        assert_eq!(gave_up, code == 3, "{output:?}");
+        // The pauses are random; of a hundred of up to 100 ms it is some seconds.
+        assert!(!gave_up || started.elapsed() > Duration::from_secs(2), "{:?}", started.elapsed());
+    }
+}
+
+/// The story: what came while a write was under way was told to nobody, and the next write followed.
+#[test]
+fn a_signal_during_a_write_is_heeded_after_it() {
+    let server = Server::start(&[]);
+    script(&server.path("editor"), "sed -i 's/\"mine\": 0/\"mine\": 1/' $1");
+    let (writes, under_way) = mpsc::channel();
+    let (go_on, signalled) = mpsc::channel::<()>();
+    let url = contended(1, move || {
+        let _ended = writes.send(());
+        let _ended = signalled.recv();
+    });
+    let child = server
+        .command(&["edit", "a", "--yes", "--server", &url])
+        .env("EDITOR", server.path("editor"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    under_way.recv().unwrap();
+    signal("TERM", &child);
+    drop(go_on);
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains("interrupted"), "{err}");
+    assert!(fs::read_to_string(kept(&err)).unwrap().contains("\"mine\": 1"));
 }
 
 #[test]
@@ -242,6 +325,9 @@ fn an_interrupt_loses_no_text() {
     let server = server();
     edit(&server, "kill -s INT $PPID; kill -s TERM $PPID; sed -i s/Ann/Anna/ $1", &[], "").ok();
     assert!(server.ok(&["get", "users/ann"]).contains("Anna"));
+    let editor = format!("{OTHER} >&2; kill -s INT $PPID; sed -i s/30.0/31/ $1");
+    edit(&server, &editor, &["--yes"], "").ok();
+    assert!(server.ok(&["get", "users/ann"]).contains(r#""a@theirs","age":31"#));
     script(&server.path("editor"), "echo BAD > $1");
     let mut child = server
         .command(&["edit", "users/ann"])

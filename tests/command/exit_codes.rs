@@ -48,6 +48,17 @@ fn wrong_arguments_are_2() {
 
 /// Of a server that is not there it would be 6.
 #[test]
+fn an_edit_that_cannot_be_is_refused_before_the_server_is_asked() {
+    let mut server = Server::start(&[]);
+    server.kill();
+    server.run(&["edit", "a", "--keyed", "items=id"]).fails(2);
+    run(server.command(&["edit", "a"]).env("VISUAL", "'x"), b"").fails(2);
+    run(server.command(&["edit", "a"]).env("VISUAL", " "), b"").fails(2);
+    run(&mut server.command(&["edit", "a"]), b"").fails(6);
+}
+
+/// Of a server that is not there it would be 6.
+#[test]
 fn an_export_that_cannot_be_is_refused_before_the_server_is_asked() {
     let mut server = Server::start(&[]);
     server.kill();
@@ -86,17 +97,6 @@ fn absence_is_4() {
     }
 }
 
-#[test]
-fn credentials_come_from_a_file_or_the_environment_and_their_lack_is_5() {
-    let folder = tempfile::tempdir().unwrap();
-    let tokens = folder.path().join("tokens");
-    fs::write(&tokens, "reader-token-0123456789 read\nwriter-token-0123456789 write\n").unwrap();
-    let server = Server::start(&["--auth-token-file", tokens.to_str().unwrap()]);
-    fs::write(server.path("token"), "writer-token-0123456789\n").unwrap();
-    fs::write(server.path("empty"), "\n").unwrap();
-    server.run(&["put", "a", "1"]).fails(5);
-    let problem = server.run(&["put", "a", "1", "--json"]).problem(5);
-    assert_eq!(problem["status"], 401);
 /// A URL that is wrong, and a proxy, say nothing of what is stored.
 #[test]
 fn a_status_that_is_not_the_servers_own_is_neither_absence_nor_a_conflict() {
@@ -114,6 +114,17 @@ fn a_status_that_is_not_the_servers_own_is_neither_absence_nor_a_conflict() {
     }
 }
 
+#[test]
+fn credentials_come_from_a_file_or_the_environment_and_their_lack_is_5() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    fs::write(&tokens, "reader-token-0123456789 read\nwriter-token-0123456789 write\n").unwrap();
+    let server = Server::start(&["--auth-token-file", tokens.to_str().unwrap()]);
+    fs::write(server.path("token"), "writer-token-0123456789\n").unwrap();
+    fs::write(server.path("empty"), "\n").unwrap();
+    server.run(&["put", "a", "1"]).fails(5);
+    let problem = server.run(&["put", "a", "1", "--json"]).problem(5);
+    assert_eq!(problem["status"], 401);
     server.ok(&["put", "a", "1", "--token-file", "token"]);
     let reader = |arguments: &[&str]| {
         run(server.command(arguments).env("IFMATCH_TOKEN", "reader-token-0123456789"), b"")
@@ -168,17 +179,6 @@ fn a_write_whose_answer_is_lost_is_8_and_a_read_6() {
     run(command().args(["put", "a", "1", "--json", "--server", &url]), b"").problem(8);
 }
 
-#[test]
-fn other_failures_are_1() {
-    let server = Server::start(&["--max-body", "10"]);
-    server.run(&["put", "a", "--file", "none"]).fails(1);
-    let problem = server.run(&["put", "a", "123456789012", "--json"]).problem(1);
-    assert_eq!(problem["status"], 413);
-    let output = server.run(&["get", "a", "--ca-cert", "none"]);
-    output.fails(1);
-}
-
-#[test]
 /// The story: the last attempt alone counted, and it was told that nothing was done.
 #[test]
 fn a_write_of_unknown_outcome_is_8_though_its_repeat_is_refused() {
@@ -191,6 +191,17 @@ fn a_write_of_unknown_outcome_is_8_though_its_repeat_is_refused() {
     run(command().args(["put", "a", "1", "--server", &url]), b"").fails(8);
 }
 
+#[test]
+fn other_failures_are_1() {
+    let server = Server::start(&["--max-body", "10"]);
+    server.run(&["put", "a", "--file", "none"]).fails(1);
+    let problem = server.run(&["put", "a", "123456789012", "--json"]).problem(1);
+    assert_eq!(problem["status"], 413);
+    let output = server.run(&["get", "a", "--ca-cert", "none"]);
+    output.fails(1);
+}
+
+#[test]
 fn a_certificate_is_trusted_if_it_is_named_and_else_there_is_no_connection() {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();

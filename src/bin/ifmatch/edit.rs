@@ -17,11 +17,13 @@ use ifmatch::client::Document;
 use ifmatch::merge::MergeRules;
 
 use self::draft::Draft;
+use self::editor::Editor;
 use self::layout::Layout;
 use self::session::{Base, Session};
 use crate::content_type;
 use crate::failure::Failure;
 use crate::server::ServerOptions;
+use crate::stop::Stop;
 
 /// For `--help`.
 const HELP: &str = "\
@@ -55,22 +57,26 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result<(), Failure> {
     let client = server.client()?;
     let key = arguments.key.as_str();
-    let base = match client.get::<Document>(key).await.map_err(Failure::Read)? {
-        Some(entry) => Base { tag: Some(entry.etag().clone()), document: entry.into_value() },
-        None if arguments.create => {
-            Base { tag: None, document: Document::new(&*arguments.content_type, "") }
-        }
-        None => return Err(Failure::not_found(key)),
-    };
+    // What can be wrong without a server is found before it is asked.
+    let editor = Editor::of_environment()?;
     let mut rules = MergeRules::new();
     for (pointer, member) in &arguments.keyed {
         rules = rules
             .keyed(pointer, member.as_str())
             .map_err(|error| Failure::Usage(format!("--keyed {pointer}: {error}")))?;
     }
+    let base = match client.get::<Document>(key).await.map_err(Failure::Read)? {
+        Some(entry) => Base::of(entry),
+        None if arguments.create => {
+            Base { entry: None, document: Document::new(&*arguments.content_type, "") }
+        }
+        None => return Err(Failure::not_found(key)),
+    };
     let layout = Layout::of(&base.document)?;
     let draft = Draft::new(key, layout.extension(base.document.content_type()))?;
-    let session = Session { client, key, server, rules, yes: arguments.yes, base, layout, draft };
+    let stop = Stop::install().map_err(Failure::io("cannot wait for signals"))?;
+    let yes = arguments.yes;
+    let session = Session { client, key, server, rules, yes, base, layout, draft, editor, stop };
     session.run().await
 }
 

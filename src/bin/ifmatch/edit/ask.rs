@@ -14,11 +14,15 @@ pub(super) enum Answer {
 }
 
 /// Asks until there is an answer. The end of stdin is a no, and so is an empty line.
-pub(super) async fn ask(question: &str, may_edit: bool) -> Result<Answer, Failure> {
+pub(super) async fn ask(
+    stop: &mut Stop,
+    question: &str,
+    may_edit: bool,
+) -> Result<Answer, Failure> {
     let choices = if may_edit { "y = yes, e = edit it first, n = no" } else { "y = yes, n = no" };
     loop {
         let _nobody = write!(io::stderr(), "{question} [{choices}] ");
-        let Some(line) = until_stopped(read_line()).await?? else {
+        let Some(line) = until_stopped(stop, read_line()).await?? else {
             let _nobody = writeln!(io::stderr());
             return Ok(Answer::No);
         };
@@ -40,11 +44,14 @@ async fn read_line() -> Result<Option<String>, Failure> {
     read.map_err(Failure::io("cannot read the answer"))
 }
 
-/// What `future` gives, or that a signal came first.
-pub(super) async fn until_stopped<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
-    let mut stop = Stop::install().map_err(Failure::io("cannot wait for signals"))?;
+/// What `future` gives, or that a signal came first, or has come since `stop` was installed.
+pub(super) async fn until_stopped<T>(
+    stop: &mut Stop,
+    future: impl Future<Output = T>,
+) -> Result<T, Failure> {
     tokio::select! {
-        done = future => Ok(done),
+        biased;
         () = stop.requested() => Err(Failure::other("interrupted")),
+        done = future => Ok(done),
     }
 }

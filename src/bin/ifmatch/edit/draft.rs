@@ -43,9 +43,9 @@ impl Draft {
         Ok(())
     }
 
-    /// Keeps a text beside the file, before another takes its place there.
-    pub(super) fn put_aside(&self, name: &str, text: &[u8]) -> Result<(), Failure> {
-        let path = self.folder.path().join(format!("{name}.{}", self.extension));
+    /// Keeps a text beside the file, before another takes its place there. No file of a key has a name with two dots.
+    pub(super) fn put_aside(&self, text: &[u8]) -> Result<(), Failure> {
+        let path = self.folder.path().join(format!("mine.orig.{}", self.extension));
         fs::write(&path, text).map_err(Failure::file("cannot write", &path))
     }
 

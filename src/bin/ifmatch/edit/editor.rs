@@ -6,31 +6,45 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::stop::Stop;
 
-/// Has somebody edit the file.
-///
-/// # Errors
-/// If there is no such editor, or it says that it failed.
-pub(super) async fn run(path: &Path) -> Result<(), Failure> {
-    let (name, line) = chosen()?;
-    let words =
-        shell_words::split(&line).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
-    let Some((program, arguments)) = words.split_first() else {
-        return Err(Failure::Usage(format!("{name} is empty")));
-    };
-    // Ctrl-C in an editor is the editor's, and would end this process with it.
-    let _swallowed = Stop::install().map_err(Failure::io("cannot wait for signals"))?;
-    let status = Command::new(program).args(arguments).arg(path).status();
-    // What came while the editor ran is handed out, to the above, before anybody else waits for signals.
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    let status = status.map_err(|error| {
-        Failure::other(format!("cannot start the editor {program:?} of {name}: {error}"))
-    })?;
-    if status.success() {
-        return Ok(());
+pub(super) struct Editor {
+    /// Where it is named.
+    name: &'static str,
+    program: String,
+    arguments: Vec<String>,
+}
+
+impl Editor {
+    /// # Errors
+    /// If it is no command line.
+    pub(super) fn of_environment() -> Result<Self, Failure> {
+        let (name, line) = chosen()?;
+        let words = shell_words::split(&line);
+        let words = words.map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+        let mut words = words.into_iter();
+        let Some(program) = words.next() else {
+            return Err(Failure::Usage(format!("{name} is empty")));
+        };
+        Ok(Self { name, program, arguments: words.collect() })
     }
-    Err(Failure::other(format!("the editor {program:?} failed ({status})")))
+
+    /// Has somebody edit the file. Signals meanwhile are told to those who wait for them now, and to nobody later.
+    ///
+    /// # Errors
+    /// If there is no such editor, or it says that it failed.
+    pub(super) async fn run(&self, path: &Path) -> Result<(), Failure> {
+        let Self { name, program, arguments } = self;
+        let status = Command::new(program).args(arguments).arg(path).status();
+        // Until what came while it ran is handed out.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let status = status.map_err(|error| {
+            Failure::other(format!("cannot start the editor {program:?} of {name}: {error}"))
+        })?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::other(format!("the editor {program:?} failed ({status})")))
+    }
 }
 
 /// Where the editor is named, and its command line.

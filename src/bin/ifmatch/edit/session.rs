@@ -1,28 +1,51 @@
 //! From the first look into the editor to the write, or to where the text is kept.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
-use ifmatch::client::{Client, ClientError, ClientPrecondition, ConflictKind, Document, EntityTag};
+use ifmatch::client::{Client, ClientError, ClientPrecondition, ConflictKind, Document, Entry};
 use ifmatch::json::Json;
 use ifmatch::merge::{MergeRules, Merged};
 use serde_json::json;
 
 use super::ask::{Answer, ask, until_stopped};
+use super::clash;
 use super::draft::Draft;
+use super::editor::Editor;
 use super::layout::Layout;
-use super::{clash, editor};
 use crate::failure::Failure;
 use crate::output::Lines;
 use crate::server::ServerOptions;
+use crate::stop::Stop;
 
-/// How often it is merged with what others write all the time.
+/// How often it is merged with what others write all the time, by a person or without.
 const MAX_ROUNDS: u32 = 100;
+
+/// The longest wait after a lost race.
+const MAX_PAUSE: Duration = Duration::from_millis(100);
+
+/// The wait after the lost race `number`, from 0: random, and longer each time.
+fn pause(number: u32) -> Duration {
+    let longest = Duration::from_millis(1).saturating_mul(2_u32.saturating_pow(number));
+    longest.min(MAX_PAUSE).mul_f64(fastrand::f64())
+}
 
 /// What the text was made from.
 pub(super) struct Base {
     /// `None` if there was nothing.
-    pub(super) tag: Option<EntityTag>,
+    pub(super) entry: Option<Entry<Document>>,
     pub(super) document: Document,
+}
+
+impl Base {
+    pub(super) fn of(entry: Entry<Document>) -> Self {
+        Self { document: entry.document().clone(), entry: Some(entry) }
+    }
+
+    /// Whether `text` is there already.
+    fn is(&self, text: &[u8], layout: Layout) -> bool {
+        self.entry.is_some() && layout.is_same(text, self.document.body())
+    }
 }
 
 pub(super) struct Session<'a> {
@@ -34,6 +57,9 @@ pub(super) struct Session<'a> {
     pub(super) base: Base,
     pub(super) layout: Layout,
     pub(super) draft: Draft,
+    pub(super) editor: Editor,
+    /// Since the editor was closed last.
+    pub(super) stop: Stop,
 }
 
 /// What is next.
@@ -70,35 +96,31 @@ impl Session<'_> {
     }
 
     async fn edit_and_write(&mut self) -> Result<(), Failure> {
-        let mut shown = self.layout.show(self.base.document.body());
-        self.draft.write(&shown)?;
-        let mut round = Round::Document;
-        for _ in 0..MAX_ROUNDS {
-            let Some(mut mine) = self.edit(&shown, round).await? else { return self.nothing() };
-            loop {
-                if self.base.tag.is_some() && self.layout.is_same(&mine, self.base.document.body())
-                {
-                    return self.nothing();
-                }
-                let Some(conflict) = self.write(&mine).await? else { return Ok(()) };
-                match self.merge(&mine, conflict).await? {
-                    Next::Nothing => return self.nothing(),
-                    Next::Write(merged) => mine = merged,
-                    Next::Edit(next) => {
-                        round = next;
-                        break;
-                    }
-                }
-            }
-            shown = self.draft.read()?;
+        self.draft.write(&self.layout.show(self.base.document.body()))?;
+        let mut next = Next::Edit(Round::Document);
+        for lost in 0..MAX_ROUNDS {
+            let mine = match next {
+                Next::Write(mine) => Some(mine),
+                Next::Edit(round) => self.edit(round).await?,
+                Next::Nothing => None,
+            };
+            let Some(mine) = mine.filter(|mine| !self.base.is(mine, self.layout)) else {
+                return self.nothing();
+            };
+            let Some(conflict) = self.write(&mine).await? else { return Ok(()) };
+            until_stopped(&mut self.stop, tokio::time::sleep(pause(lost))).await?;
+            next = self.merge(&mine, conflict).await?;
         }
         Err(self.conflict("others write faster than it can be merged"))
     }
 
-    /// Has somebody edit what was `shown`, until it is valid; the body that it stands for. `None` if it is unchanged.
-    async fn edit(&self, shown: &[u8], round: Round) -> Result<Option<Vec<u8>>, Failure> {
+    /// Has somebody edit the draft, until it is valid; the body that it stands for. `None` if it is unchanged.
+    async fn edit(&mut self, round: Round) -> Result<Option<Vec<u8>>, Failure> {
+        let shown = self.draft.read()?;
         loop {
-            editor::run(self.draft.path()).await?;
+            self.editor.run(self.draft.path()).await?;
+            // Ctrl-C in an editor is the editor's.
+            self.stop = Stop::install().map_err(Failure::io("cannot wait for signals"))?;
             let text = self.draft.read()?;
             if text == shown && round == Round::Clashes {
                 return Err(self.conflict("the clashes were not decided"));
@@ -114,7 +136,8 @@ impl Session<'_> {
                 Ok(body) => return Ok(Some(body)),
                 Err(why) => why,
             };
-            if ask(&format!("{why}\nEdit again?"), false).await? != Answer::Yes {
+            let question = format!("{why}\nEdit again?");
+            if ask(&mut self.stop, &question, false).await? != Answer::Yes {
                 return Err(if round == Round::Clashes {
                     self.conflict(&why)
                 } else {
@@ -128,8 +151,8 @@ impl Session<'_> {
     async fn write(&self, mine: &[u8]) -> Result<Option<ClientError>, Failure> {
         let document = Document::new(self.base.document.content_type(), mine.to_vec());
         let precondition =
-            self.base.tag.as_ref().map_or(ClientPrecondition::Absent, ClientPrecondition::from);
-        // It is not given up at a signal: nobody would know whether it took place.
+            self.base.entry.as_ref().map_or(ClientPrecondition::Absent, ClientPrecondition::from);
+        // It is not given up at a signal, which is heeded after it: nobody would know whether it took place.
         let written = self.client.put_if(self.key, &document, precondition).await;
         match written {
             Ok(written) => {
@@ -153,18 +176,17 @@ impl Session<'_> {
 
     /// Puts together what somebody has written, and what is there now.
     async fn merge(&mut self, mine: &[u8], conflict: ClientError) -> Result<Next, Failure> {
-        let read = until_stopped(self.client.get::<Document>(self.key)).await?;
+        let read = until_stopped(&mut self.stop, self.client.get::<Document>(self.key)).await?;
         let Some(theirs) = read.map_err(Failure::Read)? else {
             return self.deleted(mine, conflict).await;
         };
-        let tag = Some(theirs.etag().clone());
-        let base = std::mem::replace(&mut self.base, Base { tag, document: theirs.into_value() });
-        self.draft.put_aside("mine", mine)?;
+        let base = std::mem::replace(&mut self.base, Base::of(theirs));
+        self.draft.put_aside(mine)?;
         let theirs = self.base.document.body().clone();
         if self.layout.is_same(mine, &theirs) {
             return Ok(Next::Nothing);
         }
-        let old = base.tag.as_ref().map(|_| Json::from_slice(base.document.body())).transpose();
+        let old = base.entry.as_ref().map(|_| Json::from_slice(base.document.body())).transpose();
         match (self.layout.is_json(), old, Json::from_slice(mine), Json::from_slice(&theirs)) {
             (true, Ok(old), Ok(new), Ok(theirs)) => {
                 let merged = self.rules.merge(old.as_ref(), &new, &theirs);
@@ -195,7 +217,7 @@ impl Session<'_> {
         if self.yes {
             return Ok(Next::Write(body));
         }
-        match ask("Write it?", true).await? {
+        match ask(&mut self.stop, "Write it?", true).await? {
             Answer::Yes => Ok(Next::Write(body)),
             Answer::No => Err(Failure::Write(conflict)),
             Answer::Edit => {
@@ -207,9 +229,9 @@ impl Session<'_> {
 
     async fn deleted(&mut self, mine: &[u8], conflict: ClientError) -> Result<Next, Failure> {
         self.say(&format!("{} was deleted meanwhile", self.key));
-        match ask("Create it again, with your text?", false).await? {
+        match ask(&mut self.stop, "Create it again, with your text?", false).await? {
             Answer::Yes => {
-                self.base.tag = None;
+                self.base.entry = None;
                 Ok(Next::Write(mine.to_vec()))
             }
             _ => Err(Failure::Write(conflict)),
@@ -219,14 +241,15 @@ impl Session<'_> {
     fn nothing(&self) -> Result<(), Failure> {
         self.server.note("unchanged: nothing was written");
         if self.server.json {
-            let etag = self.base.tag.as_ref().map(EntityTag::as_str);
+            let etag = self.base.entry.as_ref().map(|entry| entry.etag().as_str());
             return Lines::new().json(&json!({ "key": self.key, "etag": etag, "written": false }));
         }
         Ok(())
     }
 
     fn conflict(&self, what: &str) -> Failure {
-        Failure::Conflict { what: what.to_owned(), key: Some(self.key.to_owned()), current: None }
+        let current = self.base.entry.clone().map(Box::new);
+        Failure::Conflict { what: what.to_owned(), key: Some(self.key.to_owned()), current }
     }
 
     /// What somebody who edits has to see.
