@@ -390,6 +390,18 @@ fn batches_fit_a_server_that_takes_little_and_a_key_may_come_twice() {
     assert_eq!(counts(&output), [0, 1, 0], "{output:?}");
 }
 
+/// The story: what the server was told to take could be written, and not be read.
+#[test]
+fn what_a_server_takes_can_be_read() {
+    let server = Server::start(&["--max-body", "100000000"]);
+    let file = fs::File::create(server.path("large")).unwrap();
+    file.set_len(70 << 20).unwrap();
+    server.ok(&["put", "large", "--file", "large"]);
+    server.ok(&["get", "large", "--output", "got"]);
+    assert_eq!(fs::metadata(server.path("got")).unwrap().len(), 70 << 20);
+    assert_eq!(server.ok(&["list", "--keys-only"]), "large\n");
+}
+
 #[test]
 fn a_large_document_is_imported_whole() {
     let server = Server::start(&[]);

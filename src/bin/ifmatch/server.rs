@@ -14,6 +14,9 @@ use crate::failure::Failure;
 /// Where the token is taken from if there is no file: a command line can be seen by everybody on the machine.
 const TOKEN_VARIABLE: &str = "IFMATCH_TOKEN";
 
+/// More than the largest body that `serve` takes, in base64.
+const MAX_ANSWER_BYTES: usize = 512 << 20;
+
 /// Options of all subcommands but `serve`, before or after its name.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server and output")]
@@ -53,6 +56,7 @@ impl ServerOptions {
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         let mut builder = Client::builder(&self.server)
             .request_timeout(self.timeout)
+            .max_answer_bytes(MAX_ANSWER_BYTES)
             .connect_timeout(self.timeout.min(Duration::from_secs(10)));
         if let Some(token) = self.token()? {
             builder = builder.bearer_token(token);
