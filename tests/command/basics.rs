@@ -9,10 +9,11 @@ use crate::support::Server;
 fn what_is_put_is_got_to_the_byte() {
     let server = Server::start(&[]);
     let bytes: Vec<u8> = (0..=255).collect();
-    let cases: [(&str, &[u8], &str); 5] = [
+    let cases: [(&str, &[u8], &str); 6] = [
         ("json", b"{\"n\": 1.50}\n", "application/json"),
         ("text", "grüße".as_bytes(), "text/plain; charset=utf-8"),
         ("bytes", &bytes, "application/octet-stream"),
+        ("quoted bytes", b"\"\xff\"", "application/octet-stream"),
         ("a b/%2F?#", b"5", "application/json"),
         ("empty", b"", "text/plain; charset=utf-8"),
     ];

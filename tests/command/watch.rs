@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::support::{Server, signal};
+use serde_json::{Value, json};
+
+use crate::support::{Server, answer, command, run, scripted, signal};
 
 #[test]
 fn a_watch_has_a_line_a_commit_from_where_it_was_told() {
@@ -34,6 +36,26 @@ fn a_transaction_is_one_line_of_a_watch() {
     server.run_with(&["import", "-"], lines).ok();
     let line = server.ok(&["watch", "--since", &revision, "--limit", "1", "-q"]);
     assert!(line.ends_with("\tput a\tput b\n"), "{line}");
+}
+
+#[test]
+fn a_commit_that_cannot_be_told_is_named_in_json_too() {
+    let data = r#"{"revision": 2, "key": "a", "keys": ["a", "b"], "detail": "damaged"}"#;
+    let mut requests = 0;
+    let url = scripted(move |_| {
+        requests += 1;
+        let text = match requests {
+            1 => format!("id: 1\n\nevent: unreadable\ndata: {data}\n\n"),
+            _ => "id: 3\nevent: commit\ndata: {\"revision\": 3, \"events\": []}\n\n".to_owned(),
+        };
+        answer("200 OK\r\ncontent-type: text/event-stream", &text)
+    });
+    let arguments = ["watch", "--limit", "1", "--quiet", "--json", "--server", &url];
+    let output = run(command().args(arguments), b"");
+    assert_eq!(output.json_lines()[0]["revision"], 3, "{output:?}");
+    let told: Value = serde_json::from_str(&output.err).unwrap();
+    assert_eq!(told["keys"], json!(["a", "b"]));
+    assert!(told["detail"].as_str().unwrap().contains("damaged"), "{told}");
 }
 
 #[cfg(unix)]

@@ -10,11 +10,10 @@ Without --content-type a value that is valid JSON is application/json, other UTF
 else is application/octet-stream. So 5 and \"five\" (with the quotes) are JSON, and five is text.";
 
 pub(crate) fn guess(body: &[u8]) -> &'static str {
-    if serde_json::from_slice::<IgnoredAny>(body).is_ok() {
-        JSON
-    } else if std::str::from_utf8(body).is_ok() {
-        "text/plain; charset=utf-8"
-    } else {
-        "application/octet-stream"
+    // Of a string that it does not keep serde_json does not look at the bytes.
+    let Ok(text) = std::str::from_utf8(body) else { return "application/octet-stream" };
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => JSON,
+        Err(_) => "text/plain; charset=utf-8",
     }
 }

@@ -16,10 +16,11 @@ pub(crate) fn file(path: &Path, parts: &[&[u8]]) -> Result<(), Failure> {
         return std::fs::write(path, parts.concat()).map_err(Failure::file("cannot write", path));
     }
     let written = new_in(folder).and_then(|mut file| {
-        parts.iter().try_for_each(|part| file.write_all(part))?;
+        // Before there is something to be read.
         if let Ok(before) = path.metadata() {
             file.as_file().set_permissions(before.permissions())?;
         }
+        parts.iter().try_for_each(|part| file.write_all(part))?;
         file.persist(path).map_err(|error| error.error)
     });
     written.map(drop).map_err(Failure::file("cannot write", path))

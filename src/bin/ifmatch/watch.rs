@@ -2,12 +2,14 @@
 
 use clap::Args;
 use ifmatch::Revision;
-use ifmatch::client::{ClientCommit, ClientError, ClientEvent, Document};
+use ifmatch::client::{ClientCommit, ClientError, ClientEvent, DecodeError, Document};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::entry_line::EntryLine;
-use crate::failure::Failure;
+use crate::failure::{Failure, complain_in_json};
 use crate::output::Lines;
+use crate::report::complain;
 use crate::server::ServerOptions;
 use crate::stop::Stop;
 
@@ -63,9 +65,7 @@ async fn follow(arguments: &Arguments, server: &ServerOptions) -> Result<(), Fai
             Ok(commit) => commit,
             // The watch goes on after it.
             Err(ClientError::Decode(error)) => {
-                let keys = error.keys().join(", ");
-                let keys = if keys.is_empty() { keys } else { format!("; its keys: {keys}") };
-                eprintln!("{error}{keys}");
+                complain_of(&error, server.json);
                 continue;
             }
             Err(error) => return Err(Failure::Read(error)),
@@ -80,6 +80,16 @@ async fn follow(arguments: &Arguments, server: &ServerOptions) -> Result<(), Fai
         left = left.map(|left| left - 1);
     }
     Ok(())
+}
+
+/// A commit that cannot be told.
+fn complain_of(error: &DecodeError, in_json: bool) {
+    if in_json {
+        return complain_in_json(&json!({ "detail": error.to_string(), "keys": error.keys() }));
+    }
+    let keys = error.keys().join(", ");
+    let keys = if keys.is_empty() { keys } else { format!("; its keys: {keys}") };
+    complain(&format!("{error}{keys}"));
 }
 
 fn line(commit: &ClientCommit<Document>) -> CommitLine<'_> {

@@ -90,7 +90,8 @@ impl Layout {
         Ok(if self == Self::Compact { json.to_vec() } else { text.to_vec() })
     }
 
-    /// Whether they say the same: of JSON, all but white space counts.
+    /// Whether they say the same: of JSON neither white space nor escapes count, and of members with the same name only the
+    /// last.
     pub(super) fn is_same(self, one: &[u8], other: &[u8]) -> bool {
         if one == other {
             return true;

@@ -296,7 +296,8 @@ fn is_about_number(error: &ClientError) -> bool {
     body.is_ok_and(|body| body.get("max_operations").is_some())
 }
 
-/// White space between the parts of a JSON text does not count: an export does not keep all of it.
+/// Of JSON it counts what it says, and not how: an export does not keep all of the white space. Nor does it matter how a
+/// letter is escaped, and of members with the same name only the last counts.
 fn is_same(current: &Entry<Document>, new: &Document) -> bool {
     let old = current.document();
     if old.content_type() != new.content_type() {
