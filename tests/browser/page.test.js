@@ -7,50 +7,10 @@
 // CHROMIUM names another browser, IFMATCH another binary. Nothing is fetched but playwright-core, from npm.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 
-import { openPage, proxyUnder, Server, startBrowser, textFile } from "./server.js";
-
-let browser;
-let server;
-let pages;
-
-before(async () => { browser = await startBrowser(); });
-after(() => browser.close());
-beforeEach(async () => {
-  server = await Server.start("--history", "50");
-  pages = [];
-});
-afterEach(async () => {
-  const complaints = pages.flatMap((page) => page.complaints);
-  await Promise.all(pages.map((page) => page.context().close()));
-  await server.stop();
-  assert.deepEqual(complaints, []);
-});
-
-async function open(hash = "", options = {}) {
-  const page = await openPage(browser, `${options.url ?? server.url}/${hash}`, options);
-  pages.push(page);
-  return page;
-}
-
-async function openLive(hash, options) {
-  const page = await open(hash, options);
-  await page.waitForSelector("[data-state=live]");
-  if (hash) await page.waitForSelector("#versions button");
-  return page;
-}
-
-const keys = (page) => page.locator("#list a").allTextContents();
-const content = (page) => page.locator("#content").innerText();
-const shows = (page, selector, text) => page.locator(selector, { hasText: text }).first().waitFor();
-const user = (fields = {}) => ({ name: "Ann", email: "ann@old", age: 30, ...fields });
-
-async function editTo(page, change) {
-  await page.click("#edit");
-  const text = await page.inputValue("#text");
-  await page.fill("#text", JSON.stringify(change(JSON.parse(text)), null, 2));
-}
+import { proxyUnder, textFile } from "./server.js";
+import { changed, content, editTo, keys, open, openAt, openLive, race, server, shows, startServer, user } from "./suite.js";
 
 test("the_list_has_the_keys_with_a_prefix_in_order", async () => {
   for (const key of ["b", "a/2", "a/10", "c", "a\u{1f600}", "a\uffee"]) await server.put(encodeURIComponent(key), 1);
@@ -255,23 +215,6 @@ test("a_delete_that_comes_too_late_deletes_nothing", async () => {
   assert.equal(await server.text("doc"), null);
 });
 
-async function race(changeOne, changeOther, value = user(), type = "application/json") {
-  await server.put("doc", value, { "content-type": type });
-  const [one, other] = [await openLive("#key=doc"), await openLive("#key=doc")];
-  for (const [page, change] of [[one, changeOne], [other, changeOther]]) {
-    await page.click("#edit");
-    await page.fill("#text", change(await page.inputValue("#text")));
-  }
-  await one.click("#save");
-  await shows(one, "#status", "Saved");
-  await shows(other, "#banner", "while you were editing");
-  await other.click("#save");
-  await other.waitForSelector("#conflict[open]");
-  return other;
-}
-
-const changed = (fields) => (text) => JSON.stringify({ ...JSON.parse(text), ...fields }, null, 2);
-
 test("two_pages_that_change_different_fields_are_merged", async () => {
   const page = await race(changed({ age: 31 }), changed({ email: "ann@new" }));
   await shows(page, "#conflict-what", "do not touch each other");
@@ -413,8 +356,7 @@ test("the_page_comes_back_after_a_restart_and_shows_what_it_missed", async () =>
 
 test("what_is_written_between_the_document_and_the_list_is_shown", async () => {
   await server.put("doc", user());
-  const page = await openPage(browser, "about:blank");
-  pages.push(page);
+  const page = await openAt("about:blank");
   // The list, and with it the watch, begins after a change that the document was read before.
   await page.route("**/v1/kv?*", async (route) => {
     await shows(page, "#content", '"age": 30');
@@ -447,9 +389,8 @@ test("nothing_is_taken_from_under_the_mouse_where_nothing_changed", async () => 
 });
 
 test("what_the_server_said_to_the_token_before_is_not_said_of_this_one", async () => {
-  await server.stop();
   const token = "eyNmb6UhvQdX5pLwK3z8";
-  server = await Server.start("--auth-token-file", await textFile(`${token}\n`));
+  await startServer("--auth-token-file", await textFile(`${token}\n`));
   server.headers = { authorization: `Bearer ${token}` };
   await server.put("doc", user());
   const page = await open("#key=doc");
@@ -474,8 +415,7 @@ test("what_the_server_said_to_the_token_before_is_not_said_of_this_one", async (
 });
 
 test("in_strict_mode_a_412_shows_the_conflict_too", async () => {
-  await server.stop();
-  server = await Server.start("--precondition-status", "412");
+  await startServer("--precondition-status", "412");
   const page = await race(changed({ age: 31 }), changed({ email: "ann@new" }));
   await page.click("#conflict-save");
   await shows(page, "#status", "Merged and saved");
@@ -483,9 +423,8 @@ test("in_strict_mode_a_412_shows_the_conflict_too", async () => {
 });
 
 test("a_token_is_asked_for_and_kept_until_the_tab_is_closed", async () => {
-  await server.stop();
   const [token, reader] = ["eyNmb6UhvQdX5pLwK3z8", "dT2wqX9rYb4LmZs7Kc1v"];
-  server = await Server.start("--auth-token-file", await textFile(`${token}\n${reader} read\n`));
+  await startServer("--auth-token-file", await textFile(`${token}\n${reader} read\n`));
   server.headers = { authorization: `Bearer ${token}` };
   await server.put("doc", user());
   const page = await open("#key=doc");
@@ -517,8 +456,7 @@ test("under_a_prefix_everything_works", async () => {
   const proxy = await proxyUnder("/api", server);
   try {
     for (const base of ["/api", "/api/"]) {
-      const page = await openPage(browser, `http://127.0.0.1:${proxy.address().port}${base}#key=users/1`);
-      pages.push(page);
+      const page = await openAt(`http://127.0.0.1:${proxy.address().port}${base}#key=users/1`);
       const paths = [];
       page.on("request", (request) => paths.push(new URL(request.url()).pathname));
       await page.waitForSelector("[data-state=live]");
