@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { diffLines } from "../../src/http/documents/page/diff.js";
-import { InvalidJson, parseJson, writeJson } from "../../src/http/documents/page/json.js";
+import { InvalidJson, parseJson, sameJson, writeJson } from "../../src/http/documents/page/json.js";
 import { mergeJson } from "../../src/http/documents/page/merge.js";
 
 const cases = JSON.parse(await readFile(new URL("../merge_cases.json", import.meta.url), "utf8"));
@@ -29,6 +29,20 @@ test("what_json_parse_refuses_is_refused_and_what_it_takes_is_kept", () => {
     assert.throws(() => JSON.parse(text), SyntaxError, text);
     assert.throws(() => parseJson(text), InvalidJson, text);
   }
+});
+
+test("a_string_of_millions_of_letters_is_read", () => {
+  for (const letters of ["x".repeat(12_000_000), "\\n".repeat(6_000_000)]) {
+    assert.equal(parseJson(`"${letters}"`).text.length, letters.length + 2);
+  }
+});
+
+test("numbers_of_many_digits_are_compared_at_once", () => {
+  const digits = `1${"0".repeat(60_000)}`;
+  const start = performance.now();
+  assert.ok(!sameJson(parseJson(`${digits}1`), parseJson(`${digits}2`)));
+  assert.ok(sameJson(parseJson(`${digits}.0`), parseJson(digits)));
+  assert.ok(performance.now() - start < 3000);
 });
 
 test("a_difference_has_both_texts_in_it", () => {

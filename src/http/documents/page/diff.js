@@ -34,28 +34,33 @@ function replaced(one, other) {
 
 // The furthest point on each diagonal for each number of differences, up to the end of both; null if that is too far.
 function forward(one, other) {
-  let furthest = new Map([[1, 0]]);
-  const trail = [];
   const most = Math.min(one.length + other.length, MOST_DIFFERENCES);
+  const furthest = new Int32Array(2 * most + 3);
+  const trail = [];
   for (let differences = 0; differences <= most; differences += 1) {
-    trail.push(furthest);
-    const next = new Map(furthest);
+    trail.push(furthest.slice());
     for (let diagonal = -differences; diagonal <= differences; diagonal += 2) {
       let x = isDown(furthest, diagonal, differences)
-        ? furthest.get(diagonal + 1)
-        : furthest.get(diagonal - 1) + 1;
+        ? furthest[placeOf(diagonal + 1, furthest)]
+        : furthest[placeOf(diagonal - 1, furthest)] + 1;
       while (x < one.length && x - diagonal < other.length && one[x] === other[x - diagonal]) x += 1;
-      next.set(diagonal, x);
+      // A step reads only the diagonals between those that it writes.
+      furthest[placeOf(diagonal, furthest)] = x;
       if (x >= one.length && x - diagonal >= other.length) return trail;
     }
-    furthest = next;
   }
   return null;
 }
 
+// The diagonal 0 is in the middle.
+function placeOf(diagonal, furthest) {
+  return diagonal + (furthest.length >> 1);
+}
+
 function isDown(furthest, diagonal, differences) {
-  return diagonal === -differences
-    || (diagonal !== differences && furthest.get(diagonal - 1) < furthest.get(diagonal + 1));
+  if (diagonal === -differences) return true;
+  return diagonal !== differences
+    && furthest[placeOf(diagonal - 1, furthest)] < furthest[placeOf(diagonal + 1, furthest)];
 }
 
 function backward(one, other, trail) {
@@ -67,7 +72,7 @@ function backward(one, other, trail) {
     const diagonal = x - y;
     const down = isDown(furthest, diagonal, differences);
     const before = down ? diagonal + 1 : diagonal - 1;
-    const beforeX = furthest.get(before);
+    const beforeX = furthest[placeOf(before, furthest)];
     const beforeY = beforeX - before;
     while (x > beforeX && y > beforeY && x > 0 && y > 0) {
       lines.push({ sign: " ", line: one[x - 1] });

@@ -4,7 +4,8 @@
 const DEEPEST = 400;
 
 const SPACE = /[ \t\n\r]*/y;
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const NOT_PLAIN = /["\\\u0000-\u001f]|$/g;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const LITERAL = /true|false|null/y;
 
@@ -85,10 +86,23 @@ class Reader {
     return this.fail("a value is expected");
   }
 
+  // From sign to sign: one pattern for all of it has no room for millions of letters.
   string() {
-    const text = this.match(STRING);
-    if (text === null) this.fail("a string that has no end, or a sign in it that must be escaped");
+    const start = this.at;
+    this.at += 1;
+    do this.plain(); while (this.match(ESCAPE) !== null);
+    if (this.text[this.at] !== '"') {
+      this.at = start;
+      this.fail("a string that has no end, or a sign in it that must be escaped");
+    }
+    this.at += 1;
+    const text = this.text.slice(start, this.at);
     return { text, value: JSON.parse(text) };
+  }
+
+  plain() {
+    NOT_PLAIN.lastIndex = this.at;
+    this.at = NOT_PLAIN.exec(this.text).index;
   }
 
   object(depth) {
@@ -194,8 +208,9 @@ function decimal(text) {
     /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(text);
   const digits = (whole + fraction).replace(/^0+/, "");
   if (!digits) return "0";
-  const significant = digits.replace(/0+$/, "");
-  const zeros = digits.length - significant.length;
+  let zeros = 0;
+  while (digits.at(-1 - zeros) === "0") zeros += 1;
+  const significant = digits.slice(0, digits.length - zeros);
   const size = BigInt(exponent.replace("+", "")) - BigInt(fraction.length) + BigInt(zeros);
   return `${sign}${significant}e${size}`;
 }
