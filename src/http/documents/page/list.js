@@ -2,7 +2,7 @@
 // that is asked for later still shows what is there now.
 
 import { listPage, Refused } from "./api.js";
-import { byId, element, show } from "./dom.js";
+import { byId, element, say, show } from "./dom.js";
 
 export class KeyList {
   // `told` has onStart(revision) and onFailure(error).
@@ -12,6 +12,8 @@ export class KeyList {
     this.opened = null;
     this.focused = null;
     this.generation = 0;
+    // The rows that are shown, by key, in order.
+    this.rows = new Map();
     this.clear();
     byId("more").addEventListener("click", () => this.more());
     byId("list").addEventListener("keydown", (event) => this.onKey(event));
@@ -24,12 +26,17 @@ export class KeyList {
     this.next = null;
     this.last = null;
     this.isLoading = false;
+    this.isLeft = false;
   }
 
   async load(prefix) {
     this.generation += 1;
     const { generation } = this;
     this.prefix = prefix;
+    // Until this list comes, the one before is shown: it has no more pages, and its links do not bring its prefix back.
+    this.isLeft = true;
+    show(byId("more"), false);
+    this.updateAll();
     try {
       const page = await listPage(prefix, null);
       if (generation !== this.generation) return;
@@ -42,23 +49,25 @@ export class KeyList {
   }
 
   async more() {
-    if (!this.next || this.isLoading) return;
+    if (!this.next || this.isLoading || this.isLeft) return;
     const { generation } = this;
     const before = this.last;
     this.isLoading = true;
     try {
       const page = await listPage(this.prefix, this.next);
       if (generation !== this.generation) return;
-      this.isLoading = false;
+      // Nothing is taken from who went elsewhere meanwhile.
+      const isFree = this.hasFocus || [byId("more"), document.body].includes(document.activeElement);
       this.take(page);
       const first = this.keys().find((key) => compareKeys(key, before) > 0);
-      if (first !== undefined) this.focus(first);
+      if (first !== undefined && isFree) this.focus(first);
     } catch (error) {
       if (generation !== this.generation) return;
-      this.isLoading = false;
       // The revision of the pages is not kept any more: they begin anew.
       if (error instanceof Refused && error.status === 410) this.load(this.prefix);
-      else this.told.onFailure(error);
+      else say(error.message, "error");
+    } finally {
+      if (generation === this.generation) this.isLoading = false;
     }
   }
 
@@ -86,14 +95,34 @@ export class KeyList {
     return [...new Set([...this.pages.keys(), ...this.since.keys()])].filter(isShown).sort(compareKeys);
   }
 
+  get hasFocus() {
+    return byId("list").contains(document.activeElement);
+  }
+
+  // Rows that stay are not touched but for what they say: one may be under the mouse.
   render() {
     const keys = this.keys();
-    const hadFocus = byId("list").contains(document.activeElement);
-    if (!keys.includes(this.focused)) this.focused = keys.includes(this.opened) ? this.opened : keys[0];
-    byId("list").replaceChildren(...keys.map((key) => this.row(key)));
-    if (hadFocus && this.focused !== undefined) this.link(this.focused)?.focus();
-    show(byId("more"), Boolean(this.next));
+    const { hasFocus } = this;
+    this.focused = this.entrance(keys);
+    const rows = new Map(keys.map((key) => [key, this.rows.get(key) ?? row(key, () => this.mark(key))]));
+    for (const [key, gone] of this.rows) if (!rows.has(key)) gone.remove();
+    this.rows = rows;
+    let next = byId("list").firstChild;
+    for (const one of rows.values()) {
+      if (one === next) next = next.nextSibling;
+      else byId("list").insertBefore(one, next);
+    }
+    this.updateAll();
+    if (hasFocus && !this.hasFocus && keys.length) this.focus(this.focused, { preventScroll: true });
+    show(byId("more"), Boolean(this.next) && !this.isLeft);
     byId("list-note").textContent = this.note(keys.length);
+  }
+
+  // The key that the list is entered at. Who is at one that goes away gets to the next.
+  entrance(keys) {
+    if (keys.includes(this.focused)) return this.focused;
+    if (this.hasFocus) return keys.find((key) => compareKeys(key, this.focused) > 0) ?? keys.at(-1);
+    return keys.includes(this.opened) ? this.opened : keys[0];
   }
 
   note(count) {
@@ -101,54 +130,49 @@ export class KeyList {
     return this.prefix ? "No key begins like this." : "Nothing is stored yet. Write the first document with New.";
   }
 
-  row(key) {
+  updateAll() {
+    for (const key of this.rows.keys()) this.update(key);
+  }
+
+  update(key) {
+    const link = this.link(key);
     const known = this.since.get(key) ?? this.pages.get(key);
-    const cut = key.lastIndexOf("/") + 1;
-    const link = element("a", {
-      href: hashOf(key, this.prefix),
-      tabindex: key === this.focused ? "0" : "-1",
-      "aria-current": key === this.opened && "page",
-      "data-new": known.isNew,
-      title: `${key}, revision ${known.revision}, ${known.contentType}`,
-      onfocus: () => this.mark(key),
-    },
-    element("span", { class: "folder" }, key.slice(0, cut)),
-    element("span", { class: "leaf" }, key.slice(cut)));
-    link.dataset.key = key;
+    link.href = hashOf(key, this.prefix);
+    link.title = `${key}, revision ${known.revision}, ${known.contentType}`;
+    link.tabIndex = key === this.focused ? 0 : -1;
+    if (key === this.opened) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+    if (known.isNew) link.dataset.new = "";
     known.isNew = false;
-    return element("li", {}, link);
   }
 
   link(key) {
-    return [...byId("list").querySelectorAll("a")].find((link) => link.dataset.key === key);
+    return this.rows.get(key)?.firstChild;
   }
 
   mark(key) {
-    if (this.focused !== undefined) this.link(this.focused)?.setAttribute("tabindex", "-1");
+    const before = this.link(this.focused);
+    if (before) before.tabIndex = -1;
     this.focused = key;
-    this.link(key)?.setAttribute("tabindex", "0");
+    this.link(key).tabIndex = 0;
   }
 
-  focus(key) {
-    this.link(key)?.focus();
+  focus(key, options) {
+    this.link(key)?.focus(options);
   }
 
   open(key) {
     this.opened = key;
-    for (const link of byId("list").querySelectorAll("a")) {
-      if (link.dataset.key === key) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
-    }
-    if (this.link(key)) this.mark(key);
+    if (this.rows.has(key)) this.focused = key;
+    this.updateAll();
   }
 
   // Goes on or back; enters the list where it was left.
   step(by) {
     const keys = this.keys();
     if (!keys.length) return;
-    const isInside = byId("list").contains(document.activeElement);
     const at = keys.indexOf(this.focused);
-    const next = isInside ? at + by : at;
+    const next = this.hasFocus ? at + by : at;
     if (next >= keys.length) this.more();
     this.focus(keys[Math.max(0, Math.min(keys.length - 1, next))]);
   }
@@ -160,6 +184,15 @@ export class KeyList {
     event.preventDefault();
     goes[event.key]();
   }
+}
+
+function row(key, onfocus) {
+  const cut = key.lastIndexOf("/") + 1;
+  const link = element("a", { onfocus, onanimationend: () => { delete link.dataset.new; } },
+    element("span", { class: "folder" }, key.slice(0, cut)),
+    element("span", { class: "leaf" }, key.slice(cut)));
+  link.dataset.key = key;
+  return element("li", {}, link);
 }
 
 export function hashOf(key, prefix) {
