@@ -7,7 +7,8 @@ import { focused, hold, keys, openLive, server, shows } from "./suite.js";
 
 const names = (count) => Array.from({ length: count }, (_, index) => `k/${String(index).padStart(3, "0")}`);
 const row = (page, key) => page.locator(`#list a[data-key="${key}"]`);
-const hasRows = (page, count) => page.waitForFunction((all) => document.querySelectorAll("#list a").length === all, count);
+const hasRows = (page, count) =>
+  page.waitForFunction((all) => document.querySelectorAll("#list a").length === all, count);
 
 async function openList(count) {
   for (const name of names(count)) await server.put(name, 1);

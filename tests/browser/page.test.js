@@ -10,7 +10,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { proxyUnder, textFile } from "./server.js";
-import { changed, content, editTo, keys, open, openAt, openLive, race, server, shows, startServer, user } from "./suite.js";
+import {
+  changed, content, editTo, keys, open, openAt, openLive, race, server, shows, startServer, user,
+} from "./suite.js";
 
 test("the_list_has_the_keys_with_a_prefix_in_order", async () => {
   for (const key of ["b", "a/2", "a/10", "c", "a\u{1f600}", "a\uffee"]) await server.put(encodeURIComponent(key), 1);

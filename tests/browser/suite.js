@@ -1,5 +1,5 @@
-// What the tests of the page share: a browser for a file of tests, and for each test a server of its own, whose pages may not
-// complain of anything.
+// What the tests of the page share: a browser for a file of tests, and for each test a server of its own. Its pages may
+// not complain of anything.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach } from "node:test";

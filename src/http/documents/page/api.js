@@ -5,6 +5,8 @@ import { entryOf, setContent } from "./entry.js";
 import { member, parseJson } from "./json.js";
 
 const TOKEN = "ifmatch-token";
+// Longer than the slowest answer takes. The watch, which has no end, looks after itself.
+const LONGEST_REQUEST_MS = 120_000;
 const BASE = location.pathname.endsWith("/") ? location.pathname : location.pathname + "/";
 
 // What is called when the server wants a token, or another one.
@@ -52,8 +54,9 @@ export async function request(path, options = {}) {
   const headers = new Headers(options.headers);
   const token = sessionStorage.getItem(TOKEN);
   if (token) headers.set("Authorization", `Bearer ${token}`);
+  const signal = options.signal ?? AbortSignal.timeout(LONGEST_REQUEST_MS);
   const response = await fetch(BASE + path, {
-    ...options, headers, cache: "no-store", credentials: "same-origin", redirect: "error",
+    ...options, headers, signal, cache: "no-store", credentials: "same-origin", redirect: "error",
   });
   if (response.ok) return response;
   // An answer to the token before this one says nothing of this one.
@@ -70,6 +73,11 @@ async function refusal(response) {
   } catch {
     return new Refused(response.status, {}, null);
   }
+}
+
+// Whether a text can be sent in a header.
+export function isHeaderText(text) {
+  return !/[^\t\u0020-\u007e\u0080-\u00ff]/.test(text);
 }
 
 // Why a text is no key, or null. The server has the same rules, but a browser resolves "." and ".." in a path before it
@@ -96,6 +104,8 @@ function isText(key) {
 }
 
 function pathOf(collection, key) {
+  const why = whyNoKey(key);
+  if (why) throw new Error(why);
   return `${collection}/${key.split("/").map(encodeURIComponent).join("/")}`;
 }
 
@@ -125,12 +135,19 @@ async function readOnly(key) {
     throw error;
   });
   if (!response) return [];
-  const page = await listPage(key, null);
-  const known = page.items.find((item) => item.key === key);
+  const count = (name) => {
+    const text = response.headers.get(name);
+    return text === null ? undefined : Number(text);
+  };
   const entry = {
-    key, revision: known?.revision, createdRevision: known?.created_revision, writeCount: known?.write_count,
-    etag: response.headers.get("etag"), lastModified: response.headers.get("last-modified"),
-    contentType: response.headers.get("content-type") ?? "", deleted: false,
+    key,
+    revision: count("ifmatch-revision"),
+    createdRevision: count("ifmatch-created-revision"),
+    writeCount: count("ifmatch-write-count"),
+    etag: response.headers.get("etag"),
+    lastModified: response.headers.get("last-modified"),
+    contentType: response.headers.get("content-type") ?? "",
+    deleted: false,
   };
   setContent(entry, new Uint8Array(await response.arrayBuffer()));
   return [entry];

@@ -9,6 +9,9 @@ import { memberTwice, writeJson } from "./json.js";
 const MOST_COLOURED = 200_000;
 const MOST_SHOWN = 2_000_000;
 
+// So many lines are marked one by one.
+const MOST_MARKED = 10_000;
+
 // Lines that are alike are shown so far around those that are not.
 const NEAR = 3;
 
@@ -67,6 +70,7 @@ function paint(node, margin, parts) {
 }
 
 function changes(before, after) {
+  if (Math.max(before.length, after.length) > MOST_SHOWN) return [note("It is too long to compare.")];
   const lines = diffLines(before, after);
   if (lines.every(({ sign }) => sign === " ")) return [note("There is no difference in what it says.")];
   const isNear = new Set();
@@ -74,10 +78,10 @@ function changes(before, after) {
     if (sign === " ") return;
     for (let near = index - NEAR; near <= index + NEAR; near += 1) isNear.add(near);
   });
-  const parts = [];
+  const shown = [];
   let skipped = 0;
   const flush = () => {
-    if (skipped) parts.push(element("span", { class: "line gap" }, `${skipped} ${skipped === 1 ? "line" : "lines"} alike`));
+    if (skipped) shown.push({ kind: "gap", text: `${linesText(skipped)} alike` });
     skipped = 0;
   };
   lines.forEach(({ sign, line }, index) => {
@@ -87,14 +91,21 @@ function changes(before, after) {
     }
     flush();
     const kind = { "+": "added", "-": "removed", " ": "alike" }[sign];
-    parts.push(element("span", { class: `line ${kind}` }, `${sign} ${line}`));
+    shown.push({ kind, text: `${sign} ${line}` });
   });
   flush();
-  return parts;
+  const rest = shown.splice(MOST_MARKED).length;
+  if (rest) shown.push({ kind: "gap", text: `${linesText(rest)} more, too many to show` });
+  return shown.map(({ kind, text }) => element("span", { class: `line ${kind}` }, text));
 }
 
-// A text, with the lines marked that are not in `other`.
+function linesText(count) {
+  return `${count.toLocaleString()} ${count === 1 ? "line" : "lines"}`;
+}
+
+// A text, with the lines marked that are not in `other`; without marks if it is long.
 export function marked(text, other, kind) {
+  if ([text, other].some((one) => one.split("\n", MOST_MARKED + 1).length > MOST_MARKED)) return [text];
   return diffLines(other, text)
     .filter(({ sign }) => sign !== "-")
     .map(({ sign, line }) => element("span", { class: sign === "+" ? `line ${kind}` : "line" }, line || " "));

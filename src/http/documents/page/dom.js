@@ -16,6 +16,14 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+// Puts these in place of what is there, one by one: a call takes only so many arguments.
+export function fill(target, children) {
+  const all = new DocumentFragment();
+  for (const child of children) all.append(child);
+  target.replaceChildren(all);
+  return target;
+}
+
 export function show(target, shown) {
   target.hidden = !shown;
 }

@@ -84,12 +84,14 @@ async function refresh() {
   clearTimeout(refresh.timer);
   try {
     await view.refresh();
-    if (refresh.isLate) say("");
-    refresh.isLate = false;
+    if (byId("status").textContent === refresh.said) say("");
+    refresh.said = null;
   } catch (error) {
     say(error.message, "error");
-    refresh.isLate = !(error instanceof Refused && error.isLasting);
-    if (refresh.isLate) refresh.timer = setTimeout(refresh, RETRY_MS);
+    refresh.said = error.message;
+    if (error instanceof Refused && error.isLasting) return;
+    clearTimeout(refresh.timer);
+    refresh.timer = setTimeout(refresh, RETRY_MS);
   }
 }
 
@@ -158,7 +160,7 @@ function go(key, prefix = list.prefix) {
 
 function saved(key, etag) {
   saved.etag = etag;
-  view.pinned = null;
+  view.unpin();
   say("Saved");
   if (key === view.key) refresh();
   else go(key);

@@ -2,7 +2,7 @@
 
 import { loadContent, readVersions } from "./api.js";
 import { contentOf, MODES } from "./content.js";
-import { byId, element, say, show, sizeText, timeText } from "./dom.js";
+import { byId, element, fill, say, show, sizeText, timeText } from "./dom.js";
 
 export class DocumentView {
   // `told` has onChange(current): the newest version is another; `current` is null if there never was one.
@@ -19,10 +19,11 @@ export class DocumentView {
   close() {
     this.key = null;
     this.versions = [];
-    // The revision that is shown; null is whatever is the newest.
-    this.pinned = null;
+    // Whether it is known which there are.
+    this.isRead = false;
     this.reading = null;
-    this.isStale = false;
+    // The revision that is shown; null is whatever is the newest.
+    this.unpin();
   }
 
   get current() {
@@ -34,50 +35,83 @@ export class DocumentView {
     return this.among(this.versions);
   }
 
+  // Whether an edit may begin from what is shown. A document that was deleted may be written again.
+  get canEdit() {
+    const { shown, current } = this;
+    return Boolean(shown) && (shown.deleted ? current === null : shown.text !== null);
+  }
+
   // Of these, the one to show.
   among(versions) {
     return versions.find((version) => version.revision === this.pinned) ?? versions.at(-1) ?? null;
   }
 
   // Reads what there is now. While that is under way, another call has it read once more.
-  async refresh() {
-    if (this.key === null) return;
-    if (this.reading === this.key) {
-      this.isStale = true;
-      return;
+  refresh() {
+    if (this.key === null) return Promise.resolve();
+    if (this.reading) this.reading.isStale = true;
+    else {
+      this.reading = { isStale: true };
+      this.reading.done = this.readWhileStale(this.reading);
     }
-    const { key } = this;
-    this.reading = key;
+    return this.reading.done;
+  }
+
+  async readWhileStale(reading) {
     try {
-      do {
-        this.isStale = false;
-        const versions = await readVersions(key);
-        if (this.key !== key) return;
-        if (isSame(versions, this.versions)) continue;
-        const shown = this.among(versions);
-        if (shown) await loadContent(shown);
-        if (versions.length) await loadContent(versions.at(-1));
-        if (this.key !== key) return;
-        const before = this.versions.at(-1)?.revision;
-        this.versions = versions;
-        this.render();
-        const after = versions.at(-1)?.revision;
-        if (before !== after) this.told.onChange(this.current, before !== undefined);
-      } while (this.isStale);
+      while (this.reading === reading && reading.isStale) {
+        reading.isStale = false;
+        await this.read(reading).catch((error) => {
+          // What was asked for since may be answered.
+          if (this.reading === reading && !reading.isStale) throw error;
+        });
+      }
     } finally {
-      if (this.key === key) this.reading = null;
+      if (this.reading === reading) this.reading = null;
     }
   }
 
+  async read(reading) {
+    const found = await readVersions(this.key);
+    if (this.reading !== reading) return;
+    // A version never changes: one that is known keeps the content that was loaded.
+    const versions = found.map((version) => this.versions.find((known) => isSame(known, version)) ?? version);
+    if (this.isRead && isSameList(versions, this.versions)) return;
+    if (versions.length) {
+      await loadContent(this.among(versions));
+      await loadContent(versions.at(-1));
+    }
+    if (this.reading !== reading) return;
+    const before = this.versions.at(-1)?.revision;
+    this.versions = versions;
+    this.isRead = true;
+    this.render();
+    if (before !== versions.at(-1)?.revision) this.told.onChange(this.current, before !== undefined);
+  }
+
+  // Shows a version when its content is there, if nothing else was asked for since.
   async pin(version) {
-    this.pinned = version === this.versions.at(-1) ? null : version.revision;
+    this.wanted = version;
     try {
       await loadContent(version);
     } catch (error) {
-      say(error.message, "error");
-      this.pinned = null;
+      if (this.wanted === version) say(error.message, "error");
+      return;
     }
+    if (this.wanted !== version) return;
+    this.pinned = version === this.versions.at(-1) ? null : version.revision;
     this.render();
+  }
+
+  pinNewest() {
+    this.pin(this.versions.at(-1));
+    // The button goes away.
+    byId("main").focus();
+  }
+
+  unpin() {
+    this.wanted = null;
+    this.pinned = null;
   }
 
   render() {
@@ -86,7 +120,7 @@ export class DocumentView {
     this.renderFacts();
     this.renderVersions();
     show(byId("download"), Boolean(shown?.bytes));
-    show(byId("edit"), Boolean(shown) && (current === null || shown.text !== null));
+    show(byId("edit"), this.canEdit);
     byId("edit").firstChild.textContent = this.editLabel();
     show(byId("delete"), current !== null);
     const newest = this.versions.at(-1);
@@ -96,7 +130,7 @@ export class DocumentView {
       show(button, fitting.some((one) => one.name === button.dataset.mode));
       button.setAttribute("aria-pressed", String(button.dataset.mode === mode?.name));
     }
-    byId("content").replaceChildren(...shown ? contentOf(mode.name, shown, newest) : []);
+    fill(byId("content"), shown ? contentOf(mode.name, shown, newest) : []);
     byId("content").dataset.mode = mode?.name ?? "";
     this.renderBanner();
   }
@@ -112,12 +146,12 @@ export class DocumentView {
     const { shown } = this;
     const banner = byId("banner");
     const newest = this.versions.at(-1);
-    show(banner, !shown || shown.deleted || shown !== newest);
+    show(banner, this.isRead && (!shown || shown.deleted || shown !== newest));
     if (!shown) banner.textContent = "There is no such document.";
     else if (shown !== newest) {
       banner.replaceChildren(
         `This is revision ${shown.revision}, not what is there now. `,
-        element("button", { type: "button", class: "link", onclick: () => this.pin(newest) }, "Show the newest"));
+        element("button", { type: "button", class: "link", onclick: () => this.pinNewest() }, "Show the newest"));
     } else if (shown.deleted) banner.textContent = `It was deleted at revision ${shown.revision}.`;
   }
 
@@ -160,8 +194,11 @@ export class DocumentView {
   }
 }
 
-// Whether it would show the same. What is shown is not replaced then: it would be taken from under who is clicking on it.
-function isSame(versions, shown) {
-  return versions.length === shown.length
-    && versions.every(({ revision, etag }, index) => revision === shown[index].revision && etag === shown[index].etag);
+function isSame(one, other) {
+  return one.revision === other.revision && one.etag === other.etag;
+}
+
+// What is shown is not replaced by the same: it would be taken from under who is clicking on it.
+function isSameList(some, others) {
+  return some.length === others.length && some.every((version, index) => version === others[index]);
 }
