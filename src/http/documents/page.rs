@@ -16,11 +16,12 @@ const FRAME: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/page.css");
 
 /// The modules, each after those that it imports from.
-const MODULES: [&str; 14] = [
+const MODULES: [&str; 15] = [
     include_str!("page/json.js"),
     include_str!("page/merge.js"),
     include_str!("page/diff.js"),
     include_str!("page/dom.js"),
+    include_str!("page/ask.js"),
     include_str!("page/entry.js"),
     include_str!("page/api.js"),
     include_str!("page/watch.js"),

@@ -1,15 +1,20 @@
 // The dialog when somebody else was first: what both started from, mine and theirs; what could be merged, and the places
 // to decide. It saves with the revision that it shows as theirs, and if that is too late, too, it begins anew.
 
+import { ask } from "./ask.js";
 import { comparedText, marked } from "./content.js";
-import { byId, element, say, show } from "./dom.js";
+import { byId, element, fill, say } from "./dom.js";
+import { guardText } from "./editor.js";
 import { isJson } from "./entry.js";
 import { parseJson, writeJson } from "./json.js";
 import { planMerge } from "./plan.js";
-import { saveText } from "./saving.js";
+import { lineEnds, sayLate, saveText, withLineEnds } from "./saving.js";
+
+// So many letters of a value are shown beside its choice. All of it is in the documents above.
+const MOST_LETTERS = 10_000;
 
 export class ConflictDialog {
-  // `told` has onSaved(key, etag), onTheirs(key) and onBack(theirs).
+  // `told` has onSaved(key, etag), onTheirs(key) and onBack(conflict, handText).
   constructor(told) {
     this.told = told;
     this.dialog = byId("conflict");
@@ -17,17 +22,21 @@ export class ConflictDialog {
     byId("conflict-cancel").addEventListener("click", () => this.dialog.close());
     byId("conflict-theirs").addEventListener("click", () => this.keepTheirs());
     byId("by-hand").addEventListener("change", () => this.onByHand());
-    this.dialog.addEventListener("close", () => {
-      // It comes a frame after the dialog was closed, when the next conflict may be open.
-      if (this.dialog.open) return;
-      const { conflict } = this;
-      this.conflict = null;
-      if (conflict) this.told.onBack(conflict);
-    });
+    this.dialog.addEventListener("close", () => this.closed());
   }
 
   get isOpen() {
     return this.dialog.open;
+  }
+
+  get isSaving() {
+    return Boolean(this.conflict?.isSaving);
+  }
+
+  // What was written by hand, or null.
+  get handText() {
+    const text = byId("result").value;
+    return this.conflict && byId("by-hand").checked && text !== this.beforeHand ? text : null;
   }
 
   // `conflict` has key, base, mine and theirs; base and theirs may be null: nothing was there, nothing is.
@@ -36,17 +45,30 @@ export class ConflictDialog {
     this.plan = planMerge(conflict.base, conflict.mine, conflict.theirs);
     this.choices = this.plan.clashes.map(() => null);
     byId("by-hand").checked = false;
+    byId("conflict-form").inert = false;
     byId("conflict-what").textContent = this.what();
-    byId("conflict-guard").textContent = conflict.theirs
-      ? `Saved only if revision ${conflict.theirs.revision} is still there`
-      : "Saved only if nothing is there";
+    byId("conflict-guard").textContent = guardText(conflict.theirs);
     byId("conflict-theirs").textContent = conflict.theirs ? "Keep theirs" : "Leave it deleted";
     this.renderSides();
     this.renderClashes();
-    this.onByHand();
+    this.byHand(false);
     if (!this.dialog.open) this.dialog.showModal();
     const first = byId("clashes").querySelector("input");
     (first ?? byId("conflict-save")).focus();
+  }
+
+  closed() {
+    const { conflict } = this;
+    // It comes a frame after the dialog was closed, when the next conflict may be open.
+    if (this.dialog.open || !conflict) return;
+    if (conflict.isSaving) {
+      // The answer says what becomes of it.
+      this.dialog.showModal();
+      return;
+    }
+    const { handText } = this;
+    this.conflict = null;
+    this.told.onBack(conflict, handText);
   }
 
   what() {
@@ -66,17 +88,24 @@ export class ConflictDialog {
   renderSides() {
     const { base, mine, theirs } = this.conflict;
     const texts = [base, mine, theirs].map(comparedText);
-    const side = (name, title, text, lines, absent) => element("section", { class: `side ${name}`, "aria-label": title },
+    const types = new Set([base, mine, theirs].filter(Boolean).map(({ contentType }) => contentType));
+    const titleOf = (name, version) => (version && types.size > 1 ? `${name}, ${version.contentType}` : name);
+    const side = (name, title, lines, absent) => element("section", { class: `side ${name}`, "aria-label": title },
       element("h3", {}, title),
-      element("pre", { tabindex: "0", "aria-label": title }, ...text || lines.length ? lines : [element("span", { class: "note" }, absent)]));
+      fill(
+        element("pre", { tabindex: "0", role: "group", "aria-label": title }),
+        lines.length ? lines : [element("span", { class: "note" }, absent)],
+      ));
+    const baseTitle = base ? `Base, revision ${base.revision}` : "Base";
+    const theirsTitle = theirs ? `Theirs, revision ${theirs.revision}` : "Theirs";
     byId("sides").replaceChildren(
-      side("base", base ? `Base, revision ${base.revision}` : "Base", texts[0], texts[0] ? [texts[0]] : [], "Nothing was there."),
-      side("mine", "Mine, not saved", texts[1], marked(texts[1], texts[0], "mine"), "Nothing."),
-      side("theirs", theirs ? `Theirs, revision ${theirs.revision}` : "Theirs", texts[2], theirs ? marked(texts[2], texts[0], "theirs") : [], "It is deleted."));
+      side("base", titleOf(baseTitle, base), texts[0] ? [texts[0]] : [], "Nothing was there."),
+      side("mine", titleOf("Mine, not saved", mine), marked(texts[1], texts[0], "mine"), "Nothing."),
+      side("theirs", titleOf(theirsTitle, theirs), theirs ? marked(texts[2], texts[0], "theirs") : [], "It is deleted."));
   }
 
   renderClashes() {
-    byId("clashes").replaceChildren(...this.plan.clashes.map((clash, index) => this.clash(clash, index)));
+    fill(byId("clashes"), this.plan.clashes.map((clash, index) => this.clash(clash, index)));
   }
 
   clash(clash, index) {
@@ -114,7 +143,7 @@ export class ConflictDialog {
   chosen(clash, index) {
     const choice = this.choices[index];
     if (choice === "mine") return clash.mine;
-    if (choice !== "other") return clash.theirs;
+    if (choice !== "other") return clash.theirs?.isBinary ? clash.mine : clash.theirs;
     return parseJson(byId("clashes").children[index].querySelector(".other").value);
   }
 
@@ -130,36 +159,42 @@ export class ConflictDialog {
       byId("result-problem").textContent = `The other value is not JSON: ${error.message}`;
       return false;
     }
-    byId("result").value = this.result ?? "";
+    byId("result").value = this.result?.text ?? "";
     byId("result-label").textContent = this.undecided < 0
       ? this.result === null ? "Merged: nothing remains" : "Merged document"
       : "Merged as far as decided; theirs where not";
     return true;
   }
 
-  onByHand() {
-    const isByHand = byId("by-hand").checked;
+  async onByHand() {
+    const box = byId("by-hand");
+    if (!box.checked) {
+      // It is by hand until that is answered.
+      box.checked = true;
+      if (this.handText !== null && !await this.mayDrop()) return;
+      box.checked = false;
+    }
+    this.byHand(box.checked);
+  }
+
+  async mayDrop() {
+    const { conflict } = this;
+    const what = "What is merged above takes its place.";
+    return await ask("Discard what you wrote by hand?", what, "Discard") && this.conflict === conflict;
+  }
+
+  byHand(isByHand) {
     byId("result").readOnly = !isByHand;
     for (const field of byId("clashes").querySelectorAll("fieldset")) field.disabled = isByHand;
     byId("result-problem").textContent = "";
+    if (!isByHand) this.renderResult();
+    this.beforeHand = byId("result").value;
     if (isByHand) byId("result").focus();
-    else this.renderResult();
   }
 
-  // The text to save, or undefined if there is something to do first, which is said.
+  // What to save, {text, contentType}; null for nothing, undefined if there is something to do first, which is said.
   toSave() {
-    if (byId("by-hand").checked) {
-      const text = byId("result").value;
-      if (!isJson(this.plan.contentType)) return text;
-      try {
-        parseJson(text);
-        return text;
-      } catch (error) {
-        byId("result-problem").textContent = `This is not JSON: ${error.message}`;
-        byId("result").focus();
-        return undefined;
-      }
-    }
+    if (byId("by-hand").checked) return this.writtenByHand();
     if (this.undecided >= 0) {
       const fieldset = byId("clashes").children[this.undecided];
       byId("result-problem").textContent = `Choose what becomes of ${fieldset.dataset.pointer || "the document"}.`;
@@ -169,32 +204,59 @@ export class ConflictDialog {
     return this.renderResult() ? this.result : undefined;
   }
 
+  writtenByHand() {
+    const { text: before, contentType } = this.result ?? this.conflict.mine;
+    const text = byId("result").value;
+    try {
+      if (isJson(contentType)) parseJson(text);
+      return { text: withLineEnds(text, lineEnds(before)), contentType };
+    } catch (error) {
+      byId("result-problem").textContent = `This is not JSON: ${error.message}`;
+      byId("result").focus();
+      return undefined;
+    }
+  }
+
   async save() {
     const { conflict } = this;
-    if (!conflict || this.isSaving) return;
-    const text = this.toSave();
-    if (text === undefined) return;
-    if (text === null) {
+    if (!conflict || conflict.isSaving) return;
+    const merged = this.toSave();
+    if (merged === undefined) return;
+    if (merged === null) {
       this.keepTheirs();
       return;
     }
-    this.isSaving = true;
+    const { text, contentType } = merged;
+    const focused = document.activeElement;
+    this.setSaving(true);
     try {
-      const { theirs, etag } = await saveText(conflict.key, text, this.plan.contentType, conflict.theirs?.etag);
-      if (this.conflict !== conflict) return;
+      const { theirs, etag } = await saveText(conflict.key, text, contentType, conflict.theirs?.etag);
+      if (this.conflict !== conflict) {
+        sayLate(conflict.key, theirs);
+        return;
+      }
       if (theirs === undefined) {
         this.end();
         this.told.onSaved(conflict.key, etag);
         return;
       }
       say("Somebody was first once more.");
-      const mine = { text, contentType: this.plan.contentType, deleted: false };
-      this.open({ key: conflict.key, base: conflict.theirs, mine, theirs });
+      this.open({ key: conflict.key, base: conflict.theirs, mine: { text, contentType, deleted: false }, theirs });
     } catch (error) {
+      if (this.conflict !== conflict) {
+        say(error.message, "error");
+        return;
+      }
+      this.setSaving(false);
       byId("result-problem").textContent = error.message;
-    } finally {
-      this.isSaving = false;
+      focused.focus();
     }
+  }
+
+  // What is typed or chosen while it is being saved would be in neither the document nor the dialog.
+  setSaving(isSaving) {
+    this.conflict.isSaving = isSaving;
+    byId("conflict-form").inert = isSaving;
   }
 
   keepTheirs() {
@@ -217,6 +279,7 @@ export class ConflictDialog {
 
 function valueText(node) {
   if (!node) return "nothing";
-  if (node.kind !== "text") return writeJson(node, "  ");
-  return node.isBinary ? "binary data" : node.text;
+  if (node.isBinary) return "binary data";
+  const text = node.kind === "text" ? node.text : writeJson(node, "  ");
+  return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)} \u2026` : text;
 }

@@ -1,11 +1,11 @@
 // Writing a document: a new one, or from the version that was shown when it began. What is there meanwhile is told, and a
 // save that comes too late goes to the dialog of conflicts.
 
-import { whyNoKey } from "./api.js";
+import { isHeaderText, whyNoKey } from "./api.js";
 import { byId, element, say, show } from "./dom.js";
 import { isJson } from "./entry.js";
 import { parseJson } from "./json.js";
-import { lineEnds, saveText, withLineEnds } from "./saving.js";
+import { lineEnds, sayLate, saveText, withLineEnds } from "./saving.js";
 
 export class Editor {
   // `told` has onSaved(key, etag), onEnd() and onConflict(conflict).
@@ -25,6 +25,10 @@ export class Editor {
     return this.isOpen && (byId("text").value !== this.draft.before || (this.draft.isNew && byId("new-key").value !== ""));
   }
 
+  get isSaving() {
+    return this.isOpen && this.draft.isSaving;
+  }
+
   create() {
     this.begin({ key: null, base: null, contentType: "application/json", text: "{\n  \n}\n", isNew: true });
     byId("new-key").value = "";
@@ -41,37 +45,54 @@ export class Editor {
 
   begin(draft) {
     this.draft = draft;
+    draft.newest = draft.base;
     draft.ends = lineEnds(draft.text);
-    byId("text").readOnly = false;
+    this.setSaving(draft, false);
     byId("text").value = draft.text;
     draft.before = byId("text").value;
     byId("text-problem").textContent = draft.ends.isMixed
       ? "Its lines end in different ways. Saved from here, they all end alike."
       : "";
-    byId("guard").textContent = draft.base
-      ? `Saved only if revision ${draft.base.revision} is still there`
-      : "Saved only if nothing is there";
+    byId("guard").textContent = guardText(draft.base);
     show(byId("new-fields"), draft.isNew);
     show(byId("editor"), true);
     show(byId("reading"), false);
     show(byId("banner"), false);
   }
 
-  // What there is now, in case it is not what the edit began with.
+  // What there is now, which may not be what the edit began with.
   meanwhile(current) {
+    if (!this.isOpen || this.draft.isNew) return;
+    this.draft.newest = current;
     // What is being saved comes back as a change, too; the answer says what became of it.
-    if (!this.isOpen || this.draft.isSaving || this.draft.isNew || this.draft.base?.etag === current?.etag) return;
-    this.draft.meanwhile = current;
-    const banner = byId("banner");
-    show(banner, true);
-    banner.replaceChildren(
-      current ? `Somebody saved revision ${current.revision} while you were editing. ` : "Somebody deleted it while you were editing. ",
+    if (!this.draft.isSaving) this.renderMeanwhile();
+  }
+
+  // Whether somebody else was first.
+  get isOvertaken() {
+    return this.isOpen && this.draft.newest?.etag !== this.draft.base?.etag;
+  }
+
+  renderMeanwhile() {
+    const { newest, base } = this.draft;
+    show(byId("banner"), this.isOvertaken);
+    byId("guard").textContent = this.isOvertaken ? "Saving shows yours and theirs first" : guardText(base);
+    if (!this.isOvertaken) return;
+    const what = newest ? `Revision ${newest.revision} was saved` : "Somebody deleted it";
+    byId("banner").replaceChildren(
+      `${what} while you were editing. `,
       element("button", { type: "button", class: "link", onclick: () => this.compare() }, "Compare now"));
-    byId("guard").textContent = "Saving shows yours and theirs first";
   }
 
   compare() {
-    this.conflict(byId("text").value, this.draft.meanwhile ?? null);
+    if (!this.draft.isSaving) this.conflict(byId("text").value, this.draft.newest);
+  }
+
+  // Puts a text in place of what is written, which undo brings back.
+  replace(text) {
+    byId("text").focus();
+    byId("text").select();
+    document.execCommand(text ? "insertText" : "delete", false, text);
   }
 
   end() {
@@ -88,6 +109,9 @@ export class Editor {
       const why = whyNoKey(byId("new-key").value);
       if (why) return { field: byId("new-key"), why };
       if (!byId("new-type").value.trim()) return { field: byId("new-type"), why: "A content type is needed." };
+    }
+    if (!isHeaderText(this.contentType)) {
+      return { field: byId("new-type"), why: "A content type has only letters of Latin-1." };
     }
     if (!isJson(this.contentType)) return null;
     try {
@@ -114,13 +138,15 @@ export class Editor {
     }
     const key = draft.isNew ? byId("new-key").value : draft.key;
     const text = byId("text").value;
-    draft.isSaving = true;
-    // What is typed after the text was taken would be in neither the document nor the editor.
-    byId("text").readOnly = true;
+    this.setSaving(draft, true);
     try {
       const stored = withLineEnds(text, draft.ends);
       const { theirs, etag } = await saveText(key, stored, this.contentType, draft.base?.etag);
-      if (this.draft !== draft) return;
+      if (this.draft !== draft) {
+        sayLate(key, theirs);
+        return;
+      }
+      this.setSaving(draft, false);
       if (theirs !== undefined) {
         this.conflict(text, theirs, key);
         return;
@@ -128,12 +154,19 @@ export class Editor {
       this.end();
       this.told.onSaved(key, etag);
     } catch (error) {
-      byId("text-problem").textContent = error.message;
+      // It may be about a document that was left meanwhile.
       say(error.message, "error");
-    } finally {
-      draft.isSaving = false;
-      byId("text").readOnly = false;
+      if (this.draft !== draft) return;
+      this.setSaving(draft, false);
+      byId("text-problem").textContent = error.message;
+      this.renderMeanwhile();
     }
+  }
+
+  setSaving(draft, isSaving) {
+    draft.isSaving = isSaving;
+    // What is typed after the text was taken would be in neither the document nor the editor.
+    byId("text").readOnly = isSaving;
   }
 
   conflict(text, theirs, key = this.draft.key) {
@@ -147,11 +180,16 @@ export class Editor {
   onKey(event) {
     if (event.key !== "Enter" || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const field = event.target;
+    if (field.readOnly) return;
     const line = field.value.slice(0, field.selectionStart).split("\n").pop();
     const margin = /^[ \t]*/.exec(line)[0] + (/[{[]\s*$/.test(line) ? "  " : "");
     if (!margin) return;
     event.preventDefault();
-    field.setRangeText("\n" + margin, field.selectionStart, field.selectionEnd, "end");
-    field.dispatchEvent(new Event("input"));
+    // As if it had been typed, so that it can be undone.
+    document.execCommand("insertText", false, "\n" + margin);
   }
+}
+
+export function guardText(base) {
+  return base ? `Saved only if revision ${base.revision} is still there` : "Saved only if nothing is there";
 }

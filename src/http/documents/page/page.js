@@ -1,6 +1,7 @@
 // Puts the page together: what is in the address, what comes from the watch, and what is typed.
 
-import { access, remove, Refused, setToken } from "./api.js";
+import { access, isHeaderText, remove, Refused, setToken, whyNoKey } from "./api.js";
+import { ask } from "./ask.js";
 import { ConflictDialog } from "./conflict.js";
 import { byId, say, show } from "./dom.js";
 import { Editor } from "./editor.js";
@@ -20,7 +21,10 @@ const dialog = new ConflictDialog({ onSaved: resolved, onTheirs: theirsKept, onB
 
 function address() {
   const parts = new URLSearchParams(location.hash.slice(1));
-  return { key: parts.get("key"), prefix: parts.get("prefix") ?? "" };
+  const key = parts.get("key");
+  const why = key === null ? null : whyNoKey(key);
+  if (why) say(why, "error");
+  return { key: why ? null : key, prefix: parts.get("prefix") ?? "" };
 }
 
 // What is watched: all that is listed, and the open document, which may be elsewhere.
@@ -116,20 +120,25 @@ function render() {
   show(byId("actions"), isOpen && !editor.isOpen);
   show(byId("facts"), isOpen && !editor.isOpen);
   if (view.key !== null) view.render();
-  if (editor.isOpen) show(byId("banner"), Boolean(editor.draft.meanwhile !== undefined));
+  if (editor.isOpen) show(byId("banner"), editor.isOvertaken);
   if (isNew) byId("heading").textContent = "New document";
   document.title = view.key === null ? "ifmatch" : `${view.key} - ifmatch`;
 }
 
+// Opens what the address names. It may change again while a question is open: then the newest call acts.
 async function route() {
-  const { key, prefix } = address();
-  if (key !== view.key && editor.isOpen) {
-    if (!await mayLeave()) {
+  const turn = (route.turn ?? 0) + 1;
+  route.turn = turn;
+  if (address().key !== view.key && editor.isOpen) {
+    const leaves = await mayLeave();
+    if (turn !== route.turn) return;
+    if (!leaves) {
       history.replaceState(null, "", hashOf(view.key, list.prefix));
       return;
     }
-    editor.end();
+    leave();
   }
+  const { key, prefix } = address();
   if (prefix !== list.prefix || !route.wasHere) {
     byId("prefix").value = prefix;
     list.load(prefix);
@@ -138,18 +147,24 @@ async function route() {
   if (key === view.key) return;
   list.open(key);
   view.close();
-  if (key !== null) {
-    view.key = key;
-    watch.widen(scope());
-    byId("content").replaceChildren();
-    await refresh();
-  }
+  view.key = key;
   render();
+  if (key === null) return;
+  watch.widen(scope());
+  await refresh();
 }
 
+// Whether what is typed may be left, which is asked if something would be lost.
 async function mayLeave() {
-  if (!editor.isChanged) return true;
-  return ask("Discard your edit?", "What you have typed is not saved.", "Discard");
+  if (!editor.isChanged && dialog.handText === null) return true;
+  const isSaving = editor.isSaving || dialog.isSaving;
+  const what = isSaving ? "It is being saved, which goes on." : "What you have typed is not saved.";
+  return ask(isSaving ? "Leave your edit?" : "Discard your edit?", what, isSaving ? "Leave" : "Discard");
+}
+
+function leave() {
+  dialog.end();
+  editor.end();
 }
 
 function go(key, prefix = list.prefix) {
@@ -182,14 +197,15 @@ function theirsKept(key) {
 }
 
 // The edit goes on; a save of it will meet what is there now again.
-function backToEditing({ key, theirs }) {
+function backToEditing({ key, theirs }, handText) {
   if (editor.draft?.isNew) say(`${key} is there already`);
   else editor.meanwhile(theirs);
   byId("text").focus();
+  if (handText !== null) editor.replace(handText);
 }
 
 function edit() {
-  if (editor.isOpen || !view.shown || byId("edit").hidden) return;
+  if (editor.isOpen || !view.canEdit) return;
   const { shown, current } = view;
   const before = view.versions.findLast((version) => !version.deleted && version.text !== null);
   editor.edit(view.key, current, shown.deleted ? before ?? { text: "", contentType: "application/json" } : shown);
@@ -198,7 +214,7 @@ function edit() {
 
 async function create() {
   if (editor.isOpen && !await mayLeave()) return;
-  if (editor.isOpen) editor.end();
+  if (editor.isOpen) leave();
   if (view.key !== null) {
     history.pushState(null, "", hashOf(null, list.prefix));
     view.close();
@@ -210,7 +226,7 @@ async function create() {
 
 async function cancel() {
   if (!await mayLeave()) return;
-  editor.end();
+  leave();
   byId(view.key === null ? "new" : "edit").focus();
 }
 
@@ -222,29 +238,14 @@ async function deleteShown() {
   try {
     await remove(key, current.etag);
     say("Deleted");
+    // The button goes away.
+    byId("main").focus();
   } catch (error) {
     const isLate = error instanceof Refused && (error.isConflict || error.status === 404);
     const late = "Not deleted: somebody changed it meanwhile. Look at what is there now.";
     say(isLate ? late : error.message, "error");
   }
   refresh();
-}
-
-// Asks in a dialog; whether the answer is yes.
-function ask(heading, what, yes) {
-  const confirm = byId("confirm");
-  byId("confirm-heading").textContent = heading;
-  byId("confirm-what").textContent = what;
-  byId("confirm-yes").textContent = yes;
-  confirm.returnValue = "no";
-  confirm.showModal();
-  ask.answer?.(false);
-  return new Promise((answer) => { ask.answer = answer; });
-}
-
-function answered() {
-  // It comes a frame after the dialog was closed, when the next question may be open.
-  if (!byId("confirm").open) ask.answer(byId("confirm").returnValue === "yes");
 }
 
 const KEYS = {
@@ -297,9 +298,15 @@ function demandToken(hadOne) {
 
 function useToken(event) {
   event.preventDefault();
-  setToken(byId("token").value.trim());
+  const token = byId("token").value.trim();
+  if (!isHeaderText(token)) {
+    byId("token-label").textContent = "A token has only letters of Latin-1.";
+    return;
+  }
+  setToken(token);
   byId("token").value = "";
   show(byId("access"), false);
+  byId("main").focus();
   list.load(list.prefix);
 }
 
@@ -326,12 +333,13 @@ byId("new").addEventListener("click", create);
 byId("edit").addEventListener("click", edit);
 byId("delete").addEventListener("click", deleteShown);
 byId("cancel").addEventListener("click", cancel);
-byId("confirm").addEventListener("close", answered);
-byId("back").addEventListener("click", () => go(null));
+byId("back").addEventListener("click", () => (editor.draft?.isNew ? cancel() : go(null)));
 byId("skip").addEventListener("click", () => byId("main").focus());
 byId("help-button").addEventListener("click", () => byId("help").showModal());
 addEventListener("keydown", onKey);
 addEventListener("hashchange", route);
 addEventListener("online", () => watch.wake());
-addEventListener("beforeunload", (event) => { if (editor.isChanged) event.preventDefault(); });
+addEventListener("beforeunload", (event) => {
+  if (editor.isChanged || dialog.handText !== null) event.preventDefault();
+});
 route();
