@@ -144,7 +144,13 @@ impl Builder {
         if let Some(tls) = self.tls_options() {
             options = options.with_tls(tls);
         }
-        let members = Members::new(endpoints, options, self.retry_for, self.max_response_bytes);
+        let members = Members::new(
+            endpoints,
+            options,
+            self.retry_for,
+            self.max_response_bytes,
+            namespace.identity_key(),
+        );
         Etcd::open(members, namespace, self.reconnect_for).await
     }
 

@@ -63,8 +63,8 @@ impl Fault {
     }
 
     /// Of a request that only comes before the one that is meant.
-    pub(super) fn before_sending(error: etcd_client::Error) -> Self {
-        match Self::of(error) {
+    pub(super) fn before_sending(self) -> Self {
+        match self {
             Self::Unclear(cause) => Self::Elsewhere(cause),
             other => other,
         }

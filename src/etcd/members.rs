@@ -18,6 +18,7 @@ use crate::cause::Cause;
 use crate::sync::{AtomicU64, Ordering};
 
 use super::fault::Fault;
+use super::read::count_only;
 
 /// What a request does, if it comes through twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(super) struct Members {
     options: ConnectOptions,
     retry_for: Duration,
     max_response_bytes: usize,
+    /// What every user of the store may read.
+    identity_key: String,
     /// The one that is asked, counted up without end.
     turn: AtomicU64,
     /// The cluster of the first that answered; 0 before.
@@ -64,7 +67,8 @@ impl Clients {
             return asked;
         }
         // It was refused before anything came of it, whatever it was.
-        self.client.refresh_token().await.map_err(Fault::before_sending)?;
+        let renewed = self.client.refresh_token().await;
+        renewed.map_err(|error| Fault::of(error).before_sending())?;
         ask(self).await.map_err(Fault::of)
     }
 }
@@ -85,11 +89,12 @@ impl Members {
         options: ConnectOptions,
         retry_for: Duration,
         max_response_bytes: usize,
+        identity_key: String,
     ) -> Self {
         let member = |url| Member { url, clients: OnceCell::new() };
         let members = urls.into_iter().map(member).collect();
         let (turn, cluster) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { members, options, retry_for, max_response_bytes, turn, cluster }
+        Self { members, options, retry_for, max_response_bytes, identity_key, turn, cluster }
     }
 
     /// The cluster that answered.
@@ -176,25 +181,34 @@ impl Members {
 
     /// Connects, and makes sure that it is the cluster of the others.
     async fn connect(&self, url: &str) -> Result<Clients, Fault> {
-        let options = Some(self.options.clone());
-        // Nothing but a name and a password is sent here, so that whatever fails may be tried again.
-        let failed = Fault::before_sending;
-        let mut client = Client::connect([url], options).await.map_err(failed)?;
-        let status = client.status().await.map_err(failed)?;
-        let found = status.header().map_or(0, ResponseHeader::cluster_id);
+        // Nothing is written here, so that whatever fails may be tried again.
+        let client = Client::connect([url], Some(self.options.clone())).await;
+        let client = client.map_err(|error| Fault::of(error).before_sending())?;
+        let clients = Clients {
+            kv: client.kv_client().max_decoding_message_size(self.max_response_bytes),
+            watch: client.watch_client().max_decoding_message_size(self.max_response_bytes),
+            maintenance: client.maintenance_client(),
+            client,
+        };
+        let found = self.cluster_of(&clients).await.map_err(Fault::before_sending)?;
         match self.cluster.compare_exchange(0, found, Ordering::Relaxed, Ordering::Relaxed) {
             Err(known) if known != found => {
                 let what =
                     format!("{url} is of cluster {found:x}, and not {known:x} as the others");
                 Err(Fault::Refused(Cause::new(what)))
             }
-            _ => Ok(Clients {
-                client: client.clone(),
-                kv: client.kv_client().max_decoding_message_size(self.max_response_bytes),
-                watch: client.watch_client().max_decoding_message_size(self.max_response_bytes),
-                maintenance: client.maintenance_client(),
-            }),
+            _ => Ok(clients),
         }
+    }
+
+    /// The cluster that a member is of, as every answer says. The status of a member says it, too, but newer etcds tell that
+    /// to nobody without the role `root`. Serializable, so that the member answers by itself.
+    async fn cluster_of(&self, clients: &Clients) -> Result<u64, Fault> {
+        let answer = clients.ask(|clients| {
+            let (mut kv, key) = (clients.kv.clone(), self.identity_key.clone());
+            async move { kv.get(key, Some(count_only().with_serializable())).await }
+        });
+        Ok(answer.await?.header().map_or(0, ResponseHeader::cluster_id))
     }
 }
 
@@ -237,7 +251,7 @@ mod tests {
         let url = format!("http://{}", silent.local_addr().unwrap());
         let long = IN_VAIN * 60;
         let options = ConnectOptions::new().with_timeout(long).with_connect_timeout(long);
-        let members = Members::new(vec![url.clone(), url], options, long, 1 << 20);
+        let members = Members::new(vec![url.clone(), url], options, long, 1 << 20, String::new());
         let turn = || members.turn.load(Ordering::Relaxed);
         let ask = || members.ask(Request::Read, |_| async { Ok(()) });
         assert!(timeout(IN_VAIN / 100, ask()).await.is_err());
@@ -248,7 +262,8 @@ mod tests {
 
     #[test]
     fn who_does_not_say_which_cluster_it_is_of_is_not_foreign() {
-        let members = Members::new(Vec::new(), ConnectOptions::new(), Duration::ZERO, 0);
+        let members =
+            Members::new(Vec::new(), ConnectOptions::new(), Duration::ZERO, 0, String::new());
         assert!(!members.is_foreign(7), "nobody has answered yet");
         members.cluster.store(7, Ordering::Relaxed);
         assert!(!members.is_foreign(7) && !members.is_foreign(0) && members.is_foreign(8));

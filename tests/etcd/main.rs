@@ -7,6 +7,8 @@ mod cluster;
 mod compaction;
 mod conformance;
 mod faults;
+#[cfg(feature = "cli")]
+mod guarded;
 mod limits;
 #[cfg(feature = "cli")]
 mod moving;

@@ -243,6 +243,22 @@ async fn only_who_may_is_let_in() {
     assert_eq!(crate::support::told(&mut watch).await.revision(), next);
 }
 
+/// No more is needed than the permissions that are documented.
+#[cfg(feature = "cli")]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_ask_how_a_member_is_is_let_in() {
+    let server = Server::start(&[]);
+    let_ann_in(&server.url);
+    let url = crate::guarded::way_to(&server.url).await;
+    let denied = raw_as_ann(&url).await.status().await.unwrap_err();
+    assert!(denied.to_string().contains("permission denied"), "{denied}");
+    let etcd = ann(&url).await;
+    assert_eq!(etcd.identity(), ann(&server.url).await.identity());
+    let written = put(&etcd, "a", "1").await;
+    let status = etcd.status().await.unwrap();
+    assert_eq!((status.revision, status.writable), (written, true));
+}
+
 /// A watch that is opened again cannot see by an error that its token is over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_goes_on_though_its_token_is_over() {
@@ -328,6 +344,12 @@ fn start_with_jwt() -> (Server, tempfile::TempDir) {
     std::fs::write(&secret, "a secret of some length, which only etcd has").unwrap();
     let token = format!("--auth-token=jwt,priv-key={},sign-method=HS256", secret.display());
     (Server::start(&[&token]), directory)
+}
+
+#[cfg(feature = "cli")]
+async fn raw_as_ann(url: &str) -> etcd_client::Client {
+    let options = etcd_client::ConnectOptions::new().with_user("ann", "hers");
+    etcd_client::Client::connect([url], Some(options)).await.unwrap()
 }
 
 async fn ann(url: &str) -> Etcd {
