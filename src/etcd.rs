@@ -66,9 +66,10 @@
 //! does, a call takes up to [`retry_for`](Builder::retry_for), and as long as it takes to give up the last attempt: with
 //! the defaults 15 s while connections are refused, and some 20 s while members hang.
 //!
-//! A write that etcd carried out while it ran out of space is answered as
-//! if it were refused; this module looks what is there. If the write certainly did not take place it is
-//! [`Full`](crate::Reason::Full), else [`OutcomeUnknown`](crate::OutcomeUnknown).
+//! A write that etcd carried out while it ran out of space is answered as if it were refused, and of an answer that is larger
+//! than [may be read](Builder::max_response_bytes) nobody knows what it says; this module looks what is there. If the write
+//! certainly did not take place it is [`Full`](crate::Reason::Full), or else [`Unavailable`](crate::Reason::Unavailable); if it
+//! may have, [`OutcomeUnknown`](crate::OutcomeUnknown).
 //!
 //! Servers before 3.4.34 and 3.5.16 can lose a delete to a watch that has fallen behind inside the server when a compaction
 //! ends exactly at it (etcd#18089). A watch of this module does not fall behind because its reader is slow, and never resumes

@@ -113,7 +113,8 @@ impl Builder {
         self
     }
 
-    /// The largest answer that is read. Pages become shorter so that they fit. Default: 268,435,456.
+    /// The largest answer that is read. Pages become shorter so that they fit; a write whose answer does not, which has its keys
+    /// or what is in the way, may be [`OutcomeUnknown`](crate::OutcomeUnknown). Default: 268,435,456.
     #[must_use]
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;

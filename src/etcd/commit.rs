@@ -68,24 +68,26 @@ impl Etcd {
         drop(conditions);
         match fault {
             Fault::Unclear(cause) if kind == Request::Write => Err(unknown(cause)),
-            Fault::NoSpace(cause) if kind == Request::Write => {
-                let settled = match first_put(&txn) {
-                    Some((key, precondition)) => {
-                        let key = namespace.outer(key);
-                        self.settle(Put { key, precondition, seen }).await
-                    }
-                    None => false,
-                };
-                match settled {
-                    true => Err(CommitError::refused(Reason::Full(cause), txn)),
-                    false => Err(unknown(cause)),
-                }
+            Fault::NoSpace(cause) | Fault::ResponseTooLarge(cause)
+                if kind == Request::Write && !self.settle_first_put(&txn, seen).await =>
+            {
+                Err(unknown(cause))
             }
             fault => {
                 let reason = self.reason(fault, operations, bytes(&txn)).await;
                 Err(CommitError::refused(reason, txn))
             }
         }
+    }
+
+    /// Whether the transaction certainly did not take place, as one of its puts shows.
+    async fn settle_first_put(&self, txn: &Txn<Bytes, Bytes>, seen: Revision) -> bool {
+        let Some((put, _)) = txn.changes().find(|(_, value)| value.is_some()) else { return false };
+        let precondition = txn.requirements().iter().find_map(|requirement| match requirement {
+            Requirement::Key(key, precondition) if key == put => Some(*precondition),
+            _ => None,
+        });
+        self.settle(&Put { key: self.shared.namespace.outer(put), precondition, seen }).await
     }
 
     /// What was in the range of a requirement, if it is one that nothing has changed.
@@ -170,17 +172,6 @@ impl Etcd {
         }
         Ok(conflicts)
     }
-}
-
-fn first_put(
-    txn: &Txn<Bytes, Bytes>,
-) -> Option<(&Bytes, Option<crate::precondition::Precondition>)> {
-    let (put, _) = txn.changes().find(|(_, value)| value.is_some())?;
-    let precondition = txn.requirements().iter().find_map(|requirement| match requirement {
-        Requirement::Key(key, precondition) if key == put => Some(*precondition),
-        _ => None,
-    });
-    Some((put, precondition))
 }
 
 /// The keys and values in a transaction, in bytes.

@@ -26,8 +26,8 @@ pub(super) enum Fault {
     TooManyOperations,
     /// A request is larger than etcd takes.
     RequestTooLarge,
-    /// The answer is larger than [`max_response_bytes`](super::Builder::max_response_bytes). Of a write it is of one that
-    /// took no place: what was written is not part of an answer.
+    /// The answer is larger than [`max_response_bytes`](super::Builder::max_response_bytes). Of a write it may be a conflict,
+    /// or say that the write took place: its keys are part of that.
     ResponseTooLarge(Cause),
     /// The database is at its quota. The write was refused, or it was the one that went over it: that one takes place.
     NoSpace(Cause),
@@ -90,7 +90,7 @@ impl Fault {
             Code::InvalidArgument if message.contains("request is too large") => {
                 Self::RequestTooLarge
             }
-            // What etcd was to answer is larger than it sends; see above for writes.
+            // What etcd was to answer is larger than it sends.
             Code::ResourceExhausted
                 if message.contains("trying to send message larger than max") =>
             {

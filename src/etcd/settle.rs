@@ -1,9 +1,11 @@
-//! Whether a put that etcd had no room for took place.
+//! Whether a put took place of which the answer does not say it.
 //!
 //! etcd answers `database space exceeded` to a write that it refuses because the database is at its quota, and also to the
 //! one that went over the quota, *which it has carried out* (`quotaApplierV3` in `server/etcdserver/apply.go`). The answers
-//! are the same. So what is there is looked at: no key is at a revision that this process had not seen when it sent the
-//! write, if the write did not take place.
+//! are the same. And an answer that is too large to be read may be that of a write, or a conflict.
+//!
+//! So what is there is looked at: no key is at a revision that this process had not seen when it sent the write, if the write
+//! did not take place.
 
 use crate::precondition::Precondition;
 use crate::revision::Revision;
@@ -21,13 +23,13 @@ pub(super) struct Put {
     pub(super) seen: Revision,
 }
 
-/// So many revisions are looked at, each by a request. While there is no room there are only deletes.
+/// So many revisions are looked at, each by a request. They are few: while there is no room there are only deletes.
 const LOOKS: u64 = 32;
 
 impl Etcd {
     /// Whether it certainly did not take place.
-    pub(super) async fn settle(&self, put: Put) -> bool {
-        self.try_settle(&put).await.unwrap_or(false)
+    pub(super) async fn settle(&self, put: &Put) -> bool {
+        self.try_settle(put).await.unwrap_or(false)
     }
 
     async fn try_settle(&self, put: &Put) -> Result<bool, Fault> {

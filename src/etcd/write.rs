@@ -55,19 +55,20 @@ impl Etcd {
     ) -> Result<Written, Error> {
         let outer = self.shared.namespace.outer(&key);
         let seen = self.shared.seen();
-        let answer = self.try_put(outer.clone(), &value, precondition).await;
-        match answer {
-            Ok(Answer::Done(written)) => Ok(written),
-            Ok(Answer::Found(found)) => Err(self.conflict(key, precondition, found, Some(value))),
-            Err(Fault::Unclear(cause)) => Err(unknown(cause)),
-            Err(Fault::NoSpace(cause)) => {
-                match self.settle(Put { key: outer, precondition: Some(precondition), seen }).await
-                {
-                    true => Err(refused(Reason::Full(cause), Some(value))),
-                    false => Err(unknown(cause)),
-                }
+        let fault = match self.try_put(outer.clone(), &value, precondition).await {
+            Ok(Answer::Done(written)) => return Ok(written),
+            Ok(Answer::Found(found)) => {
+                return Err(self.conflict(key, precondition, found, Some(value)));
             }
-            Err(fault) => {
+            Err(fault) => fault,
+        };
+        let put = Put { key: outer, precondition: Some(precondition), seen };
+        match fault {
+            Fault::Unclear(cause) => Err(unknown(cause)),
+            Fault::NoSpace(cause) | Fault::ResponseTooLarge(cause) if !self.settle(&put).await => {
+                Err(unknown(cause))
+            }
+            fault => {
                 let bytes = u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX);
                 Err(refused(self.reason(fault, 1, bytes).await, Some(value)))
             }

@@ -104,3 +104,30 @@ async fn pages_are_as_short_as_an_answer_may_be() {
     assert_eq!(error.into_rejected(), Some(key("mine")));
     assert_eq!(etcd.get(&key("large")).await.unwrap().unwrap().len(), 100_001);
 }
+
+/// What was written is part of the answer, so that one that is too large to be read may be of a write that took place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_answer_is_too_large_is_refused_only_if_it_did_not_take_place() {
+    let server = Server::start(&[]);
+    let etcd = connect(&server.url).await;
+    let narrow = Etcd::builder([&server.url]).max_response_bytes(500).connect().await.unwrap();
+    let long = key(&"k".repeat(5_000));
+    let written = narrow.put_if(long.clone(), key("1"), Precondition::Any).await;
+    assert!(matches!(written, Err(WriteError::OutcomeUnknown(_))), "{written:?}");
+    assert!(etcd.get(&long).await.unwrap().is_some());
+    let written = narrow.commit(puts(128)).await;
+    assert!(matches!(written, Err(CommitError::OutcomeUnknown(_))), "{written:?}");
+    assert!(etcd.get(&key("127")).await.unwrap().is_some());
+    let deleted =
+        (0..128).fold(Transaction::new(), |txn, number| txn.delete(key(&format!("{number}"))));
+    let deleted = narrow.commit(deleted).await;
+    assert!(matches!(deleted, Err(CommitError::OutcomeUnknown(_))), "{deleted:?}");
+    assert!(etcd.get(&key("127")).await.unwrap().is_none());
+
+    put(&etcd, "large", &"x".repeat(501)).await;
+    narrow.status().await.unwrap();
+    let absent = Transaction::new().require(key("large"), Precondition::Absent);
+    let error = narrow.commit(absent.put(key("large"), key("mine"))).await.unwrap_err();
+    assert_eq!(error.into_txn().unwrap().changes().len(), 1);
+    assert_eq!(etcd.get(&key("large")).await.unwrap().unwrap().len(), 501);
+}
