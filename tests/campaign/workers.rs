@@ -1,8 +1,11 @@
 //! Runs on all cores. What a run does depends on its number, not on who does it.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,7 +30,7 @@ pub(crate) struct Total<T> {
 const ENOUGH: usize = 3;
 
 /// Calls `run` with 0, 1, ... It adds to what its worker collects, and returns how many points it checked, or what it
-/// found wrong.
+/// found wrong. One that panics found that.
 pub(crate) fn each<T: Default + Send>(
     what: &str,
     workers: usize,
@@ -51,7 +54,10 @@ pub(crate) fn each<T: Default + Send>(
             {
                 return collected;
             }
-            let (checked, violation) = run(number, &mut collected);
+            let done_or_panicked = catch_unwind(AssertUnwindSafe(|| run(number, &mut collected)));
+            let (checked, violation) = done_or_panicked.unwrap_or_else(|panic| {
+                (0, Some(format!("{what}: run {number} panicked: {}", text_of(&*panic))))
+            });
             points.fetch_add(checked, Ordering::Relaxed);
             done.fetch_add(1, Ordering::Relaxed);
             if let Some(violation) = violation {
@@ -61,26 +67,31 @@ pub(crate) fn each<T: Default + Send>(
             }
         }
     };
-    let finished = AtomicBool::new(false);
+    // It is dropped also if this panics, or the report would be waited for without end.
+    let (finish, finished) = mpsc::channel();
     let collected = thread::scope(|scope| {
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let report = scope.spawn(|| {
-            let started = Instant::now();
-            while !finished.load(Ordering::Relaxed) {
-                thread::park_timeout(Duration::from_secs(5));
-                let seconds = started.elapsed().as_secs();
-                if seconds > 0 && !finished.load(Ordering::Relaxed) {
-                    let points = points.load(Ordering::Relaxed);
-                    let done = done.load(Ordering::Relaxed);
-                    eprintln!("{what}: {done} runs, {points} points, {}/s", points / seconds);
-                }
-            }
-        });
+        scope.spawn(|| report(what, &done, &points, finished));
         let collected = threads.into_iter().map(|worker| worker.join().unwrap()).collect();
-        finished.store(true, Ordering::Relaxed);
-        report.thread().unpark();
+        drop(finish);
         collected
     });
     let violations = violations.into_inner().unwrap();
     Total { points: points.into_inner(), violations, collected }
+}
+
+/// Says now and then how far it is, until the other end is dropped.
+fn report(what: &str, done: &AtomicU64, points: &AtomicU64, finished: Receiver<()>) {
+    let started = Instant::now();
+    while finished.recv_timeout(Duration::from_secs(5)) == Err(RecvTimeoutError::Timeout) {
+        let (done, points) = (done.load(Ordering::Relaxed), points.load(Ordering::Relaxed));
+        let seconds = started.elapsed().as_secs().max(1);
+        eprintln!("{what}: {done} runs, {points} points, {}/s", points / seconds);
+    }
+}
+
+/// What somebody panicked with.
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
 }

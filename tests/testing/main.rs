@@ -29,3 +29,4 @@ mod shown;
 mod shrunk;
 mod simulated;
 mod specified;
+mod workers;
