@@ -68,6 +68,9 @@ finds! {
     a_transaction_of_too_many_operations_is_refused: TooManyOperationsAreAccepted;
     an_empty_range_is_required_of_all_its_keys: BlockersAreCountedToSixteen, EmptyRangeIsOneTooShort;
     an_unchanged_range_notices_creations_changes_and_deletes: UnchangedMissesDeletes;
+    conditions_on_ranges_keep_to_both_bounds:
+        EmptyRangeExcludesItsEnd, EmptyRangeIncludesItsStart, UnchangedExcludesItsEnd,
+        UnchangedIncludesItsStart;
     an_unchanged_range_since_the_future_never_passes: UnchangedSinceTheFuturePasses;
     an_unchanged_range_since_long_ago_never_passes_unseen: UnchangedSinceTheForgottenPasses;
     keys_of_all_bytes_are_kept_in_the_order_of_bytes: ShorterKeysComeFirst, PageLosesTheNextKey;
@@ -78,15 +81,19 @@ finds! {
     what_was_written_is_read: ReadIsStale, SuccessThoughUnknown;
     a_snapshot_does_not_see_later_writes: SnapshotGetSeesLaterWrites, SnapshotPageSeesLaterWrites;
     a_page_goes_on_in_its_snapshot_whatever_is_written: SnapshotPageSeesLaterWrites;
-    the_past_is_told_as_it_was_or_not_at_all: PastIsThePresent;
+    the_past_is_told_as_it_was_or_not_at_all:
+        PastIsThePresent, PastEntryIsOnlyWhereItWasWritten, PastSnapshotIsWhatWasWrittenThen;
     the_future_is_not_told: FutureIsThePresent;
     a_history_is_in_order_and_whole_since_where_it_says: HistoryIsBackwards;
     a_watch_from_now_tells_what_comes:
         WatchLosesTheFirst, WatchTellsSinceAgain, WatchForgetsDeletes, WatchSplitsTransactions;
     a_watch_goes_on_after_a_snapshot_without_a_gap: WatchLosesTheFirst, WatchForgetsDeletes;
-    a_watch_begins_right_after_since: WatchLosesTheFirst, WatchTellsSinceAgain;
+    a_watch_begins_right_after_since:
+        WatchLosesTheFirst, WatchTellsSinceAgain, PositionIsTheNewestAtFirst;
     a_watch_never_splits_a_transaction: WatchSplitsTransactions;
     a_watch_tells_its_range_only: WatchIgnoresItsRange, PositionRunsAhead;
+    a_watch_keeps_to_both_bounds:
+        WatchExcludesItsEnd, WatchIncludesItsStart, WatchOfNothingTellsAll, WatchIgnoresItsRange;
     a_position_passes_what_is_of_no_concern: PositionStands, WatchIgnoresItsRange;
     a_watch_is_resumed_at_its_position: PositionRunsAhead, WatchTellsSinceAgain;
     a_watch_of_the_future_is_refused: WatchOfTheFutureIsNow;

@@ -127,24 +127,24 @@ pub(super) async fn pages_go_on_where_they_stopped<B: Backend>(space: Space<B>) 
 pub(super) async fn pages_keep_to_both_bounds<B: Backend>(space: Space<B>) -> Verdict {
     let keys = seven(&space).await?;
     let snapshot = space.backend().snapshot().await?;
-    let bounds = |name: &str| [Included(space.key(name)), Excluded(space.key(name))];
+    for range in space.ranges(&["a", "b", "c", "h", "n", "o"], &["a", "b", "g", "h", "n", "o"]) {
+        let found = all(&snapshot, range.clone()).await?;
+        let found: Vec<Bytes> = found.into_iter().map(|(key, _)| key).collect();
+        let expected: Vec<Bytes> = keys.iter().filter(|key| range.contains(key)).cloned().collect();
+        ensure_eq(&format!("the keys in {range:?}"), found, expected)?;
+    }
     let within = space.under("");
-    for start in ["a", "b", "c", "h", "n", "o"].into_iter().flat_map(bounds) {
-        for end in ["a", "b", "g", "h", "n", "o"].into_iter().flat_map(bounds) {
-            let range = KeyRange::new(start.clone(), end);
-            let found = all(&snapshot, range.clone()).await?;
-            let found: Vec<Bytes> = found.into_iter().map(|(key, _)| key).collect();
+    for start in ["a", "b", "c", "h", "n", "o"].map(|name| space.key(name)) {
+        for start in [Included(start.clone()), Excluded(start)] {
+            // Without an end it leaves the space: only what of it is there is looked at.
+            let range = KeyRange::new(start, Unbounded);
+            let found = snapshot.page(range.clone(), keys.len()).await?.entries;
+            let found: Vec<Bytes> =
+                found.into_iter().map(|(key, _)| key).filter(|key| within.contains(key)).collect();
             let expected: Vec<Bytes> =
                 keys.iter().filter(|key| range.contains(key)).cloned().collect();
             ensure_eq(&format!("the keys in {range:?}"), found, expected)?;
         }
-        // Without an end it leaves the space: only what of it is there is looked at.
-        let range = KeyRange::new(start, Unbounded);
-        let found = snapshot.page(range.clone(), keys.len()).await?.entries;
-        let found: Vec<Bytes> =
-            found.into_iter().map(|(key, _)| key).filter(|key| within.contains(key)).collect();
-        let expected: Vec<Bytes> = keys.iter().filter(|key| range.contains(key)).cloned().collect();
-        ensure_eq(&format!("the keys in {range:?}"), found, expected)?;
     }
     Ok(())
 }

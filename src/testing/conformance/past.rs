@@ -14,11 +14,11 @@ use super::space::{Entry, Space, all};
 
 type Lives = Vec<(Revision, Option<Entry>)>;
 
-/// Writes, rewrites, deletes and recreates a key, with others between; what it was from which revision on.
-async fn live<B: Backend>(space: &Space<B>) -> Verdict<Lives> {
-    let mut lives = Vec::new();
+/// Writes, rewrites, deletes and recreates a key, with others between; what it was from which revision on, and the revisions of the others.
+async fn live<B: Backend>(space: &Space<B>) -> Verdict<(Lives, Vec<Revision>)> {
+    let (mut lives, mut others) = (Vec::new(), Vec::new());
     for round in 0..10 {
-        let _other = space.put("other", "0").await?;
+        others.push(space.put("other", "0").await?.revision());
         if round % 4 == 3 {
             lives.push((space.remove("a").await?.revision(), None));
         } else {
@@ -31,7 +31,7 @@ async fn live<B: Backend>(space: &Space<B>) -> Verdict<Lives> {
             ));
         }
     }
-    Ok(lives)
+    Ok((lives, others))
 }
 
 /// What a read of the past said: `None` if the revision is not kept.
@@ -49,12 +49,18 @@ fn kept<T>(revision: Revision, result: Result<T, ReadError>) -> Verdict<Option<T
 pub(super) async fn the_past_is_told_as_it_was_or_not_at_all<B: Backend>(
     space: Space<B>,
 ) -> Verdict {
-    let lives = live(&space).await?;
+    let (mut states, others) = live(&space).await?;
     if !space.backend().supports(Capability::Past) {
         return Ok(());
     }
+    // When another key was written it was what it was before.
+    for other in others {
+        let after = states.partition_point(|(revision, _)| *revision < other);
+        let before = after.checked_sub(1).and_then(|last| states[last].1.clone());
+        states.insert(after, (other, before));
+    }
     let key = space.key("a");
-    for (revision, entry) in &lives {
+    for (revision, entry) in &states {
         let found = space.backend().get_at(&key, *revision).await;
         if let Some(found) = kept(*revision, found)? {
             ensure_eq(&format!("the entry at {revision}"), &found, entry)?;
@@ -98,7 +104,7 @@ pub(super) async fn the_future_is_not_told<B: Backend>(space: Space<B>) -> Verdi
 pub(super) async fn a_history_is_in_order_and_whole_since_where_it_says<B: Backend>(
     space: Space<B>,
 ) -> Verdict {
-    let lives = live(&space).await?;
+    let (lives, _others) = live(&space).await?;
     if !space.backend().supports(Capability::History) {
         return Ok(());
     }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::backend::{Backend, BackendSnapshot};
 use crate::capability::Capability;
 use crate::commit_error::CommitError;
+use crate::conflict::Conflict;
 use crate::error::Reason;
 use crate::precondition::Precondition;
 use crate::range::KeyRange;
@@ -110,6 +111,52 @@ pub(super) async fn an_unchanged_range_notices_creations_changes_and_deletes<B: 
         ensure(space.get("lost").await?.is_none(), "nothing was written")?;
     }
     Ok(())
+}
+
+/// Those that are not of a prefix a backend may also refuse.
+pub(super) async fn conditions_on_ranges_keep_to_both_bounds<B: Backend>(
+    space: Space<B>,
+) -> Verdict {
+    let keys = ["a", "b", "d", "e"].map(|name| space.key(name));
+    for range in space.ranges(&["b", "c", "d"], &["b", "c", "d"]) {
+        let since = space.put("0", "1").await?.revision();
+        let put = |txn: Transaction, key: &Bytes| txn.put(key.clone(), "1".into());
+        let _changed = space.backend().commit(keys.iter().fold(Txn::new(), put)).await?;
+        let inside: Vec<Bytes> = keys.iter().filter(|key| range.contains(key)).cloned().collect();
+
+        let none = Txn::new().require_none_in(range.clone());
+        if let Some(conflict) = judged(&space, none, Capability::EmptyRange).await? {
+            let blockers = conflict.iter().flat_map(|conflict| conflict.blockers());
+            let blockers: Vec<Bytes> = blockers.map(|(key, _)| key.clone()).collect();
+            ensure_eq(&format!("what is there in {range:?}"), blockers, inside.clone())?;
+        }
+        let unchanged = Txn::new().require_unchanged_in(range.clone(), since);
+        if let Some(conflict) = judged(&space, unchanged, Capability::UnchangedRange).await? {
+            let what = format!("whether {range:?} has changed");
+            ensure_eq(&what, conflict.is_some(), !inside.is_empty())?;
+            let changed = conflict.is_none_or(|conflict| inside.contains(conflict.key()));
+            ensure(changed, "what changed is in the range")?;
+        }
+    }
+    Ok(())
+}
+
+/// The conflict of a condition on a range, if it does not hold; unless it is refused for what it is.
+async fn judged<B: Backend>(
+    space: &Space<B>,
+    condition: Transaction,
+    capability: Capability,
+) -> Verdict<Option<Option<Conflict<Bytes, Bytes>>>> {
+    match space.backend().commit(condition.put(space.key("z"), "1".into())).await {
+        Ok(_) => Ok(Some(None)),
+        Err(CommitError::Conflicts { conflicts, .. }) => Ok(Some(conflicts.into_iter().next())),
+        Err(CommitError::Refused { reason: Reason::Unsupported(named), .. })
+            if named == capability =>
+        {
+            Ok(None)
+        }
+        Err(other) => unexpected("a condition on a range", &other),
+    }
 }
 
 pub(super) async fn an_unchanged_range_since_the_future_never_passes<B: Backend>(

@@ -1,6 +1,7 @@
 //! Where a case works: a backend, and a part of it that nobody else uses.
 
 use std::any::Any;
+use std::ops::Bound::{self, Excluded, Included};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -67,6 +68,18 @@ impl<B: Backend> Space<B> {
     /// All keys of the space that begin with `name`.
     pub(super) fn under(&self, name: &str) -> KeyRange<Bytes> {
         AsPrefix::into_range(self.key(name))
+    }
+
+    /// All ranges from one of these keys to one of them, each with its bounds and without; some are of nothing.
+    pub(super) fn ranges(&self, starts: &[&str], ends: &[&str]) -> Vec<KeyRange<Bytes>> {
+        let bounds = |names: &[&str]| -> Vec<_> {
+            let keys = names.iter().map(|name| self.key(name));
+            keys.flat_map(|key| [Included(key.clone()), Excluded(key)]).collect()
+        };
+        let (starts, ends) = (bounds(starts), bounds(ends));
+        let with =
+            |start: &Bound<Bytes>, end: &Bound<Bytes>| KeyRange::new(start.clone(), end.clone());
+        starts.iter().flat_map(|start| ends.iter().map(move |end| with(start, end))).collect()
     }
 
     pub(super) async fn put(&self, name: &str, value: &str) -> Verdict<Written> {

@@ -1,5 +1,10 @@
 //! What can be wrong with a backend, each of it seen somewhere or easily made.
 
+use std::ops::Bound::{Excluded, Included};
+
+use bytes::Bytes;
+use ifmatch::KeyRange;
+
 /// One thing that the toy does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bug {
@@ -20,7 +25,11 @@ pub(crate) enum Bug {
     TooManyOperationsAreAccepted,
     BlockersAreCountedToSixteen,
     EmptyRangeIsOneTooShort,
+    EmptyRangeExcludesItsEnd,
+    EmptyRangeIncludesItsStart,
     UnchangedMissesDeletes,
+    UnchangedExcludesItsEnd,
+    UnchangedIncludesItsStart,
     UnchangedSinceTheFuturePasses,
     UnchangedSinceTheForgottenPasses,
     UnsupportedConditionIsIgnored,
@@ -35,20 +44,43 @@ pub(crate) enum Bug {
     SnapshotPageSeesLaterWrites,
     ReadIsStale,
     PastIsThePresent,
+    PastEntryIsOnlyWhereItWasWritten,
+    PastSnapshotIsWhatWasWrittenThen,
     FutureIsThePresent,
     HistoryIsBackwards,
     WatchLosesTheFirst,
     WatchTellsSinceAgain,
     WatchSplitsTransactions,
     WatchIgnoresItsRange,
+    WatchExcludesItsEnd,
+    WatchIncludesItsStart,
+    WatchOfNothingTellsAll,
     WatchForgetsDeletes,
     WatchOfTheFutureIsNow,
     WatchLagsInSilence,
     PositionRunsAhead,
+    PositionIsTheNewestAtFirst,
     PositionStands,
     SuccessThoughUnknown,
     PreconditionIsCheckedBefore,
     TransactionIsVisibleInHalves,
     FutureLeavesHalf,
     IdentityIsOfTheHandle,
+}
+
+/// A range, as who reads a bound wrongly takes it.
+pub(super) fn misread(
+    range: &KeyRange<Bytes>,
+    excludes_end: bool,
+    includes_start: bool,
+) -> KeyRange<Bytes> {
+    let start = match range.start().cloned() {
+        Excluded(start) if includes_start => Included(start),
+        start => start,
+    };
+    let end = match range.end().cloned() {
+        Included(end) if excludes_end => Excluded(end),
+        end => end,
+    };
+    KeyRange::new(start, end)
 }

@@ -18,6 +18,7 @@ use ifmatch::{
 };
 
 pub(crate) use self::bug::Bug;
+use self::bug::misread;
 use self::snapshot::ToySnapshot;
 use self::state::{Map, State};
 use self::watch::ToyWatch;
@@ -108,7 +109,12 @@ impl Toy {
                 .err()
                 .and_then(|e| e.into_conflict().ok()),
             Requirement::NoneIn(range) => {
-                let mut there: Vec<_> = state.range(range).collect();
+                let asked = misread(
+                    range,
+                    self.has(Bug::EmptyRangeExcludesItsEnd),
+                    self.has(Bug::EmptyRangeIncludesItsStart),
+                );
+                let mut there: Vec<_> = state.range(&asked).collect();
                 if self.has(Bug::EmptyRangeIsOneTooShort) {
                     there.pop();
                 }
@@ -128,10 +134,15 @@ impl Toy {
                 if *since < state.start && !self.has(Bug::UnchangedSinceTheForgottenPasses) {
                     return Err(HistoryError::compacted(state.start));
                 }
+                let asked = misread(
+                    range,
+                    self.has(Bug::UnchangedExcludesItsEnd),
+                    self.has(Bug::UnchangedIncludesItsStart),
+                );
                 let mut events = state.since(*since).flat_map(|commit| commit.events());
                 let changed = events.find(|event| {
                     let seen = event.entry().is_some() || !self.has(Bug::UnchangedMissesDeletes);
-                    seen && range.contains(event.key())
+                    seen && asked.contains(event.key())
                 });
                 changed.map(|event| {
                     let (key, current) = (event.key().clone(), state.map.get(event.key()).cloned());
@@ -260,7 +271,11 @@ impl Backend for Toy {
     }
 
     async fn get_at(&self, key: &Bytes, revision: Revision) -> Result<Option<Entry>, ReadError> {
-        Ok(self.past(revision)?.get(key).cloned())
+        let found = self.past(revision)?.get(key).cloned();
+        let is_told = |entry: &Entry| {
+            entry.revision() == revision || !self.has(Bug::PastEntryIsOnlyWhereItWasWritten)
+        };
+        Ok(found.filter(is_told))
     }
 
     async fn history(&self, key: &Bytes) -> Result<KeyHistory<Bytes>, ReadError> {
@@ -285,7 +300,11 @@ impl Backend for Toy {
     }
 
     async fn snapshot_at(&self, revision: Revision) -> Result<ToySnapshot, ReadError> {
-        Ok(ToySnapshot { toy: self.clone(), revision, map: self.past(revision)? })
+        let mut map = self.past(revision)?;
+        if self.has(Bug::PastSnapshotIsWhatWasWrittenThen) {
+            map.retain(|_, entry| entry.revision() == revision);
+        }
+        Ok(ToySnapshot { toy: self.clone(), revision, map })
     }
 
     async fn put_if(

@@ -10,6 +10,7 @@ use futures_core::Stream;
 use ifmatch::{BackendWatch, Commit, Event, KeyRange, Revision, WatchError};
 
 use super::Bug;
+use super::bug::misread;
 use super::state::State;
 
 pub(crate) struct ToyWatch {
@@ -19,6 +20,7 @@ pub(crate) struct ToyWatch {
     position: Revision,
     /// Parts of a split transaction that are still to be told.
     parts: VecDeque<Commit<Bytes, Bytes>>,
+    has_told: bool,
     /// Has told nothing yet, and loses what it would tell first.
     loses: bool,
     tells_again: bool,
@@ -31,9 +33,25 @@ impl ToyWatch {
         range: KeyRange<Bytes>,
         position: Revision,
     ) -> Self {
+        let is_of_all = range.is_empty() && bug == Some(Bug::WatchOfNothingTellsAll);
+        let range = if is_of_all { KeyRange::all() } else { range };
+        let range = misread(
+            &range,
+            bug == Some(Bug::WatchExcludesItsEnd),
+            bug == Some(Bug::WatchIncludesItsStart),
+        );
         let loses = bug == Some(Bug::WatchLosesTheFirst);
         let tells_again = bug == Some(Bug::WatchTellsSinceAgain);
-        Self { state, bug, range, position, parts: VecDeque::new(), loses, tells_again }
+        Self {
+            state,
+            bug,
+            range,
+            position,
+            parts: VecDeque::new(),
+            has_told: false,
+            loses,
+            tells_again,
+        }
     }
 
     fn has(&self, bug: Bug) -> bool {
@@ -87,7 +105,10 @@ impl Stream for ToyWatch {
         // Before it looks, so that nothing comes between.
         self.state.lock().unwrap().wakers.push(context.waker().clone());
         match self.advance() {
-            Some(told) => Poll::Ready(Some(told)),
+            Some(told) => {
+                self.has_told = true;
+                Poll::Ready(Some(told))
+            }
             None => Poll::Pending,
         }
     }
@@ -95,7 +116,8 @@ impl Stream for ToyWatch {
 
 impl BackendWatch for ToyWatch {
     fn position(&self) -> Revision {
-        if self.has(Bug::PositionRunsAhead) {
+        let is_first = !self.has_told && self.has(Bug::PositionIsTheNewestAtFirst);
+        if is_first || self.has(Bug::PositionRunsAhead) {
             return self.state.lock().unwrap().revision;
         }
         self.position
