@@ -1,8 +1,9 @@
 //! One history across restarts: threads on a simulated disk, until it is halted or fails, and again on what is left of it.
 //!
 //! Under `Sync` whatever somebody was told holds ever after, so that it is one history, and the model's. Under weaker
-//! durability a crash takes back an end of it: what is found has to be what some beginning of the order of revisions made,
-//! and each life is a history of its own.
+//! durability a power cut or a failing disk takes back an end of it: what is found has to be what some beginning of the order of
+//! revisions made, and each life is a history of its own. A kill takes back nothing, nor does a power cut after a close, and what
+//! was found once is found again.
 
 use std::time::Duration;
 
@@ -65,22 +66,25 @@ fn live(
     let is_exact = matches!(durability, Durability::Sync);
     for _ in 0..=LIVES {
         let store = reopen(setup, durability, &disk, &recorder)?;
-        if !is_exact && past.is_some() {
-            past = Some(found(&store));
+        if let Some(before) = past.take() {
+            past = Some(found_again(&before, &store)?);
         }
-        prepare_fault(random, &disk, trace);
+        let may_fail = prepare_fault(random, &disk, trace);
         let range =
             random.one_in(2).then(|| one_of(random, strategies::ranges(strategies::keys())));
         round(&mut actors, 12, &store, &recorder, range, random)?;
         let end = *random.pick(&[End::Close, End::Kill, End::PowerCut, End::PowerCut]);
         *trace += &format!(", {end:?}");
-        disk = die(store, &disk, end, random);
+        let (left, is_closed) = die(store, &disk, end, random);
+        disk = left;
         recorder.end_open_calls();
         if !is_exact {
             let history = recorder.take();
             let store = setup.open_on(durability, &disk)?;
-            judge_life(past.as_ref(), &history, &found(&store))?;
-            past = Some(found(&store));
+            let left = found(&store);
+            let keeps_all = is_closed || !(may_fail || matches!(end, End::PowerCut));
+            judge_life(past.as_ref(), &history, &left, keeps_all)?;
+            past = Some(left);
             // What clients know of revisions may be taken back.
             actors.iter_mut().for_each(Actor::forget);
         }
@@ -101,32 +105,37 @@ fn reopen(
     Ok(store)
 }
 
-/// Something that goes wrong on the way, mostly.
-fn prepare_fault(random: &mut Random, disk: &Disk, trace: &mut String) {
+/// Something that goes wrong on the way, mostly. Whether that is a call that fails, which may take back what was not synced.
+fn prepare_fault(random: &mut Random, disk: &Disk, trace: &mut String) -> bool {
     let call = disk.calls() + random.below(30);
     match random.below(4) {
         0 => {
             disk.halt_at(call);
             *trace += &format!(", halted at {call}");
+            false
         }
         1 => {
             let fault = *random.pick(&[Fault::Io, Fault::NoSpace]);
             disk.fail_at(call, fault);
             *trace += &format!(", {fault:?} at {call}");
+            true
         }
-        _ => {}
+        _ => false,
     }
 }
 
-fn die(store: Store, disk: &Disk, end: End, random: &mut Random) -> Disk {
+/// The disk as it is left, and whether the store was closed.
+fn die(store: Store, disk: &Disk, end: End, random: &mut Random) -> (Disk, bool) {
     let seed = random.next();
     let left = match end {
-        // A close that fails leaves what a kill leaves.
+        // A close that fails leaves what a kill leaves; after one that does not the power may go.
         End::Close => {
-            let _failed = store.close();
+            let is_closed = store.close().is_ok();
             drop(store);
             disk.halt();
-            return disk.after_kill(seed);
+            let is_cut = is_closed && random.one_in(2);
+            let left = if is_cut { disk.after_power_cut(seed) } else { disk.after_kill(seed) };
+            return (left, is_closed);
         }
         End::Kill => {
             disk.halt();
@@ -138,7 +147,7 @@ fn die(store: Store, disk: &Disk, end: End, random: &mut Random) -> Disk {
         }
     };
     drop(store);
-    left
+    (left, false)
 }
 
 fn found(store: &Store) -> Found {
@@ -147,8 +156,22 @@ fn found(store: &Store) -> Found {
     Found { revision, entries: scan.map(|(key, entry)| (key, Entry::from(&entry))).collect() }
 }
 
-/// A life under a weaker durability: what everybody was told is linearizable, and some beginning of it is what was left.
-fn judge_life(past: Option<&Found>, history: &History, left: &Found) -> Verdict {
+/// What is there when it is opened once more, and nothing was written in between.
+fn found_again(before: &Found, store: &Store) -> Result<Found, String> {
+    let again = found(store);
+    if again.entries == before.entries && again.revision >= before.revision {
+        return Ok(again);
+    }
+    let (then, now) = (&before.entries, &again.entries);
+    Err(format!(
+        "at {} there was {then:?}, and opened again, at {}, {now:?}",
+        before.revision, again.revision
+    ))
+}
+
+/// A life under a weaker durability: what everybody was told is linearizable, and some beginning of it is what was left, or all of
+/// it.
+fn judge_life(past: Option<&Found>, history: &History, left: &Found, keeps_all: bool) -> Verdict {
     let model = || match past {
         None => StoreModel::new(),
         Some(Found { revision, entries }) => {
@@ -164,11 +187,15 @@ fn judge_life(past: Option<&Found>, history: &History, left: &Found) -> Verdict 
     ends.extend(newest);
     ends.sort_unstable();
     ends.dedup();
+    if keeps_all {
+        ends = vec![Revision::MAX];
+    }
     let is_beginning = |end: &Revision| check(&model(), &until(history, *end, left, told)).is_ok();
     if ends.iter().any(is_beginning) {
         Ok(())
     } else {
-        Err(format!("{:?} is left at {}, which no beginning made", left.entries, left.revision))
+        let made = if keeps_all { "is not all" } else { "no beginning made" };
+        Err(format!("{:?} is left at {}, which {made}", left.entries, left.revision))
     }
 }
 
