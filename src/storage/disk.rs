@@ -39,8 +39,8 @@
 //! its length durable, a sync of the directory its names; and what is durable is never lost. Of what is not,
 //! [`Disk::after_power_cut`] lets a random part survive:
 //!
-//! - each sector of 512 bytes that was written since the last sync, at any content that it had since, and of each file at
-//!   most one of them torn, with one part old and one new;
+//! - each sector of 512 bytes that was written since the last sync, at any of the last 17 contents that it had since, and of
+//!   each file at most one of them torn, with one part old and one new;
 //! - the length may be the old one, the new one or between, also where the sectors are not there: those read as zeros, or
 //!   as what another file, now removed, once had there; a file that was cut may be long again;
 //! - each name that was created, renamed or removed is as it was or as it is; so a file that was renamed may have both

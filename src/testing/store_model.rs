@@ -18,11 +18,19 @@ use super::model::{Model, Step};
 use crate::precondition::Precondition;
 use crate::revision::Revision;
 
-/// The sequential specification of a [`Store`](crate::Store), and of any [`Backend`](crate::Backend).
+/// The sequential specification of a [`Store`](crate::Store), and of any [`Backend`](crate::Backend) that is
+/// [like one](#other-backends) in two things.
 ///
 /// It numbers what it commits as it was told, and demands that revisions grow, and that every entry, conflict, creation
 /// revision and write count is what the commits before it make of it. What it does not know is the past: reads of a past
 /// revision, and how far back ranges can be judged.
+///
+/// # Other backends
+///
+/// - The history has all that takes a revision. On etcd what others write in the cluster takes one, too, in any namespace: a scan
+///   that is told such a revision as the newest, or anything else that is, is a violation here.
+/// - A range has changed if anything was written in it. The backend on etcd compares only what is there, and lets a transaction pass
+///   that requires a range to be unchanged in which a key was created and deleted again: that is a violation here.
 ///
 /// What is read is compared with what was written, so that values have to be [`Eq`], which floating-point numbers are not: record
 /// their bits ([`f64::to_bits`]), or a type of your own around them whose equality is that of the bits (`NaN` then equals

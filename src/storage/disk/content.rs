@@ -11,7 +11,7 @@ use super::random::Random;
 pub(super) const SECTOR: usize = 512;
 
 /// Of a sector that is written often without a sync, no more contents than this are remembered.
-const MAX_EARLIER: usize = 4;
+const MAX_EARLIER: usize = 16;
 
 type Sector = [u8; SECTOR];
 

@@ -116,6 +116,22 @@ fn a_sector_survives_as_it_was_at_any_time_since_the_sync() {
     }
 }
 
+/// As the end of a log does that is not synced: each commit writes it anew.
+#[test]
+fn a_sector_that_is_written_often_survives_at_any_of_its_last_contents() {
+    let (disk, file) = with_file(&[1; SECTOR]);
+    for content in 2..=19 {
+        file.write_at(&[content; SECTOR], 0).unwrap();
+    }
+    let cuts = (0..10 * SEEDS).map(|seed| disk.after_power_cut(seed).files()["file"].clone());
+    let found: BTreeSet<u8> = cuts
+        .filter(|content| content.iter().all(|byte| *byte == content[0]))
+        .map(|content| content[0])
+        .collect();
+    let expected: BTreeSet<u8> = [1].into_iter().chain(3..=19).collect();
+    assert_eq!(found, expected, "as it is durable, and the last 17");
+}
+
 #[test]
 fn the_length_may_be_ahead_of_the_data_or_behind() {
     let (disk, file) = with_file(&[1; SECTOR]);

@@ -26,8 +26,11 @@ type Outcome<K, V> = StoreOutcome<K, V>;
 /// A [`Backend`] whose calls are recorded, and a backend itself: whatever runs on one, a router too, can be recorded below.
 ///
 /// Each clone records as another client, of which the recorder keeps the calls until they are
-/// [taken](crate::testing::Recorder::take): where a clone is made of each request, take them now and then. Of a snapshot its revision is recorded, not what is read of it; reads of the past and
-/// watches are passed on, and not recorded.
+/// [taken](crate::testing::Recorder::take): where a clone is made of each request, take them now and then. Of a snapshot its
+/// revision is recorded, not what is read of it; reads of the past and watches are passed on, and not recorded.
+///
+/// Of a store elsewhere a history is whole only if nobody else writes there: what
+/// [`StoreModel`](crate::testing::StoreModel#other-backends) says of that, and of etcd, holds of what is recorded.
 pub struct RecordedBackend<B, K, V> {
     client: Client<Operation<K, V>, Outcome<K, V>>,
     backend: B,
