@@ -14,7 +14,9 @@ use ifmatch::testing::disk::Disk;
 use ifmatch::testing::{
     Client, Recorder, StoreClient, StoreModel, StoreOperation, StoreOutcome, check,
 };
-use ifmatch::{Durability, Revision, Store, Txn, Versioned};
+use ifmatch::{
+    CommitError, Durability, Reason, Requirement, Revision, Store, Txn, Versioned, WriteError,
+};
 use libfuzzer_sys::fuzz_target;
 
 use asked::{Asked, Demand, Ended, Input, Kept, Span};
@@ -96,11 +98,11 @@ impl<'a> Run<'a> {
             Asked::Get(key) => drop(self.caller.get(key.0)),
             Asked::Put(key, value, demand) => {
                 let demand = self.demand(key.0, demand);
-                let _conflict = self.caller.put_if(key.0, *value, demand);
+                judged(self.caller.put_if(key.0, *value, demand));
             }
             Asked::Delete(key, demand) => {
                 let demand = self.demand(key.0, demand);
-                let _conflict = self.caller.delete_if(key.0, demand);
+                judged(self.caller.delete_if(key.0, demand));
             }
             Asked::Update(key, more) => {
                 let add =
@@ -148,7 +150,21 @@ impl<'a> Run<'a> {
                 None => txn.delete(key.0),
             };
         }
-        let _conflict = self.caller.commit(txn);
+        match self.caller.commit(txn) {
+            Ok(_) | Err(CommitError::Conflicts { .. }) => {}
+            Err(CommitError::Compacted { index, txn, .. }) => {
+                assert!(matches!(txn.requirements()[index], Requirement::UnchangedIn(..)));
+            }
+            Err(CommitError::Refused {
+                reason: Reason::DuplicateKey { first, second },
+                txn,
+                ..
+            }) => {
+                let key = |index| txn.changes().nth(index).expect("it is there").0;
+                assert!(first < second && key(first) == key(second));
+            }
+            Err(other) => panic!("{other}"),
+        }
     }
 
     fn transact(&mut self, reads: &[Span], changes: &[(asked::Key, Option<u8>)]) {
@@ -244,6 +260,13 @@ impl<'a> Run<'a> {
         if let Err(error) = check(&StoreModel::new(), &self.recorder.history()) {
             panic!("{error}");
         }
+    }
+}
+
+/// A write has nothing to fail by but its precondition.
+fn judged<T>(written: Result<T, WriteError<u8, u8>>) {
+    if let Err(error) = written {
+        assert!(error.conflict().is_some(), "{error}");
     }
 }
 
