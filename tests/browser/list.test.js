@@ -58,6 +58,20 @@ test("what_changes_in_a_row_is_shown_in_it", async () => {
   await page.waitForSelector("#list a[data-key='k/001']:not([data-new])");
 });
 
+test("a_key_that_came_and_went_is_in_nobodys_way", async () => {
+  const page = await openList(2);
+  await server.put("k/new", 1);
+  await page.waitForSelector("#list a[data-key='k/new']");
+  // When the page is told that the key is gone, its row is there for a moment yet.
+  await page.evaluate(() => {
+    const isTold = new MutationObserver(() => { location.hash = "#key=k/001"; });
+    isTold.observe(document.querySelector("#store"), { childList: true });
+  });
+  await server.delete("k/new");
+  await shows(page, "#heading", "k/001");
+  await page.waitForSelector("#list a[data-key='k/new']", { state: "detached" });
+});
+
 test("a_list_that_is_left_has_no_more_pages", async () => {
   const page = await openList(130);
   await server.put("z", 1);

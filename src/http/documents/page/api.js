@@ -5,8 +5,8 @@ import { entryOf, setContent } from "./entry.js";
 import { member, parseJson } from "./json.js";
 
 const TOKEN = "ifmatch-token";
-// Longer than the slowest answer takes. The watch, which has no end, looks after itself.
-const LONGEST_REQUEST_MS = 120_000;
+// Longer than a large answer takes on a slow line. The watch, which has no end, looks after itself.
+const LONGEST_REQUEST_MS = 600_000;
 const BASE = location.pathname.endsWith("/") ? location.pathname : location.pathname + "/";
 
 // What is called when the server wants a token, or another one.

@@ -137,6 +137,8 @@ export class KeyList {
   update(key) {
     const link = this.link(key);
     const known = this.since.get(key) ?? this.pages.get(key);
+    // It was deleted, and its row goes away with the next rendering.
+    if (!known) return;
     link.href = hashOf(key, this.prefix);
     link.title = `${key}, revision ${known.revision}, ${known.contentType}`;
     link.tabIndex = key === this.focused ? 0 : -1;
