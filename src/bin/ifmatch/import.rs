@@ -124,7 +124,8 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
         batch: Batch::new(client, arguments.policy.policy(), arguments.keep_going),
         lines,
         counts: Counts::default(),
-        resumable,
+        file: resumable,
+        is_resumable: resumable.is_some(),
     };
     if let Some(file) = resumable.filter(|_| arguments.resume) {
         let state = State::read(file)?;
@@ -152,8 +153,10 @@ struct Import<'a> {
     batch: Batch,
     lines: Lines,
     counts: Counts,
-    /// The file, if a state file can say how far it is.
-    resumable: Option<&'a Path>,
+    /// What is read, if a state file beside it can say how far.
+    file: Option<&'a Path>,
+    /// Whether one can be written.
+    is_resumable: bool,
 }
 
 impl Import<'_> {
@@ -207,12 +210,14 @@ impl Import<'_> {
 
     /// An import goes on though nobody can go on with it later: where it is read from may not be to be written to.
     fn save(&mut self) {
-        let Some(file) = self.resumable else { return };
+        let Some(file) = self.file.filter(|_| self.is_resumable) else { return };
         let (origin, policy) = (self.origin.clone(), self.batch.policy);
         let (done, counts) = (self.lines.before(), self.counts);
         let state = State { origin, policy, done, counts, witness: self.batch.witness.clone() };
         if let Err(failure) = state.write(file) {
-            self.resumable = None;
+            self.is_resumable = false;
+            // What it said before is not so any more. If it stays now, it is tried again at the end.
+            let _stays = State::remove(file);
             self.server
                 .note(&format!("without --resume if it is interrupted: {}", chain(&failure)));
         }
@@ -228,7 +233,7 @@ impl Import<'_> {
     }
 
     fn finish(self) -> Result<(), Failure> {
-        if let Some(file) = self.resumable {
+        if let Some(file) = self.file {
             State::remove(file)?;
         }
         let Counts { entries, written, identical, conflicts, refused } = self.counts;
