@@ -136,8 +136,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The longest `Retry-After` that the client waits out; past it the caller is told. A watch that is asked to wait for
-    /// longer waits for so long. Default: 30 s.
+    /// The longest `Retry-After` that the client waits out; past it the caller is told. A watch waits between two connections
+    /// up to as long as the stream's `retry` says, and so long at most. Default: 30 s.
     pub fn max_retry_after(mut self, wait: Duration) -> Self {
         self.settings.max_retry_after = wait;
         self

@@ -488,7 +488,7 @@ mod tests {
     use crate::client::{Backoff, Client};
 
     #[test]
-    fn a_pause_is_never_none_and_as_long_as_the_server_asks() {
+    fn the_longest_pause_is_never_none_and_no_shorter_than_the_server_asks() {
         let seconds = |number| Some(Duration::from_secs(number));
         let slow = Backoff::new(5, Duration::from_millis(150), Duration::from_secs(5));
         for (backoff, failures, asks, expected) in [
