@@ -20,6 +20,7 @@ use std::path::Path;
 
 pub(crate) use self::files::{
     Files, copy_permissions, exists, lock_directory, move_directory, real_path, remove_directory,
+    rename_directory, sync_parent,
 };
 
 /// One directory, in which all names are plain file names.

@@ -41,7 +41,7 @@ pub struct BackedUp {
 ///
 /// # Errors
 /// If there is no log, it is damaged, the destination is not empty or within `directory`, another backup is being made there, or
-/// the file system refuses. Nothing is left then.
+/// the file system refuses. Nothing is left then, but for directories above it that were made.
 pub fn backup(
     directory: impl AsRef<Path>,
     destination: impl AsRef<Path>,

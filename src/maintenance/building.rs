@@ -63,11 +63,11 @@ impl Building {
         self.files.sync().map_err(failed("sync"))?;
         self.files.sync_parents().map_err(failed("sync the parents of"))?;
         refuse_unless_empty(&self.destination)?;
-        let failed = MaintenanceError::io("give the copy its name", &self.destination);
-        let moved = storage::move_directory(&self.path, &self.destination).map_err(failed);
-        // It may have its name though that could not be synced.
-        self.is_finished = moved.is_ok() || refuse_unless_empty(&self.destination).is_err();
-        moved
+        let failed =
+            |error| MaintenanceError::io("give the copy its name", &self.destination)(error);
+        storage::rename_directory(&self.path, &self.destination).map_err(failed)?;
+        self.is_finished = true;
+        storage::sync_parent(&self.destination).map_err(failed)
     }
 }
 

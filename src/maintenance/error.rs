@@ -29,7 +29,7 @@ pub enum MaintenanceError {
     /// The store is in memory.
     #[error("the store is in memory: there is no log")]
     InMemory,
-    /// A store has the directory open.
+    /// A store has the directory open, or a copy is being made there.
     #[error("{} is in use by another process or store", path.display())]
     Locked {
         /// The directory.

@@ -43,7 +43,7 @@ pub struct Restored {
 ///
 /// # Errors
 /// If the backup is no log or damaged, the directory is not empty or within the backup, revisions would pass 2^53 - 1, or the file system refuses.
-/// Nothing is left then.
+/// Nothing is left then, but for directories above it that were made.
 pub fn restore(
     backup: impl AsRef<Path>,
     directory: impl AsRef<Path>,

@@ -185,16 +185,21 @@ fn with_owner(permissions: fs::Permissions) -> fs::Permissions {
 #[cfg(unix)]
 pub(crate) fn lock_directory(path: &Path) -> io::Result<Box<dyn Debug + Send>> {
     use std::os::unix::fs::MetadataExt;
-    let directory = fs::File::open(path)?;
+    let busy = || io::Error::from(io::ErrorKind::WouldBlock);
+    let gone = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => busy(),
+        _ => error,
+    };
+    let directory = fs::File::open(path).map_err(gone)?;
     match directory.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+        Err(TryLockError::WouldBlock) => return Err(busy()),
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    let (locked, named) = (directory.metadata()?, fs::metadata(path)?);
+    let (locked, named) = (directory.metadata()?, fs::metadata(path).map_err(gone)?);
     match (locked.dev(), locked.ino()) == (named.dev(), named.ino()) {
         true => Ok(Box::new(Locked(directory))),
-        false => Err(io::ErrorKind::WouldBlock.into()),
+        false => Err(busy()),
     }
 }
 
@@ -229,8 +234,18 @@ pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
 
 /// Renames a directory, durably; an empty one that has the new name is replaced.
 pub(crate) fn move_directory(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)?;
-    match to.parent() {
+    rename_directory(from, to)?;
+    sync_parent(to)
+}
+
+/// The same, as long as there is power.
+pub(crate) fn rename_directory(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// Makes the name of a directory durable.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
         _ => sync_directory(Path::new(".")),
     }

@@ -29,7 +29,7 @@ where
     /// ```
     ///
     /// # Errors
-    /// [`MaintenanceError`]; nothing is left then. Of a store in memory there is no log.
+    /// [`MaintenanceError`]; of the copy nothing is left then. Of a store in memory there is no log.
     pub fn backup(
         &self,
         destination: impl AsRef<Path>,
