@@ -4,6 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::response::Response;
+use axum::routing::post;
 use ifmatch::http::{Options, ServeOptions, documents, router};
 
 use crate::support::{Server, begin_put};
@@ -39,6 +42,25 @@ fn a_client_that_does_not_finish_its_head_in_time_is_cut() {
     let mut idle = TcpStream::connect(server.address()).unwrap();
     idle.write_all(b"GET /v1/kv/a HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     closed(idle);
+}
+
+/// What a handler left of a body was read in its place, also where the handler was still to read it.
+#[test]
+fn an_answer_that_is_made_of_the_body_has_all_of_it() {
+    let echo = |request: axum::extract::Request| async { Response::new(request.into_body()) };
+    let router = Router::new().route("/echo", post(echo));
+    let server = Server::of(router, ServeOptions::default());
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let head = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n";
+    stream.write_all(head).unwrap();
+    for _ in 0..3 {
+        stream.write_all(&[b'x'; 10_000]).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let letters = answer.iter().filter(|byte| **byte == b'x').count();
+    assert!(answer.starts_with(b"HTTP/1.1 200") && letters >= 30_000, "{letters}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ const PERMITS: usize = 4;
 /// Who waits for a place is first served who came first.
 #[derive(Debug)]
 pub(super) struct Heavy {
+    bodies: Arc<Semaphore>,
     patches: Arc<Semaphore>,
     documents: Arc<Semaphore>,
 }
@@ -26,7 +27,7 @@ pub(super) type Place = Option<OwnedSemaphorePermit>;
 impl Heavy {
     pub(super) fn new() -> Self {
         let places = || Arc::new(Semaphore::new(PERMITS));
-        Self { patches: places(), documents: places() }
+        Self { bodies: places(), patches: places(), documents: places() }
     }
 
     /// A place for a patch of so many bytes, for as long as it is held as a tree.
@@ -37,22 +38,39 @@ impl Heavy {
         Some(Arc::clone(&self.patches).acquire_owned().await.expect("it is never closed"))
     }
 
-    /// Does `work` that is as much as to read so many bytes.
+    /// Reads a body of so many bytes, which waits for no patch.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        run(&self.bodies, bytes, read).await
+    }
+
+    /// Does `work` on a document that is as much as so many bytes.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        if bytes <= MUCH {
-            return work();
-        }
-        let place = Arc::clone(&self.documents).acquire_owned().await.expect("it is never closed");
-        let work = move || {
-            let _place = place;
-            work()
-        };
-        tokio::task::spawn_blocking(work).await.expect("what is done here does not panic")
+        run(&self.documents, bytes, work).await
     }
+}
+
+async fn run<T: Send + 'static>(
+    places: &Arc<Semaphore>,
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if bytes <= MUCH {
+        return work();
+    }
+    let place = Arc::clone(places).acquire_owned().await.expect("it is never closed");
+    let work = move || {
+        let _place = place;
+        work()
+    };
+    tokio::task::spawn_blocking(work).await.expect("what is done here does not panic")
 }
 
 #[cfg(test)]

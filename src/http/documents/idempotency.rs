@@ -55,8 +55,16 @@ pub(super) struct Idempotency {
     max: usize,
     /// How many came since they were counted the last time.
     new: AtomicUsize,
-    /// How many there are, once they were counted. Other servers over the same backend make it a guess.
-    known: Mutex<Option<usize>>,
+    known: Mutex<Option<Counted>>,
+}
+
+/// How many there are, as far as it is known: other servers over the same backend, and commits of which nobody knows how they
+/// ended, make it a guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counted {
+    count: usize,
+    /// After so many more they are counted anew.
+    fresh_for: usize,
 }
 
 /// A request that may be a repeat of an earlier one.
@@ -209,21 +217,23 @@ impl Idempotency {
         let Ok(mut known) = self.known.try_lock() else { return };
         loop {
             let new = self.new.swap(0, Ordering::Relaxed);
-            let count = match *known {
-                Some(count) => count + new,
-                None => match count(backend).await {
-                    Ok(count) => count,
+            let (count, fresh_for) = match *known {
+                Some(Counted { count, fresh_for }) if new <= fresh_for => {
+                    (count + new, fresh_for - new)
+                }
+                _ => match count(backend).await {
+                    Ok(count) => (count, self.max),
                     Err(_) => return,
                 },
             };
-            *known = Some(count);
+            *known = Some(Counted { count, fresh_for });
             let excess = count.saturating_sub(self.max);
             let Ok(forgotten) = forget(backend, excess.min(BATCH), SystemTime::now()).await else {
                 return;
             };
-            let left = count.saturating_sub(forgotten);
-            *known = Some(left);
-            if forgotten == 0 || left + self.new.load(Ordering::Relaxed) <= self.max {
+            let count = count.saturating_sub(forgotten);
+            *known = Some(Counted { count, fresh_for });
+            if forgotten == 0 || count + self.new.load(Ordering::Relaxed) <= self.max {
                 return;
             }
         }
@@ -483,7 +493,31 @@ mod tests {
         }
         tokio::task::yield_now().await;
         assert_eq!(shared.idempotency().new.load(Ordering::Relaxed), 0);
-        assert_eq!(*shared.idempotency().known.lock().await, Some(5));
+        assert_eq!(shared.idempotency().known.lock().await.unwrap().count, 5);
+    }
+
+    #[tokio::test]
+    async fn commits_that_did_not_take_place_make_nobody_forget_for_long() {
+        let shared = Shared::new(documents().build(), Options::default().max_idempotency_keys(5));
+        let commit = |name: u32| {
+            let record = repeatable(&name.to_string(), b"").record_in(
+                Txn::new(),
+                Precondition::Absent,
+                Effect::Other,
+                *b"origin",
+            );
+            shared.backend().commit(record).unwrap();
+            shared.idempotency().recorded();
+        };
+        commit(0);
+        shared.idempotency().make_room(shared.backend()).await;
+        // As many as nobody waited for, and none of them was.
+        (0..50).for_each(|_| shared.idempotency().recorded());
+        for name in 1..5 {
+            commit(name);
+            shared.idempotency().make_room(shared.backend()).await;
+        }
+        assert_eq!(shared.backend().len(), 2 * 5);
     }
 
     #[tokio::test]

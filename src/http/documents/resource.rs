@@ -110,7 +110,7 @@ pub(super) async fn patch<B: Backend>(
     let body = upload::body_of(request, shared.options()).await?;
     let repeatable = head.repeatable(&body)?;
     let place = shared.heavy().place(body.len()).await;
-    let patch = shared.heavy().run(body.len(), move || kind.parse(&body, place)).await?;
+    let patch = shared.heavy().read(body.len(), move || kind.parse(&body, place)).await?;
     let change = Change::Patch(patch.into(), shared.options().max_body);
     head.write(&shared, change, None, repeatable.as_ref()).await
 }

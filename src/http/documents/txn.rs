@@ -52,7 +52,7 @@ pub(super) async fn transact<B: Backend>(
     let headers = request.headers().clone();
     let body = upload::body_of(request, shared.options()).await?;
     let repeatable = Repeatable::of(&caller, &method, &uri, &headers, &body)?;
-    let transaction = shared.heavy().run(body.len(), move || body::read(&body)).await?;
+    let transaction = shared.heavy().read(body.len(), move || body::read(&body)).await?;
     if shared.options().require_preconditions && !is_guarded(transaction.txn()) {
         return Err(Problem::precondition_required());
     }

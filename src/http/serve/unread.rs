@@ -54,7 +54,9 @@ where
     let body = Shared(Arc::new(Mutex::new(Reading { body, ended: false })));
     let request = Request::from_parts(parts, Body::new(body.clone()));
     let mut response = answer(request).await?;
-    let is_read = body.is_end_stream() || (!waits && body.read_to_end().await);
+    // Who answers before it has read all may have it read by another, or be its own answer.
+    let is_let_go = Arc::strong_count(&body.0) == 1;
+    let is_read = body.is_end_stream() || (is_let_go && !waits && body.read_to_end().await);
     if !is_read && !is_told_apart {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         unread.store(true, Ordering::Relaxed);
