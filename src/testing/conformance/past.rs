@@ -14,7 +14,8 @@ use super::space::{Entry, Space, all};
 
 type Lives = Vec<(Revision, Option<Entry>)>;
 
-/// Writes, rewrites, deletes and recreates a key, with others between; what it was from which revision on, and the revisions of the others.
+/// Writes, rewrites, deletes and recreates a key, with others between; what it was from which revision on, and the revisions of
+/// the others.
 async fn live<B: Backend>(space: &Space<B>) -> Verdict<(Lives, Vec<Revision>)> {
     let (mut lives, mut others) = (Vec::new(), Vec::new());
     for round in 0..10 {
