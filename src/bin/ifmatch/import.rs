@@ -126,6 +126,7 @@ pub(crate) async fn run(arguments: &Arguments, server: &ServerOptions) -> Result
         counts: Counts::default(),
         file: resumable,
         is_resumable: resumable.is_some(),
+        has_state: arguments.resume,
     };
     if let Some(file) = resumable.filter(|_| arguments.resume) {
         let state = State::read(file)?;
@@ -157,6 +158,8 @@ struct Import<'a> {
     file: Option<&'a Path>,
     /// Whether one can be written.
     is_resumable: bool,
+    /// Whether one was.
+    has_state: bool,
 }
 
 impl Import<'_> {
@@ -217,10 +220,12 @@ impl Import<'_> {
         if let Err(failure) = state.write(file) {
             self.is_resumable = false;
             // What it said before is not so any more. If it stays now, it is tried again at the end.
-            let _stays = State::remove(file);
+            self.has_state = self.has_state && State::remove(file).is_err();
             self.server
                 .note(&format!("without --resume if it is interrupted: {}", chain(&failure)));
+            return;
         }
+        self.has_state = true;
     }
 
     /// Names what is wrong with a line, or ends with it.
@@ -233,7 +238,7 @@ impl Import<'_> {
     }
 
     fn finish(self) -> Result<(), Failure> {
-        if let Some(file) = self.file {
+        if let Some(file) = self.file.filter(|_| self.has_state) {
             State::remove(file)?;
         }
         let Counts { entries, written, identical, conflicts, refused } = self.counts;
