@@ -37,7 +37,8 @@ pub struct BackedUp {
 /// It is made beside `destination`, under its name with `.partial` added, read back, and then renamed, so that what has the
 /// name is whole, and durable. The copy has the identity of the original: it is to be [restored](super::restore()), and refuses
 /// to be opened ([`IsBackup`](crate::OpenError::IsBackup)). It has the permissions of the original directory, and its owner may
-/// write to it. What an attempt that was cut off has left beside `destination` is removed.
+/// write to it. What an attempt that was cut off has left beside `destination` is removed. Two backups to one destination at a
+/// time are kept apart only where the file system locks directories, which NFS and Windows do not.
 ///
 /// # Errors
 /// If there is no log, it is damaged, the destination is not empty or within `directory`, another backup is being made there, or

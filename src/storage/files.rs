@@ -48,11 +48,7 @@ impl Directory for Files {
     fn sync_parents(&self) -> io::Result<()> {
         let created = std::mem::take(&mut *self.created.lock());
         for path in self.path.ancestors() {
-            let synced = match path.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
-                Some(_) => sync_directory(Path::new(".")),
-                None => Ok(()),
-            };
+            let synced = sync_parent(path);
             if path == self.path || created.iter().any(|created| created == path) {
                 synced?;
             }
@@ -181,7 +177,7 @@ fn with_owner(permissions: fs::Permissions) -> fs::Permissions {
 }
 
 /// Locks the directory itself, whatever name it is given, against others who do so. `WouldBlock`: somebody has it, or it has
-/// another name by now.
+/// another name by now. Where the file system locks no directories, as NFS does not, nobody is kept apart.
 #[cfg(unix)]
 pub(crate) fn lock_directory(path: &Path) -> io::Result<Box<dyn Debug + Send>> {
     use std::os::unix::fs::MetadataExt;
@@ -194,7 +190,7 @@ pub(crate) fn lock_directory(path: &Path) -> io::Result<Box<dyn Debug + Send>> {
     match directory.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(busy()),
-        Err(TryLockError::Error(error)) => return Err(error),
+        Err(TryLockError::Error(_)) => return Ok(Box::new(())),
     }
     let (locked, named) = (directory.metadata()?, fs::metadata(path).map_err(gone)?);
     match (locked.dev(), locked.ino()) == (named.dev(), named.ino()) {
@@ -247,7 +243,8 @@ pub(crate) fn rename_directory(from: &Path, to: &Path) -> io::Result<()> {
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
-        _ => sync_directory(Path::new(".")),
+        Some(_) => sync_directory(Path::new(".")),
+        None => Ok(()),
     }
 }
 
