@@ -53,7 +53,7 @@ const RELEVANT: [HeaderName; 4] =
 #[derive(Debug)]
 pub(super) struct Idempotency {
     max: usize,
-    /// How many came since they were counted the last time.
+    /// How many came that are not yet in what is known.
     new: AtomicUsize,
     known: Mutex<Option<Counted>>,
 }
@@ -223,7 +223,11 @@ impl Idempotency {
                 }
                 _ => match count(backend).await {
                     Ok(count) => (count, self.max),
-                    Err(_) => return,
+                    Err(_) => {
+                        // Those that just came are in nothing now: all are counted the next time.
+                        *known = None;
+                        return;
+                    }
                 },
             };
             *known = Some(Counted { count, fresh_for });
