@@ -119,14 +119,20 @@ for (const [choice, expected] of [["theirs", ["application/json", '{"a":1}']], [
   });
 }
 
+// Mine is another text, and theirs of another type, too.
+async function raceOfTypes() {
+  await server.put("doc", "old", { "content-type": "text/plain" });
+  const page = await openLive("#key=doc");
+  await page.click("#edit");
+  await page.fill("#text", "mine");
+  await server.put("doc", "# theirs", { "content-type": "text/markdown" });
+  await page.click("#save");
+  return page;
+}
+
 for (const [choice, expected] of [["theirs", ["text/markdown", "# theirs"]], ["mine", ["text/plain", "mine"]]]) {
   test(`a_type_that_was_changed_meanwhile: ${choice}`, async () => {
-    await server.put("doc", "old", { "content-type": "text/plain" });
-    const page = await openLive("#key=doc");
-    await page.click("#edit");
-    await page.fill("#text", "mine");
-    await server.put("doc", "# theirs", { "content-type": "text/markdown" });
-    await page.click("#save");
+    const page = await raceOfTypes();
     await page.check(`.clash input[value=${choice}]`);
     await page.click("#conflict-save");
     await shows(page, "#status", "Merged and saved");
@@ -135,12 +141,7 @@ for (const [choice, expected] of [["theirs", ["text/markdown", "# theirs"]], ["m
 }
 
 test("a_conflict_of_types_says_which", async () => {
-  await server.put("doc", "old", { "content-type": "text/plain" });
-  const page = await openLive("#key=doc");
-  await page.click("#edit");
-  await page.fill("#text", "mine");
-  await server.put("doc", "# theirs", { "content-type": "text/markdown" });
-  await page.click("#save");
+  const page = await raceOfTypes();
   await shows(page, ".side.mine h3", "text/plain");
   await shows(page, ".side.theirs h3", "text/markdown");
 });

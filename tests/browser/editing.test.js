@@ -6,8 +6,16 @@ import { test } from "node:test";
 import { textFile } from "./server.js";
 import { editTo, focused, hides, hold, open, openLive, server, shows, startServer, user } from "./suite.js";
 
-const overload = (route) => route.fulfill({ status: 503 });
-const nothing = () => {};
+// A page that saves a document, and whose server will say that it is overloaded.
+async function openSaving() {
+  await server.put("doc", user());
+  const page = await openLive("#key=doc");
+  await editTo(page, (doc) => ({ ...doc, age: 31 }));
+  const held = await hold(page, "**/v1/kv/doc", { ask: () => {}, answer: (route) => route.fulfill({ status: 503 }) });
+  await page.click("#save");
+  await held.asked;
+  return { page, held };
+}
 
 test("a_new_line_with_a_margin_can_be_undone", async () => {
   await server.put("doc", "  one", { "content-type": "text/plain" });
@@ -37,12 +45,7 @@ test("who_leaves_while_it_is_saved_is_told_the_truth", async () => {
 });
 
 test("a_save_that_fails_says_nothing_in_the_next_edit", async () => {
-  await server.put("doc", user());
-  const page = await openLive("#key=doc");
-  await editTo(page, (doc) => ({ ...doc, age: 31 }));
-  const held = await hold(page, "**/v1/kv/doc", { ask: nothing, answer: overload });
-  await page.click("#save");
-  await held.asked;
+  const { page, held } = await openSaving();
   await page.click("#cancel");
   await page.click("#confirm-yes");
   await page.click("#new");
@@ -52,12 +55,7 @@ test("a_save_that_fails_says_nothing_in_the_next_edit", async () => {
 });
 
 test("a_change_during_a_save_that_fails_is_told", async () => {
-  await server.put("doc", user());
-  const page = await openLive("#key=doc");
-  await editTo(page, (doc) => ({ ...doc, age: 31 }));
-  const held = await hold(page, "**/v1/kv/doc", { ask: nothing, answer: overload });
-  await page.click("#save");
-  await held.asked;
+  const { page, held } = await openSaving();
   const isRead = page.waitForResponse("**/v1/history/doc");
   await server.put("doc", user({ age: 99 }));
   await (await isRead).finished();
